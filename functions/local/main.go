@@ -1,0 +1,165 @@
+// Local serves both Lambda functions' handlers on localhost, as the deployed
+// API does, over a store in one file or a DynamoDB table.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"ocireffer/pkg/gateway"
+	"ocireffer/pkg/ingest"
+	"ocireffer/pkg/lookup"
+	"ocireffer/pkg/requestlog"
+	"ocireffer/pkg/store"
+	"ocireffer/pkg/store/bolt"
+	"ocireffer/pkg/store/dynamo"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], os.LookupEnv, os.Stderr)
+	stop()
+	var usage usageError
+	switch {
+	case err == nil || errors.Is(err, flag.ErrHelp):
+	case errors.As(err, &usage):
+		fmt.Fprintln(os.Stderr, "local:", oneLine(err))
+		os.Exit(2)
+	default:
+		fmt.Fprintln(os.Stderr, "local:", oneLine(err))
+		os.Exit(1)
+	}
+}
+
+// usageError is a wrong flag or variable: the caller's to mend.
+type usageError struct{ error }
+
+func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
+
+// run serves until ctx ends, then finishes what is being answered.
+func run(ctx context.Context, args []string, env func(string) (string, bool), stderr io.Writer) error {
+	flags := flag.NewFlagSet("local", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	addr := flags.String("addr", "localhost:8080", "`host:port` to listen on")
+	file := flags.String("db", "ocireffer.db", "`file` of the embedded store")
+	table := flags.String("dynamodb", "", "DynamoDB `table` to use instead, by the ordinary AWS configuration and AWS_ENDPOINT_URL_DYNAMODB; made if it is missing and the endpoint is a loopback address")
+	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
+		flags.SetOutput(stderr)
+		flags.Usage()
+		return err
+	} else if err != nil {
+		return usageError{err}
+	}
+	if flags.NArg() > 0 {
+		return usageError{fmt.Errorf("unexpected argument %q: see -h", flags.Arg(0))}
+	}
+	write, errWrite := ingest.FromEnv(env)
+	read, errRead := lookup.FromEnv(env)
+	if err := errors.Join(errWrite, errRead); err != nil {
+		return usageError{err}
+	}
+	if _, _, err := net.SplitHostPort(*addr); err != nil {
+		return usageError{fmt.Errorf("-addr: %w", err)}
+	}
+
+	db, closeDB, err := openStore(ctx, *file, *table, env)
+	if err != nil {
+		return err
+	}
+	defer closeDB()
+	listener, err := net.Listen("tcp", *addr)
+	if err != nil {
+		return err
+	}
+	write.WithoutToken = listener.Addr().(*net.TCPAddr).IP.IsLoopback()
+
+	log := slog.New(slog.NewTextHandler(stderr, nil))
+	routes := ingest.New(write, db, log)
+	maps.Copy(routes, lookup.New(read, db))
+	server := &http.Server{
+		Handler:           requestlog.Handler(log, gateway.RequestIDHeader, routes),
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       30 * time.Second,
+	}
+	log.Info("listening", "url", "http://"+listener.Addr().String(), "store", storeName(*file, *table),
+		"writes", writers(write))
+
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	select {
+	case err := <-served:
+		return err
+	case <-ctx.Done():
+	}
+	log.Info("stopping")
+	finish, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	return server.Shutdown(finish)
+}
+
+// openStore opens the table if there is one, else the file.
+func openStore(ctx context.Context, file, table string, env func(string) (string, bool)) (store.Store, func() error, error) {
+	if table == "" {
+		db, err := bolt.Open(file)
+		if err != nil {
+			return nil, nil, err
+		}
+		return db, db.Close, nil
+	}
+	db, err := dynamo.Open(ctx, table, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	if endpoint, _ := env("AWS_ENDPOINT_URL_DYNAMODB"); isLoopback(endpoint) {
+		if err := db.Create(ctx); err != nil {
+			return nil, nil, err
+		}
+	}
+	return db, func() error { return nil }, nil
+}
+
+// isLoopback reports whether endpoint is the URL of this machine itself.
+func isLoopback(endpoint string) bool {
+	u, err := url.Parse(endpoint)
+	if err != nil {
+		return false
+	}
+	if u.Hostname() == "localhost" {
+		return true
+	}
+	ip, err := netip.ParseAddr(u.Hostname())
+	return err == nil && ip.IsLoopback()
+}
+
+func storeName(file, table string) string {
+	if table != "" {
+		return "DynamoDB table " + table
+	}
+	return file
+}
+
+// writers says who may write.
+func writers(s ingest.Settings) string {
+	switch {
+	case len(s.Tokens) > 0:
+		return "with a token"
+	case s.WithoutToken:
+		return "without a token"
+	default:
+		return "refused: not a loopback address, and no WEBHOOK_TOKEN_SHA256"
+	}
+}

@@ -1,0 +1,47 @@
+package lookup
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+)
+
+// Settings of the read side.
+type Settings struct {
+	Label        string // BADGE_LABEL: what stands left on a badge, default empty
+	Color        string // BADGE_COLOR: of the message's side, hex without # or a name, default 253746
+	Logo         string // BADGE_LOGO: a slug of Simple Icons, default wasmcloud; set but empty: none
+	CacheSeconds int    // CACHE_SECONDS: how long an answer may be cached, default 60
+}
+
+// Deadline is how long a lookup may take, retries to the store included. An
+// answer is promised within 3 s, of which a cold start may take some.
+const Deadline = 2 * time.Second
+
+// FromEnv reads the settings with lookup, which is os.LookupEnv but in tests. An
+// error names every variable that is wrong.
+func FromEnv(lookup func(string) (string, bool)) (Settings, error) {
+	value := func(name, preset string) string {
+		if v, ok := lookup(name); ok {
+			return v
+		}
+		return preset
+	}
+	s := Settings{
+		Label: value("BADGE_LABEL", ""),
+		Color: value("BADGE_COLOR", "253746"),
+		Logo:  value("BADGE_LOGO", "wasmcloud"),
+	}
+	var errs []error
+	if s.Color == "" {
+		errs = append(errs, errors.New(`BADGE_COLOR is empty: want a hex triplet without # (253746) or a name (blue)`))
+	}
+	seconds := value("CACHE_SECONDS", "60")
+	n, err := strconv.Atoi(seconds)
+	if err != nil || n < 0 {
+		errs = append(errs, fmt.Errorf("CACHE_SECONDS is %q: want a number of seconds from 0 on", seconds))
+	}
+	s.CacheSeconds = n
+	return s, errors.Join(errs...)
+}

@@ -1,0 +1,292 @@
+// Package bolt is the embedded backend: one file, for the local runner. It
+// keeps the same records as the DynamoDB table, each change in one transaction,
+// so nothing here is ever half done. What deletes leave behind stays for good.
+package bolt
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
+
+	"ocireffer/pkg/reference"
+	"ocireffer/pkg/store"
+)
+
+var _ store.Store = (*DB)(nil)
+
+// DB is a store in one file.
+type DB struct{ bolt *bbolt.DB }
+
+// Buckets. A key begins with the name and a separator that no name has; what
+// follows is in the index buckets the text to sort by, and in the others the
+// reference or what a delete reaches. Values of the index buckets are keys of
+// references.
+var (
+	references = []byte("references")
+	deletes    = []byte("deletes")
+	indexes    = map[store.Order][]byte{
+		store.ByPushed:  []byte("byPushed"),
+		store.ByRelease: []byte("byRelease"),
+		store.ByVersion: []byte("byVersion"),
+	}
+)
+
+const separator = "\x00"
+
+// record is a reference as it is kept, live unless Deleted.
+type record struct {
+	Reference string `json:"reference"`
+	Digest    string `json:"digest,omitempty"`
+	MediaType string `json:"mediaType,omitempty"`
+	Size      int64  `json:"size"`
+	PushedAt  string `json:"pushedAt"`
+	Deleted   bool   `json:"deleted,omitempty"`
+}
+
+// Open opens the store in file and makes it if there is none. Only one process
+// can have it open.
+func Open(file string) (*DB, error) {
+	b, err := bbolt.Open(file, 0o644, &bbolt.Options{Timeout: time.Second})
+	if errors.Is(err, bolterrors.ErrTimeout) {
+		return nil, fmt.Errorf("open %s: another process has it open", file)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", file, err)
+	}
+	// Writers that come together share a commit; a lone one waits this long.
+	b.MaxBatchDelay = time.Millisecond
+	err = b.Update(func(tx *bbolt.Tx) error {
+		for _, bucket := range append([][]byte{references, deletes}, indexes[store.ByPushed], indexes[store.ByRelease], indexes[store.ByVersion]) {
+			if _, err := tx.CreateBucketIfNotExists(bucket); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("prepare %s: %w", file, err), b.Close())
+	}
+	return &DB{b}, nil
+}
+
+// Close waits for running calls and closes the file.
+func (db *DB) Close() error { return db.bolt.Close() }
+
+// Push implements store.Writer.
+func (db *DB) Push(ctx context.Context, p store.Push) error {
+	err := db.update(ctx, func(tx *bbolt.Tx) error {
+		for _, name := range store.Names(p.Reference.Registry, p.Reference.Repository) {
+			if err := push(tx, name, p); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("push %s: %w", p.Reference, err)
+	}
+	return nil
+}
+
+func push(tx *bbolt.Tx, name string, p store.Push) error {
+	old, oldRecord, found, err := get(tx, name, p.Reference.String())
+	if err != nil {
+		return err
+	}
+	if found && p.Compare(old) <= 0 {
+		return nil
+	}
+	if found && !oldRecord.Deleted {
+		if err := unindex(tx, name, old); err != nil {
+			return err
+		}
+	}
+	deleted, err := isDeleted(tx, name, p)
+	if err != nil {
+		return err
+	}
+	if !deleted {
+		if err := index(tx, name, p); err != nil {
+			return err
+		}
+	}
+	return put(tx, name, p, deleted)
+}
+
+// isDeleted reports whether a delete that reaches p was stored before.
+func isDeleted(tx *bbolt.Tx, name string, p store.Push) (bool, error) {
+	for _, d := range p.Threats() {
+		at := tx.Bucket(deletes).Get([]byte(name + separator + d.Target()))
+		if at == nil {
+			continue
+		}
+		var err error
+		if d.DeletedAt, err = store.ParseStamp(string(at)); err != nil {
+			return false, fmt.Errorf("read the delete of %s: %w", d.Target(), err)
+		}
+		if d.Reaches(p) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// Delete implements store.Writer.
+func (db *DB) Delete(ctx context.Context, d store.Delete) (int, error) {
+	var gone map[string]bool
+	err := db.update(ctx, func(tx *bbolt.Tx) error {
+		gone = map[string]bool{}
+		for _, name := range store.Names(d.Registry, d.Repository) {
+			if err := remove(tx, name, d, gone); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, fmt.Errorf("delete %s: %w", d.Target(), err)
+	}
+	return len(gone), nil
+}
+
+// remove stores d under name and adds the references that it takes out to gone.
+func remove(tx *bbolt.Tx, name string, d store.Delete, gone map[string]bool) error {
+	key, at := []byte(name+separator+d.Target()), []byte(store.Stamp(d.DeletedAt))
+	if bytes.Compare(tx.Bucket(deletes).Get(key), at) < 0 {
+		if err := tx.Bucket(deletes).Put(key, at); err != nil {
+			return err
+		}
+	}
+	prefix := []byte(name + separator + d.Registry + "/" + d.Repository + ":")
+	var reached []store.Push
+	cursor := tx.Bucket(references).Cursor()
+	for k, v := cursor.Seek(prefix); bytes.HasPrefix(k, prefix); k, v = cursor.Next() {
+		p, rec, err := decode(v)
+		if err != nil {
+			return err
+		}
+		if !rec.Deleted && d.Reaches(p) {
+			reached = append(reached, p)
+		}
+	}
+	for _, p := range reached {
+		if err := unindex(tx, name, p); err != nil {
+			return err
+		}
+		if err := put(tx, name, p, true); err != nil {
+			return err
+		}
+		gone[p.Reference.String()] = true
+	}
+	return nil
+}
+
+// Pick implements store.Reader.
+func (db *DB) Pick(ctx context.Context, q store.Query) (store.Push, error) {
+	var p store.Push
+	if err := ctx.Err(); err != nil {
+		return p, fmt.Errorf("pick %s: %w", q.Name, err)
+	}
+	err := db.bolt.View(func(tx *bbolt.Tx) error {
+		// The newest stands before the first key that is greater than all of the name.
+		cursor := tx.Bucket(indexes[q.Order]).Cursor()
+		cursor.Seek([]byte(q.Name + "\x01"))
+		key, value := cursor.Prev()
+		if key == nil {
+			key, value = cursor.Last()
+		}
+		if !bytes.HasPrefix(key, []byte(q.Name+separator)) {
+			return store.ErrNotFound
+		}
+		var err error
+		p, _, err = decode(tx.Bucket(references).Get(value))
+		return err
+	})
+	if err != nil {
+		return p, fmt.Errorf("pick %s: %w", q.Name, err)
+	}
+	return p, nil
+}
+
+// update runs f in a transaction that it may share with others; f may run more
+// than once.
+func (db *DB) update(ctx context.Context, f func(*bbolt.Tx) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return db.bolt.Batch(f)
+}
+
+func get(tx *bbolt.Tx, name, ref string) (p store.Push, rec record, found bool, err error) {
+	v := tx.Bucket(references).Get([]byte(name + separator + ref))
+	if v == nil {
+		return p, rec, false, nil
+	}
+	p, rec, err = decode(v)
+	return p, rec, true, err
+}
+
+func put(tx *bbolt.Tx, name string, p store.Push, deleted bool) error {
+	v, err := json.Marshal(record{
+		Reference: p.Reference.String(),
+		Digest:    p.Digest,
+		MediaType: p.MediaType,
+		Size:      p.Size,
+		PushedAt:  store.Stamp(p.PushedAt),
+		Deleted:   deleted,
+	})
+	if err != nil {
+		return err
+	}
+	return tx.Bucket(references).Put([]byte(name+separator+p.Reference.String()), v)
+}
+
+func decode(v []byte) (store.Push, record, error) {
+	var rec record
+	if err := json.Unmarshal(v, &rec); err != nil {
+		return store.Push{}, rec, fmt.Errorf("read a record: %w", err)
+	}
+	ref, err := reference.Parse(rec.Reference)
+	if err != nil {
+		return store.Push{}, rec, fmt.Errorf("read a record: %w", err)
+	}
+	pushedAt, err := store.ParseStamp(rec.PushedAt)
+	if err != nil {
+		return store.Push{}, rec, fmt.Errorf("read the record of %s: %w", ref, err)
+	}
+	return store.Push{Reference: ref, Digest: rec.Digest, MediaType: rec.MediaType, Size: rec.Size, PushedAt: pushedAt}, rec, nil
+}
+
+func index(tx *bbolt.Tx, name string, p store.Push) error {
+	value := []byte(name + separator + p.Reference.String())
+	for order, key := range indexKeys(name, p) {
+		if err := tx.Bucket(indexes[order]).Put(key, value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func unindex(tx *bbolt.Tx, name string, p store.Push) error {
+	for order, key := range indexKeys(name, p) {
+		if err := tx.Bucket(indexes[order]).Delete(key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func indexKeys(name string, p store.Push) map[store.Order][]byte {
+	keys := p.Keys()
+	return map[store.Order][]byte{
+		store.ByPushed:  []byte(name + separator + keys.Pushed),
+		store.ByRelease: []byte(name + separator + keys.Release),
+		store.ByVersion: []byte(name + separator + keys.Version),
+	}
+}

@@ -1,0 +1,461 @@
+// Package dynamo is the DynamoDB backend: one table with four local indexes, of
+// which Schema and template.yaml hold the same description.
+//
+// A reference is one item under each of its names. What a delete leaves is one
+// item under each name of the repository; the items of references that it takes
+// out are marked, and leave the indexes that readers use by that. There is no
+// lock and no transaction. A push writes its reference first and looks for
+// deletes then; a delete writes what it leaves first and looks for references
+// then; both looks are consistent reads. So whichever comes second sees the
+// other, and each mark is made on the condition that it still holds.
+package dynamo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/smithy-go/logging"
+	"golang.org/x/sync/errgroup"
+
+	"ocireffer/pkg/reference"
+	"ocireffer/pkg/store"
+)
+
+var _ store.Store = (*DB)(nil)
+
+// Limits of a call to DynamoDB. A caller that hangs must be able to answer, so
+// a caller's own deadline ends a call earlier.
+const (
+	attempts       = 3
+	attemptTimeout = time.Second
+	maxBackoff     = 200 * time.Millisecond
+)
+
+// parallel bounds the calls that a delete of many references makes at once.
+const parallel = 16
+
+// Attributes of the table's items.
+const (
+	attrName      = "name"      // partition: a name, as store.Names gives it
+	attrKey       = "key"       // sort: the reference, or deletedPrefix and a delete's target
+	attrDigest    = "digest"    // absent when unknown; sorts ByDigest
+	attrMediaType = "mediaType" // absent when unknown
+	attrSize      = "size"      // bytes; absent when unknown
+	attrPushedAt  = "pushedAt"  // store.Stamp
+	attrDeletedAt = "deletedAt" // store.Stamp; absent on live references
+	attrExpiresAt = "expiresAt" // Unix seconds from which DynamoDB may drop the item; absent on live references
+)
+
+// deletedPrefix begins the key of what a delete leaves. No reference begins so.
+const deletedPrefix = "#deleted/"
+
+// indexes are those that readers use. Each is sorted by an attribute that only
+// live references have.
+var indexes = map[store.Order]struct{ name, attr string }{
+	store.ByPushed:  {"ByPushed", "byPushed"},
+	store.ByRelease: {"ByRelease", "byRelease"},
+	store.ByVersion: {"ByVersion", "byVersion"},
+}
+
+const digestIndex = "ByDigest"
+
+// DB is a store in a DynamoDB table.
+type DB struct {
+	client *dynamodb.Client
+	table  string
+}
+
+// Open prepares access to table by the ordinary AWS configuration:
+// environment, shared files, AWS_ENDPOINT_URL_DYNAMODB. It makes no call.
+// Transport is nil but for tests that have calls fail.
+func Open(ctx context.Context, table string, transport http.RoundTripper) (*DB, error) {
+	if table == "" {
+		return nil, errors.New("open DynamoDB: no table is named (TABLE_NAME)")
+	}
+	cfg, err := config.LoadDefaultConfig(ctx,
+		// A client of the SDK's own kind: no other can take in AWS_CA_BUNDLE.
+		config.WithHTTPClient(awshttp.NewBuildableClient().WithTimeout(attemptTimeout)),
+		// What matters comes back as an error. DynamoDB Local gives the SDK
+		// cause to warn of each lost condition.
+		config.WithLogger(logging.Nop{}),
+		config.WithRetryer(func() aws.Retryer {
+			return retry.NewStandard(func(o *retry.StandardOptions) {
+				o.MaxAttempts = attempts
+				o.MaxBackoff = maxBackoff
+			})
+		}),
+	)
+	if err != nil {
+		return nil, fmt.Errorf("read the AWS configuration: %w", err)
+	}
+	client := dynamodb.NewFromConfig(cfg, func(o *dynamodb.Options) {
+		if transport != nil {
+			o.HTTPClient = &http.Client{Transport: transport, Timeout: attemptTimeout}
+		}
+	})
+	return &DB{client: client, table: table}, nil
+}
+
+// Push implements store.Writer. Each of the two names costs one conditional
+// write and one consistent read of at most three items: 5 write units for a new
+// reference, up to 9 for one that is there (the item and its four index
+// entries, of which a changed one counts twice), and 3 read units.
+func (db *DB) Push(ctx context.Context, p store.Push) error {
+	group, ctx := errgroup.WithContext(ctx)
+	for _, name := range store.Names(p.Reference.Registry, p.Reference.Repository) {
+		group.Go(func() error { return db.push(ctx, name, p) })
+	}
+	if err := group.Wait(); err != nil {
+		return fmt.Errorf("push %s: %w", p.Reference, err)
+	}
+	return nil
+}
+
+func (db *DB) push(ctx context.Context, name string, p store.Push) error {
+	standing, deleted, err := db.putIfNewer(ctx, name, p)
+	if err != nil || deleted {
+		return err
+	}
+	d, err := db.reaching(ctx, name, standing)
+	if err != nil || d == nil {
+		return err
+	}
+	_, err = db.mark(ctx, name, p.Reference.String(), *d)
+	return err
+}
+
+// putIfNewer writes p under name unless an equal or newer push of its reference
+// stands there. It gives the push that stands afterwards and whether that one is
+// marked as deleted.
+func (db *DB) putIfNewer(ctx context.Context, name string, p store.Push) (standing store.Push, deleted bool, err error) {
+	item := itemOf(name, p)
+	isNewer, names, values := newer(item)
+	_, err = db.client.PutItem(ctx, &dynamodb.PutItemInput{
+		TableName:                           &db.table,
+		Item:                                item,
+		ConditionExpression:                 &isNewer,
+		ExpressionAttributeNames:            names,
+		ExpressionAttributeValues:           values,
+		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+	})
+	var lost *types.ConditionalCheckFailedException
+	switch {
+	case errors.As(err, &lost):
+		standing, err = pushOf(lost.Item)
+		_, deleted = lost.Item[attrDeletedAt]
+		return standing, deleted, err
+	case err != nil:
+		return p, false, err
+	}
+	return p, false, nil
+}
+
+// reaching finds a stored delete that reaches p, nil if there is none.
+func (db *DB) reaching(ctx context.Context, name string, p store.Push) (*tombstone, error) {
+	var keys []map[string]types.AttributeValue
+	threats := map[string]store.Delete{}
+	for _, d := range p.Threats() {
+		key := deletedPrefix + d.Target()
+		threats[key] = d
+		keys = append(keys, keyOf(name, key))
+	}
+	items, err := db.batchGet(ctx, keys)
+	if err != nil {
+		return nil, err
+	}
+	for _, item := range items {
+		d := threats[text(item, attrKey)]
+		if d.DeletedAt, err = store.ParseStamp(text(item, attrDeletedAt)); err != nil {
+			return nil, fmt.Errorf("read what the delete of %s left: %w", d.Target(), err)
+		}
+		if d.Reaches(p) {
+			return &tombstone{d, item[attrExpiresAt]}, nil
+		}
+	}
+	return nil, nil
+}
+
+// batchGet reads items consistently. DynamoDB may leave some out when it is
+// busy; those are asked for again, as often as a failed call would be.
+func (db *DB) batchGet(ctx context.Context, keys []map[string]types.AttributeValue) (items []map[string]types.AttributeValue, err error) {
+	request := map[string]types.KeysAndAttributes{db.table: {Keys: keys, ConsistentRead: aws.Bool(true)}}
+	for range attempts {
+		out, err := db.client.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{RequestItems: request})
+		if err != nil {
+			return nil, err
+		}
+		items = append(items, out.Responses[db.table]...)
+		if request = out.UnprocessedKeys; len(request) == 0 {
+			return items, nil
+		}
+	}
+	return nil, errors.New("DynamoDB left keys unprocessed")
+}
+
+// tombstone is what a delete leaves.
+type tombstone struct {
+	store.Delete
+	expiresAt types.AttributeValue
+}
+
+// mark takes the reference key under name out for d, if d still reaches what
+// stands there. It reports whether it was live until then.
+func (db *DB) mark(ctx context.Context, name, key string, d tombstone) (bool, error) {
+	condition := "#pushedAt <= :deletedAt AND attribute_not_exists(#deletedAt)"
+	names := map[string]string{"#pushedAt": attrPushedAt, "#deletedAt": attrDeletedAt, "#expiresAt": attrExpiresAt}
+	values := map[string]types.AttributeValue{":deletedAt": str(store.Stamp(d.DeletedAt)), ":expiresAt": d.expiresAt}
+	if d.Digest != "" {
+		condition += " AND #digest = :digest"
+		names["#digest"] = attrDigest
+		values[":digest"] = str(d.Digest)
+	}
+	_, err := db.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+		TableName:                 &db.table,
+		Key:                       keyOf(name, key),
+		UpdateExpression:          aws.String("SET #deletedAt = :deletedAt, #expiresAt = :expiresAt REMOVE byPushed, byRelease, byVersion"),
+		ConditionExpression:       &condition,
+		ExpressionAttributeNames:  names,
+		ExpressionAttributeValues: values,
+	})
+	var lost *types.ConditionalCheckFailedException
+	if errors.As(err, &lost) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// Delete implements store.Writer. Each of the two names costs a write unit, a
+// consistent query for what it reaches, and some 5 write units for each
+// reference taken out.
+func (db *DB) Delete(ctx context.Context, d store.Delete) (int, error) {
+	t := tombstone{d, num(d.ReceivedAt.Add(store.Tombstone).Unix())}
+	names := store.Names(d.Registry, d.Repository)
+	gone := make([][]string, len(names))
+	group, ctx := errgroup.WithContext(ctx)
+	for i, name := range names {
+		group.Go(func() (err error) {
+			gone[i], err = db.remove(ctx, name, t)
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return 0, fmt.Errorf("delete %s: %w", d.Target(), err)
+	}
+	all := map[string]bool{}
+	for _, key := range slices.Concat(gone...) {
+		all[key] = true
+	}
+	return len(all), nil
+}
+
+// remove stores d under name and gives the references that it took out there.
+func (db *DB) remove(ctx context.Context, name string, d tombstone) ([]string, error) {
+	if err := db.leave(ctx, name, d); err != nil {
+		return nil, err
+	}
+	keys, err := db.reached(ctx, name, d.Delete)
+	if err != nil {
+		return nil, err
+	}
+	marked := make([]bool, len(keys))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(parallel)
+	for i, key := range keys {
+		group.Go(func() (err error) {
+			marked[i], err = db.mark(ctx, name, key, d)
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	var gone []string
+	for i, key := range keys {
+		if marked[i] {
+			gone = append(gone, key)
+		}
+	}
+	return gone, nil
+}
+
+// leave writes what d leaves under name, unless a newer delete of the same
+// target left its own.
+func (db *DB) leave(ctx context.Context, name string, d tombstone) error {
+	item := keyOf(name, deletedPrefix+d.Target())
+	item[attrDeletedAt] = str(store.Stamp(d.DeletedAt))
+	item[attrExpiresAt] = d.expiresAt
+	_, err := db.client.PutItem(ctx, &dynamodb.PutItemInput{
+		TableName:                 &db.table,
+		Item:                      item,
+		ConditionExpression:       aws.String("attribute_not_exists(#deletedAt) OR #deletedAt < :deletedAt"),
+		ExpressionAttributeNames:  map[string]string{"#deletedAt": attrDeletedAt},
+		ExpressionAttributeValues: map[string]types.AttributeValue{":deletedAt": item[attrDeletedAt]},
+	})
+	var lost *types.ConditionalCheckFailedException
+	if errors.As(err, &lost) {
+		return nil
+	}
+	return err
+}
+
+// reached finds the live references under name that d may reach, consistently.
+// Those of a digest are found without reading the rest.
+func (db *DB) reached(ctx context.Context, name string, d store.Delete) (keys []string, err error) {
+	repository := d.Registry + "/" + d.Repository + ":"
+	if d.Digest == "" && d.Tag != "" {
+		return []string{repository + d.Tag}, nil
+	}
+	query := &dynamodb.QueryInput{
+		TableName:                 &db.table,
+		ConsistentRead:            aws.Bool(true),
+		KeyConditionExpression:    aws.String("#name = :name AND begins_with(#key, :repository)"),
+		FilterExpression:          aws.String("attribute_not_exists(#deletedAt)"),
+		ExpressionAttributeNames:  map[string]string{"#name": attrName, "#key": attrKey, "#deletedAt": attrDeletedAt},
+		ExpressionAttributeValues: map[string]types.AttributeValue{":name": str(name), ":repository": str(repository)},
+	}
+	if d.Digest != "" {
+		query.IndexName = aws.String(digestIndex)
+		query.KeyConditionExpression = aws.String("#name = :name AND #digest = :digest")
+		query.FilterExpression = aws.String("attribute_not_exists(#deletedAt) AND begins_with(#key, :repository)")
+		query.ExpressionAttributeNames["#digest"] = attrDigest
+		query.ExpressionAttributeValues[":digest"] = str(d.Digest)
+	}
+	for pages := dynamodb.NewQueryPaginator(db.client, query); pages.HasMorePages(); {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, item := range page.Items {
+			keys = append(keys, text(item, attrKey))
+		}
+	}
+	return keys, nil
+}
+
+// Pick implements store.Reader. It costs 0.5 read units.
+func (db *DB) Pick(ctx context.Context, q store.Query) (store.Push, error) {
+	index := indexes[q.Order]
+	out, err := db.client.Query(ctx, &dynamodb.QueryInput{
+		TableName:                 &db.table,
+		IndexName:                 &index.name,
+		KeyConditionExpression:    aws.String("#name = :name"),
+		ExpressionAttributeNames:  map[string]string{"#name": attrName},
+		ExpressionAttributeValues: map[string]types.AttributeValue{":name": str(q.Name)},
+		ScanIndexForward:          aws.Bool(false),
+		Limit:                     aws.Int32(1),
+	})
+	if err != nil {
+		return store.Push{}, fmt.Errorf("pick %s: %w", q.Name, err)
+	}
+	if len(out.Items) == 0 {
+		return store.Push{}, fmt.Errorf("pick %s: %w", q.Name, store.ErrNotFound)
+	}
+	p, err := pushOf(out.Items[0])
+	if err != nil {
+		return p, fmt.Errorf("pick %s: %w", q.Name, err)
+	}
+	return p, nil
+}
+
+// Warm makes a read that a writer may make, of an item that nobody writes, so
+// that the connection is there before it is needed: the handshake of TLS is most
+// of what a cold start costs.
+func (db *DB) Warm(ctx context.Context) error {
+	if _, err := db.batchGet(ctx, []map[string]types.AttributeValue{keyOf("#warm", "#warm")}); err != nil {
+		return fmt.Errorf("warm up: %w", err)
+	}
+	return nil
+}
+
+// itemOf is p as it is stored under name, live.
+func itemOf(name string, p store.Push) map[string]types.AttributeValue {
+	keys := p.Keys()
+	item := keyOf(name, p.Reference.String())
+	item[attrPushedAt] = str(store.Stamp(p.PushedAt))
+	item[indexes[store.ByPushed].attr] = str(keys.Pushed)
+	item[indexes[store.ByRelease].attr] = str(keys.Release)
+	item[indexes[store.ByVersion].attr] = str(keys.Version)
+	if p.Digest != "" {
+		item[attrDigest] = str(p.Digest)
+	}
+	if p.MediaType != "" {
+		item[attrMediaType] = str(p.MediaType)
+	}
+	if p.Size >= 0 {
+		item[attrSize] = num(p.Size)
+	}
+	return item
+}
+
+// pushOf is the reverse of itemOf.
+func pushOf(item map[string]types.AttributeValue) (store.Push, error) {
+	p := store.Push{Digest: text(item, attrDigest), MediaType: text(item, attrMediaType), Size: store.UnknownSize}
+	var err error
+	if p.Reference, err = reference.Parse(text(item, attrKey)); err != nil {
+		return p, fmt.Errorf("read an item: %w", err)
+	}
+	if p.PushedAt, err = store.ParseStamp(text(item, attrPushedAt)); err != nil {
+		return p, fmt.Errorf("read the item of %s: %w", p.Reference, err)
+	}
+	if n, ok := item[attrSize].(*types.AttributeValueMemberN); ok {
+		if p.Size, err = strconv.ParseInt(n.Value, 10, 64); err != nil {
+			return p, fmt.Errorf("read the item of %s: %w", p.Reference, err)
+		}
+	}
+	return p, nil
+}
+
+func keyOf(name, key string) map[string]types.AttributeValue {
+	return map[string]types.AttributeValue{attrName: str(name), attrKey: str(key)}
+}
+
+func str(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }
+
+func num(n int64) types.AttributeValue {
+	return &types.AttributeValueMemberN{Value: strconv.FormatInt(n, 10)}
+}
+
+func text(item map[string]types.AttributeValue, attr string) string {
+	if s, ok := item[attr].(*types.AttributeValueMemberS); ok {
+		return s.Value
+	}
+	return ""
+}
+
+// newer is the condition that no push stands under item's key, or one that is
+// less than item's by store.Push.Compare. What is absent is less than all that
+// is there.
+func newer(item map[string]types.AttributeValue) (expression string, names map[string]string, values map[string]types.AttributeValue) {
+	names = map[string]string{"#key": attrKey}
+	values = map[string]types.AttributeValue{}
+	less := "" // the stored push is less by what is compared so far; empty: it is not
+	for _, attr := range []string{attrMediaType, attrSize, attrDigest, attrPushedAt} {
+		value, known := item[attr]
+		if !known && less == "" {
+			continue
+		}
+		stored, given := "#"+attr, ":"+attr
+		names[stored] = attr
+		if !known {
+			less = fmt.Sprintf("attribute_not_exists(%s) AND (%s)", stored, less)
+			continue
+		}
+		values[given] = value
+		if less != "" {
+			less = fmt.Sprintf(" OR %s = %s AND (%s)", stored, given, less)
+		}
+		less = fmt.Sprintf("attribute_not_exists(%s) OR %s < %s%s", stored, stored, given, less)
+	}
+	return "attribute_not_exists(#key) OR " + less, names, values
+}

@@ -1,0 +1,318 @@
+package dynamo_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"ocireffer/pkg/reference"
+	"ocireffer/pkg/store"
+	"ocireffer/pkg/store/dynamo"
+	"ocireffer/pkg/store/dynamo/dynamotest"
+	"ocireffer/pkg/store/storetest"
+)
+
+func TestMain(m *testing.M) { dynamotest.Main(m) }
+
+// setEnv points the AWS configuration at endpoint and at nothing else.
+func setEnv(t testing.TB, endpoint string) {
+	for name, value := range map[string]string{
+		"AWS_ENDPOINT_URL_DYNAMODB":   endpoint,
+		"AWS_REGION":                  "us-east-1",
+		"AWS_ACCESS_KEY_ID":           "dynamotest",
+		"AWS_SECRET_ACCESS_KEY":       "dynamotest",
+		"AWS_SESSION_TOKEN":           "",
+		"AWS_CONFIG_FILE":             "/nonexistent",
+		"AWS_SHARED_CREDENTIALS_FILE": "/nonexistent",
+	} {
+		t.Setenv(name, value)
+	}
+}
+
+func open(t testing.TB, table string, transport http.RoundTripper) *dynamo.DB {
+	t.Helper()
+	db, err := dynamo.Open(t.Context(), table, transport)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return db
+}
+
+// openNew gives an empty table of its own.
+func openNew(t testing.TB, transport http.RoundTripper) *dynamo.DB {
+	setEnv(t, dynamotest.Endpoint(t))
+	return open(t, dynamotest.Table(t), transport)
+}
+
+func pushOf(tag string, at time.Time) store.Push {
+	return store.Push{
+		Reference: reference.Reference{Registry: "wasmcloud.azurecr.io", Repository: "wash", Tag: tag},
+		Digest:    "sha256:" + strings.Repeat("0", 64),
+		MediaType: "application/vnd.oci.image.manifest.v1+json",
+		Size:      2203,
+		PushedAt:  at,
+	}
+}
+
+var noon = time.Date(2023, 7, 3, 12, 0, 0, 0, time.UTC)
+
+func TestStore(t *testing.T) {
+	storetest.Run(t, func(t testing.TB) store.Store { return openNew(t, nil) })
+}
+
+func TestSchemaIsTheTemplates(t *testing.T) {
+	want, got := dynamotest.TemplateTable(t), dynamo.Schema("x")
+	got.TableName = nil
+	byName := cmpopts.SortSlices(func(a, b any) bool { return fmt.Sprint(a) < fmt.Sprint(b) })
+	if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(*want), cmpopts.EquateComparable(), byName, ignoreUnexported); diff != "" {
+		t.Errorf("template.yaml and dynamo.Schema differ: -template +code\n%s", diff)
+	}
+}
+
+// ignoreUnexported leaves out the SDK's markers.
+var ignoreUnexported = cmp.FilterPath(func(p cmp.Path) bool {
+	field, ok := p.Last().(cmp.StructField)
+	return ok && field.Name() == "noSmithyDocumentSerde"
+}, cmp.Ignore())
+
+func TestCreateTwice(t *testing.T) {
+	setEnv(t, dynamotest.Endpoint(t))
+	db := open(t, fmt.Sprintf("TestCreateTwice-%d", time.Now().UnixNano()), nil)
+	for range 2 {
+		if err := db.Create(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := db.Push(t.Context(), pushOf("1", noon)); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestOpenNeedsATable(t *testing.T) {
+	if _, err := dynamo.Open(t.Context(), "", nil); err == nil || !strings.Contains(err.Error(), "TABLE_NAME") {
+		t.Errorf("Open without a table: %v", err)
+	}
+}
+
+// meter has DynamoDB say what each call consumed, and counts.
+type meter struct {
+	mu    sync.Mutex
+	calls map[string]int
+	units map[string]float64
+}
+
+func (m *meter) RoundTrip(r *http.Request) (*http.Response, error) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	body = append([]byte(`{"ReturnConsumedCapacity":"TOTAL",`), body[1:]...)
+	r = r.Clone(r.Context())
+	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	response, err := http.DefaultTransport.RoundTrip(r)
+	if err != nil {
+		return nil, err
+	}
+	answer, err := io.ReadAll(response.Body)
+	if err != nil {
+		return nil, err
+	}
+	response.Body = io.NopCloser(bytes.NewReader(answer))
+	type capacity struct{ CapacityUnits float64 }
+	var one struct{ ConsumedCapacity capacity }
+	var many struct{ ConsumedCapacity []capacity }
+	if json.Unmarshal(answer, &one) != nil {
+		if err := json.Unmarshal(answer, &many); err != nil {
+			return nil, err
+		}
+	}
+	_, operation, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.calls[operation]++
+	for _, c := range append(many.ConsumedCapacity, one.ConsumedCapacity) {
+		m.units[operation] += c.CapacityUnits
+	}
+	return response, nil
+}
+
+func (m *meter) reset() { m.calls, m.units = map[string]int{}, map[string]float64{} }
+
+func (m *meter) want(t *testing.T, what string, calls map[string]int, units map[string]float64) {
+	t.Helper()
+	if diff := cmp.Diff(calls, m.calls); diff != "" {
+		t.Errorf("%s: calls: -want +got\n%s", what, diff)
+	}
+	if diff := cmp.Diff(units, m.units); diff != "" {
+		t.Errorf("%s: units: -want +got\n%s", what, diff)
+	}
+	m.reset()
+}
+
+func TestPickUnits(t *testing.T) {
+	const most = 10_000
+	var m meter
+	m.reset()
+	db := openNew(t, &m)
+	pushed := 0
+	for _, n := range []int{0, 1, 10, most} {
+		if testing.Short() && n == most {
+			t.Skip("10,000 references take a while")
+		}
+		fill(t, db, pushed, n)
+		pushed = n
+		m.reset()
+		for _, name := range []string{"wash", "wasmcloud.azurecr.io/wash"} {
+			for _, order := range []store.Order{store.ByPushed, store.ByRelease, store.ByVersion} {
+				_, err := db.Pick(t.Context(), store.Query{Name: name, Order: order})
+				if n > 0 && err != nil || n == 0 && !errors.Is(err, store.ErrNotFound) {
+					t.Fatal(err)
+				}
+				units := 0.5
+				if n == 0 {
+					units = 0 // on AWS 0.5, too: DynamoDB Local charges nothing for what is not there
+				}
+				m.want(t, fmt.Sprintf("%s, order %d of %d", name, order, n), map[string]int{"Query": 1}, map[string]float64{"Query": units})
+			}
+		}
+	}
+}
+
+// fill pushes references from to n, many at a time.
+func fill(t *testing.T, db *dynamo.DB, from, n int) {
+	t.Helper()
+	var next atomic.Int64
+	next.Store(int64(from))
+	var failed atomic.Value
+	var wg sync.WaitGroup
+	for range 16 {
+		wg.Go(func() {
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+				tag := fmt.Sprintf("1.%d.0", i)
+				if i%3 == 0 {
+					tag = fmt.Sprintf("build-%d", i)
+				}
+				if err := db.Push(t.Context(), pushOf(tag, noon.Add(time.Duration(i)*time.Second))); err != nil {
+					failed.Store(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if err := failed.Load(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestWriteUnits(t *testing.T) {
+	var m meter
+	m.reset()
+	db := openNew(t, &m)
+	push := func(p store.Push) {
+		t.Helper()
+		if err := db.Push(t.Context(), p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	calls := map[string]int{"PutItem": 2, "BatchGetItem": 2}
+	// DynamoDB Local charges neither for reads of what is not there, which cost
+	// a unit each on AWS, nor for a write whose condition fails, which costs one.
+	push(pushOf("1.0.0", noon))
+	m.want(t, "new reference", calls, map[string]float64{"PutItem": 10, "BatchGetItem": 0})
+	push(pushOf("1.0.0", noon.Add(time.Second)))
+	m.want(t, "reference pushed again, same digest", calls, map[string]float64{"PutItem": 16, "BatchGetItem": 0})
+	p := pushOf("1.0.0", noon.Add(time.Minute))
+	p.Digest = "sha256:" + strings.Repeat("1", 64)
+	push(p)
+	m.want(t, "moved reference", calls, map[string]float64{"PutItem": 18, "BatchGetItem": 0})
+	push(p)
+	m.want(t, "repeat", calls, map[string]float64{"PutItem": 0, "BatchGetItem": 0})
+	if _, err := db.Delete(t.Context(), store.Delete{Registry: "wasmcloud.azurecr.io", Repository: "wash", Digest: p.Digest, DeletedAt: noon.Add(time.Hour), ReceivedAt: noon}); err != nil {
+		t.Fatal(err)
+	}
+	m.want(t, "delete", map[string]int{"PutItem": 2, "Query": 2, "UpdateItem": 2}, map[string]float64{"PutItem": 2, "Query": 2, "UpdateItem": 10})
+}
+
+// failing answers as DynamoDB does when it is in trouble, or not at all.
+type failing struct {
+	status int // 0: hangs
+	body   string
+	calls  atomic.Int32
+}
+
+func (f *failing) RoundTrip(r *http.Request) (*http.Response, error) {
+	f.calls.Add(1)
+	if f.status == 0 {
+		<-r.Context().Done()
+		return nil, r.Context().Err()
+	}
+	return &http.Response{
+		StatusCode: f.status, Request: r, ProtoMajor: 1, ProtoMinor: 1,
+		Header: http.Header{"Content-Type": {"application/x-amz-json-1.0"}},
+		Body:   io.NopCloser(strings.NewReader(f.body)),
+	}, nil
+}
+
+// TestFailuresEnd: a DynamoDB in trouble is asked again a few times, not more.
+func TestFailuresEnd(t *testing.T) {
+	for name, f := range map[string]*failing{
+		"internal error": {status: 500, body: `{"__type":"com.amazonaws.dynamodb.v20120810#InternalServerError","message":"planted"}`},
+		"throttled":      {status: 400, body: `{"__type":"com.amazonaws.dynamodb.v20120810#ThrottlingException","message":"planted"}`},
+		"over capacity":  {status: 400, body: `{"__type":"com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException","message":"planted"}`},
+		"no JSON":        {status: 502, body: `<html>`},
+		"half an answer": {status: 200, body: `{"Items":[{"name`},
+		"hangs":          {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			setEnv(t, "http://127.0.0.1:1")
+			db := open(t, "Table", f)
+			ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
+			defer cancel()
+			begin := time.Now()
+			_, err := db.Pick(ctx, store.Query{Name: "wash"})
+			if err == nil || errors.Is(err, store.ErrNotFound) {
+				t.Errorf("Pick: %v, want an error", err)
+			}
+			if n := f.calls.Load(); n < 1 || n > 3 {
+				t.Errorf("%d calls, want 1 to 3", n)
+			}
+			if took := time.Since(begin); took > 3*time.Second {
+				t.Errorf("it took %s", took)
+			}
+			if err := db.Push(ctx, pushOf("1", noon)); err == nil {
+				t.Error("Push: no error")
+			}
+			if _, err := db.Delete(ctx, store.Delete{Registry: "a", Repository: "b"}); err == nil {
+				t.Error("Delete: no error")
+			}
+			if err := db.Warm(ctx); err == nil {
+				t.Error("Warm: no error")
+			}
+		})
+	}
+}
+
+func BenchmarkPick(b *testing.B) {
+	db := openNew(b, nil)
+	if err := db.Push(b.Context(), pushOf("1.0.0", noon)); err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := db.Pick(b.Context(), store.Query{Name: "wash"}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

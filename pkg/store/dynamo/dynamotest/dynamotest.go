@@ -1,0 +1,202 @@
+// Package dynamotest gives tests a real DynamoDB: DynamoDB Local, the engine
+// that AWS ships for this, with tables made from the project's template.yaml.
+// It knows nothing of what is stored in them.
+package dynamotest
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"gopkg.in/yaml.v3"
+)
+
+// go test may keep a skip in its cache, and does not see what was installed
+// since: hence -count=1.
+const howTo = "install Java 17 and Maven, or start Docker, or set DYNAMODB_ENDPOINT; then go test -count=1"
+
+// One server is enough for a process: tests are kept apart by their tables.
+var (
+	endpoint = sync.OnceValues(start)
+	mainRuns bool
+	skipped  atomic.Int32
+)
+
+// Main runs the tests and ends the server that Endpoint started:
+//
+//	func TestMain(m *testing.M) { dynamotest.Main(m) }
+func Main(m *testing.M) {
+	if os.Getenv(keeperEnv) != "" {
+		keep(os.Args[1], os.Args[2:]...)
+		return
+	}
+	mainRuns = true
+	m.Run()
+	stop()
+	if n := skipped.Load(); n > 0 {
+		// go test ./... shows what a package printed only where one of its
+		// tests failed, or with -v. go test in the package's folder shows it.
+		fmt.Fprintf(os.Stderr, "dynamotest: SKIPPED %d tests for want of DynamoDB Local: %s\n", n, howTo)
+	}
+}
+
+// Endpoint returns the URL of a DynamoDB Local: the one in DYNAMODB_ENDPOINT
+// if that is set, else one that this process starts, with Java and Maven or
+// with Docker. Where there is none of these it skips t, or, with CI=true,
+// fails it.
+func Endpoint(t testing.TB) string {
+	t.Helper()
+	if url := os.Getenv("DYNAMODB_ENDPOINT"); url != "" {
+		return url
+	}
+	if !mainRuns {
+		t.Fatal("dynamotest needs func TestMain(m *testing.M) { dynamotest.Main(m) }")
+	}
+	url, err := endpoint()
+	switch {
+	case err == nil:
+		return url
+	case os.Getenv("CI") == "true":
+		t.Fatalf("no DynamoDB Local: %s\n%v", howTo, err)
+	default:
+		skipped.Add(1)
+		t.Skipf("no DynamoDB Local: %s\n%v", howTo, err)
+	}
+	return ""
+}
+
+// Client returns the SDK's own client for Endpoint, after options.
+func Client(t testing.TB, options ...func(*dynamodb.Options)) *dynamodb.Client {
+	t.Helper()
+	return dynamodb.New(dynamodb.Options{
+		BaseEndpoint: aws.String(Endpoint(t)),
+		Region:       "us-east-1",
+		Credentials:  credentials.NewStaticCredentialsProvider("dynamotest", "dynamotest", ""),
+	}, options...)
+}
+
+// Through makes a client send its requests through rt, which may lose them,
+// or their answers, before or after http.DefaultTransport.
+func Through(rt http.RoundTripper) func(*dynamodb.Options) {
+	return func(o *dynamodb.Options) { o.HTTPClient = &http.Client{Transport: rt} }
+}
+
+// Table makes a table for this test alone, with the keys and indexes of
+// template.yaml, and returns its name. It is deleted when the test ends.
+func Table(t testing.TB) string {
+	t.Helper()
+	db := Client(t)
+	in := TemplateTable(t)
+	in.TableName = aws.String(tableName(t.Name()))
+	if _, err := db.CreateTable(t.Context(), in); err != nil {
+		t.Fatalf("make a table as in template.yaml: %v", err)
+	}
+	t.Cleanup(func() {
+		// By now t.Context() is done.
+		_, err := db.DeleteTable(context.Background(), &dynamodb.DeleteTableInput{TableName: in.TableName})
+		if err != nil {
+			t.Errorf("delete table %s: %v", *in.TableName, err)
+		}
+	})
+	return *in.TableName
+}
+
+// tableName makes a name that is unique, also on a server that many processes
+// share, and still says whose table it is.
+func tableName(test string) string {
+	clean := strings.Map(func(r rune) rune {
+		if strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789", r) {
+			return r
+		}
+		return '-'
+	}, test)
+	return clean[:min(len(clean), 200)] + "-" + rand.Text() // 255 at most
+}
+
+// TemplateTable returns the table of template.yaml, without a name: its keys,
+// indexes and billing mode. The rest has no effect in DynamoDB Local, or, as
+// protection from deletion, only stands in a test's way.
+func TemplateTable(t testing.TB) *dynamodb.CreateTableInput {
+	t.Helper()
+	root, err := moduleRoot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(root, "template.yaml")
+	template, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	table, err := parseTable(template)
+	if err != nil {
+		t.Fatalf("%s: %v", file, err)
+	}
+	return table
+}
+
+func moduleRoot() (string, error) {
+	wd, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for dir := wd; ; dir = filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir, nil
+		}
+		if dir == filepath.Dir(dir) {
+			return "", fmt.Errorf("no go.mod in %s and above", wd)
+		}
+	}
+}
+
+// parseTable goes from YAML to the SDK's type by way of JSON: CloudFormation
+// and the SDK write these fields alike, and encoding/json finds them by name.
+func parseTable(template []byte) (*dynamodb.CreateTableInput, error) {
+	var doc struct {
+		Resources struct {
+			Table struct {
+				Type       string         `yaml:"Type"`
+				Properties map[string]any `yaml:"Properties"`
+			} `yaml:"Table"`
+		} `yaml:"Resources"`
+	}
+	if err := yaml.Unmarshal(template, &doc); err != nil {
+		return nil, err
+	}
+	if got, want := doc.Resources.Table.Type, "AWS::DynamoDB::Table"; got != want {
+		return nil, fmt.Errorf("resource Table is of type %q, not %q", got, want)
+	}
+	properties, err := json.Marshal(doc.Resources.Table.Properties)
+	if err != nil {
+		return nil, err
+	}
+	var p struct {
+		AttributeDefinitions   []types.AttributeDefinition
+		KeySchema              []types.KeySchemaElement
+		LocalSecondaryIndexes  []types.LocalSecondaryIndex
+		GlobalSecondaryIndexes []types.GlobalSecondaryIndex
+		BillingMode            types.BillingMode
+	}
+	if err := json.Unmarshal(properties, &p); err != nil {
+		return nil, err
+	}
+	return &dynamodb.CreateTableInput{
+		AttributeDefinitions:   p.AttributeDefinitions,
+		KeySchema:              p.KeySchema,
+		LocalSecondaryIndexes:  p.LocalSecondaryIndexes,
+		GlobalSecondaryIndexes: p.GlobalSecondaryIndexes,
+		BillingMode:            p.BillingMode,
+	}, nil
+}

@@ -1,0 +1,140 @@
+// Package store says what ocireffer remembers and what a backend promises:
+// the newest push of each reference, the newest delete of each digest, tag and
+// repository, and the order in which readers want references. Backends live
+// below it, and storetest holds each to these promises.
+//
+// The whole state is a set of last-writer-wins registers that only grow, so the
+// same pushes and deletes end in the same answers in whatever order, however
+// often and by however many processes they are stored. A reference is live if
+// its newest push is newer than every delete that reaches it.
+package store
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"time"
+
+	"ocireffer/pkg/reference"
+)
+
+// ErrNotFound says that a name has no live reference.
+var ErrNotFound = errors.New("not found")
+
+// UnknownSize is the Size of a push that did not tell it.
+const UnknownSize = -1
+
+// Tombstone is how long a backend keeps, at least, what a delete leaves behind
+// to win against late pushes, counted from the receipt of the delete.
+const Tombstone = 30 * 24 * time.Hour
+
+// A Push is what a registry tells of a reference when it is pushed.
+type Push struct {
+	Reference reference.Reference
+	Digest    string    // empty when unknown
+	MediaType string    // of the manifest; empty when unknown
+	Size      int64     // of the manifest in bytes; UnknownSize when unknown
+	PushedAt  time.Time // of year 0 to 9999 in UTC
+}
+
+// Compare orders the pushes of one reference: the greater one is the newer.
+// Of two pushes at one time that is the one with the greater digest, then size,
+// then media type; what is unknown is less than all that is known.
+func (p Push) Compare(q Push) int {
+	return cmp.Or(
+		p.PushedAt.Compare(q.PushedAt),
+		cmp.Compare(p.Digest, q.Digest),
+		cmp.Compare(p.Size, q.Size),
+		cmp.Compare(p.MediaType, q.MediaType),
+	)
+}
+
+// A Delete takes out references of one repository in one registry that were
+// not pushed after it: those with Digest if it is given, else the one with Tag
+// if that is given, else all.
+type Delete struct {
+	Registry, Repository string
+	Tag, Digest          string
+	DeletedAt            time.Time // of year 0 to 9999 in UTC
+	ReceivedAt           time.Time // when Tombstone begins
+}
+
+// Reaches reports whether d takes out what p pushed.
+func (d Delete) Reaches(p Push) bool {
+	r := p.Reference
+	switch {
+	case r.Registry != d.Registry || r.Repository != d.Repository || p.PushedAt.After(d.DeletedAt):
+		return false
+	case d.Digest != "":
+		return p.Digest == d.Digest
+	default:
+		return d.Tag == "" || r.Tag == d.Tag
+	}
+}
+
+// Target is what d takes out, as text: registry/repository, and behind it
+// @digest or :tag. For each target the newest delete counts.
+func (d Delete) Target() string {
+	repository := d.Registry + "/" + d.Repository
+	switch {
+	case d.Digest != "":
+		return repository + "@" + d.Digest
+	case d.Tag != "":
+		return repository + ":" + d.Tag
+	default:
+		return repository
+	}
+}
+
+// Threats are the deletes, but for their times, that could reach p: those of
+// its repository, its tag and its digest.
+func (p Push) Threats() []Delete {
+	repository := Delete{Registry: p.Reference.Registry, Repository: p.Reference.Repository}
+	tag, digest := repository, repository
+	tag.Tag, digest.Digest = p.Reference.Tag, p.Digest
+	if p.Digest == "" {
+		return []Delete{repository, tag}
+	}
+	return []Delete{repository, tag, digest}
+}
+
+// An Order says which of a name's references a reader wants.
+type Order int
+
+const (
+	ByPushed  Order = iota // the most recently pushed; of those pushed at one time the greatest text
+	ByRelease              // the highest version, releases before prereleases before the rest by push
+	ByVersion              // the highest version, prereleases among the others, before the rest by push
+)
+
+// A Query asks for one reference of a name.
+type Query struct {
+	Name  string // repository or registry/repository, as reference.Name gives it
+	Order Order
+}
+
+// A Writer takes in what registries report. Calls may come late, twice, in any
+// order and from many processes: the same set always ends in the same state.
+// Once a method returns nil, its change survives a crash. After an error a part
+// of it may have been stored; the same call again completes it.
+type Writer interface {
+	// Push stores p. Losing to a newer push of the same reference, or to a
+	// delete that reaches p, is no error.
+	Push(ctx context.Context, p Push) error
+	// Delete stores d and says how many references it took out just now: none
+	// when it is repeated, or older than what it would reach.
+	Delete(ctx context.Context, d Delete) (int, error)
+}
+
+// A Reader answers readers.
+type Reader interface {
+	// Pick returns the push of the reference that q asks for, or ErrNotFound.
+	// It is one read, whatever the order and the number of references.
+	Pick(ctx context.Context, q Query) (Push, error)
+}
+
+// A Store is both sides of a backend.
+type Store interface {
+	Writer
+	Reader
+}

@@ -1,0 +1,145 @@
+package storetest
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	gocmp "github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"ocireffer/pkg/reference"
+	"ocireffer/pkg/store"
+)
+
+// An Event is a push or a delete.
+type Event struct {
+	Push   *store.Push
+	Delete *store.Delete
+}
+
+func (e Event) String() string {
+	if e.Push != nil {
+		return fmt.Sprintf("push %s@%s at %s", e.Push.Reference, e.Push.Digest, store.Stamp(e.Push.PushedAt))
+	}
+	return fmt.Sprintf("delete %s at %s", e.Delete.Target(), store.Stamp(e.Delete.DeletedAt))
+}
+
+func (e Event) store(ctx context.Context, s store.Writer) error {
+	if e.Push != nil {
+		return s.Push(ctx, *e.Push)
+	}
+	_, err := s.Delete(ctx, *e.Delete)
+	return err
+}
+
+// What events are made of: few values each, so that they meet.
+var (
+	registries   = []string{"a.azurecr.io", "b.azurecr.io"}
+	repositories = []string{"wash", "app", "app/sub"}
+	tags         = []string{"1.0.0", "v1.0.0", "1.1.0-rc.1", "0.9", "latest", "nightly"}
+	digests      = 6
+	seconds      = 8
+)
+
+// event draws an event of a repository whose name begins with base.
+func event(base string) *rapid.Generator[Event] {
+	return rapid.Custom(func(t *rapid.T) Event {
+		registry := rapid.SampledFrom(registries).Draw(t, "registry")
+		repository := base + rapid.SampledFrom(repositories).Draw(t, "repository")
+		tag := rapid.SampledFrom(tags).Draw(t, "tag")
+		digestOf := rapid.IntRange(0, digests).Draw(t, "digest")
+		at := noon.Add(time.Duration(rapid.IntRange(0, seconds).Draw(t, "second")) * time.Second)
+		d := store.Delete{Registry: registry, Repository: repository, DeletedAt: at, ReceivedAt: time.Now()}
+		switch rapid.SampledFrom([]string{"push", "push", "push", "digest", "tag", "repository"}).Draw(t, "kind") {
+		case "digest":
+			d.Digest = digest(max(digestOf, 1))
+		case "tag":
+			d.Tag = tag
+		case "repository":
+		default:
+			p := pushOf(registry, repository, tag, digestOf, at)
+			if digestOf == 0 {
+				p.Digest = ""
+			}
+			p.Size = int64(rapid.IntRange(store.UnknownSize, 1).Draw(t, "size"))
+			return Event{Push: &p}
+		}
+		return Event{Delete: &d}
+	})
+}
+
+// pick is the model: what a store must answer after events, however they came.
+func pick(events []Event, q store.Query) (best store.Push, found bool) {
+	newest := map[reference.Reference]store.Push{}
+	for _, e := range events {
+		if e.Push == nil {
+			continue
+		}
+		if old, ok := newest[e.Push.Reference]; !ok || e.Push.Compare(old) > 0 {
+			newest[e.Push.Reference] = *e.Push
+		}
+	}
+	for _, p := range newest {
+		named := q.Name == p.Reference.Repository || q.Name == p.Reference.Name()
+		for _, e := range events {
+			named = named && (e.Delete == nil || !e.Delete.Reaches(p))
+		}
+		if named && (!found || compare(q.Order, p, best) > 0) {
+			best, found = p, true
+		}
+	}
+	return best, found
+}
+
+// compare says which of two references an order prefers.
+func compare(order store.Order, p, q store.Push) int {
+	byVersion := 0
+	if order != store.ByPushed {
+		pClass, pKey := class(order, p)
+		qClass, qKey := class(order, q)
+		byVersion = cmp.Or(cmp.Compare(pClass, qClass), cmp.Compare(pKey, qKey))
+	}
+	return cmp.Or(byVersion, p.PushedAt.Compare(q.PushedAt), cmp.Compare(p.Reference.String(), q.Reference.String()))
+}
+
+func class(order store.Order, p store.Push) (class int, key string) {
+	v, ok := reference.ParseVersion(p.Reference.Tag)
+	switch {
+	case !ok:
+		return 0, ""
+	case v.Prerelease() && order == store.ByRelease:
+		return 1, v.Key()
+	default:
+		return 2, v.Key()
+	}
+}
+
+// check wants s to answer as the model for every name and order.
+func check(t *rapid.T, s store.Reader, base string, events []Event) {
+	for _, repository := range repositories {
+		names := []string{base + repository}
+		for _, registry := range registries {
+			names = append(names, registry+"/"+base+repository)
+		}
+		for _, name := range names {
+			for _, order := range orders {
+				q := store.Query{Name: name, Order: order}
+				want, found := pick(events, q)
+				got, err := s.Pick(t.Context(), q)
+				switch {
+				case err != nil && !errors.Is(err, store.ErrNotFound):
+					t.Fatalf("Pick(%+v): %v", q, err)
+				case !found && err == nil:
+					t.Fatalf("Pick(%+v) = %s, want ErrNotFound", q, got.Reference)
+				case found:
+					if diff := gocmp.Diff(want, got); diff != "" {
+						t.Fatalf("Pick(%+v): %v; -want +got\n%s", q, err, diff)
+					}
+				}
+			}
+		}
+	}
+}
