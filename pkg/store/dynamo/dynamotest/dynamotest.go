@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -19,13 +18,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"gopkg.in/yaml.v3"
 )
 
 // go test may keep a skip in its cache, and does not see what was installed
 // since: hence -count=1.
-const howTo = "install Java 17 and Maven, or start Docker, or set DYNAMODB_ENDPOINT; then go test -count=1"
+const howTo = "install Java 17+ and Maven, or start Docker, or set DYNAMODB_ENDPOINT; then go test -count=1"
 
 // One server is enough for a process: tests are kept apart by their tables.
 var (
@@ -48,14 +46,14 @@ func Main(m *testing.M) {
 	if n := skipped.Load(); n > 0 {
 		// go test ./... shows what a package printed only where one of its
 		// tests failed, or with -v. go test in the package's folder shows it.
-		fmt.Fprintf(os.Stderr, "dynamotest: SKIPPED %d tests for want of DynamoDB Local: %s\n", n, howTo)
+		fmt.Fprintf(os.Stderr, "dynamotest: SKIPPED for want of DynamoDB Local: %d tests; to run them, %s\n", n, howTo)
 	}
 }
 
 // Endpoint returns the URL of a DynamoDB Local: the one in DYNAMODB_ENDPOINT
-// if that is set, else one that this process starts, with Java and Maven or
-// with Docker. Where there is none of these it skips t, or, with CI=true,
-// fails it.
+// if that is set, which must be up, else one that this process starts, with
+// Java and Maven or with Docker. Where there is none of these it skips t, or,
+// with CI=true, fails it.
 func Endpoint(t testing.TB) string {
 	t.Helper()
 	if url := os.Getenv("DYNAMODB_ENDPOINT"); url != "" {
@@ -77,7 +75,7 @@ func Endpoint(t testing.TB) string {
 	return ""
 }
 
-// Client returns the SDK's own client for Endpoint, after options.
+// Client returns the SDK's own client for Endpoint. Options are the SDK's.
 func Client(t testing.TB, options ...func(*dynamodb.Options)) *dynamodb.Client {
 	t.Helper()
 	return dynamodb.New(dynamodb.Options{
@@ -87,8 +85,8 @@ func Client(t testing.TB, options ...func(*dynamodb.Options)) *dynamodb.Client {
 	}, options...)
 }
 
-// Through makes a client send its requests through rt, which may lose them,
-// or their answers, before or after http.DefaultTransport.
+// Through is an option of Client: its requests go through rt, which may lose
+// them before http.DefaultTransport, or their answers after it.
 func Through(rt http.RoundTripper) func(*dynamodb.Options) {
 	return func(o *dynamodb.Options) { o.HTTPClient = &http.Client{Transport: rt} }
 }
@@ -99,7 +97,7 @@ func Table(t testing.TB) string {
 	t.Helper()
 	db := Client(t)
 	in := TemplateTable(t)
-	in.TableName = aws.String(tableName(t.Name()))
+	in.TableName = aws.String("test-" + rand.Text()) // many processes may share a server
 	if _, err := db.CreateTable(t.Context(), in); err != nil {
 		t.Fatalf("make a table as in template.yaml: %v", err)
 	}
@@ -113,28 +111,15 @@ func Table(t testing.TB) string {
 	return *in.TableName
 }
 
-// tableName makes a name that is unique, also on a server that many processes
-// share, and still says whose table it is.
-func tableName(test string) string {
-	clean := strings.Map(func(r rune) rune {
-		if strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789", r) {
-			return r
-		}
-		return '-'
-	}, test)
-	return clean[:min(len(clean), 200)] + "-" + rand.Text() // 255 at most
-}
-
 // TemplateTable returns the table of template.yaml, without a name: its keys,
 // indexes and billing mode. The rest has no effect in DynamoDB Local, or, as
 // protection from deletion, only stands in a test's way.
 func TemplateTable(t testing.TB) *dynamodb.CreateTableInput {
 	t.Helper()
-	root, err := moduleRoot()
+	file, err := templateFile()
 	if err != nil {
 		t.Fatal(err)
 	}
-	file := filepath.Join(root, "template.yaml")
 	template, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
@@ -146,14 +131,15 @@ func TemplateTable(t testing.TB) *dynamodb.CreateTableInput {
 	return table
 }
 
-func moduleRoot() (string, error) {
+// templateFile is beside the first go.mod, going up from the test's folder.
+func templateFile() (string, error) {
 	wd, err := os.Getwd()
 	if err != nil {
 		return "", err
 	}
 	for dir := wd; ; dir = filepath.Dir(dir) {
 		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			return dir, nil
+			return filepath.Join(dir, "template.yaml"), nil
 		}
 		if dir == filepath.Dir(dir) {
 			return "", fmt.Errorf("no go.mod in %s and above", wd)
@@ -178,25 +164,14 @@ func parseTable(template []byte) (*dynamodb.CreateTableInput, error) {
 	if got, want := doc.Resources.Table.Type, "AWS::DynamoDB::Table"; got != want {
 		return nil, fmt.Errorf("resource Table is of type %q, not %q", got, want)
 	}
-	properties, err := json.Marshal(doc.Resources.Table.Properties)
+	schema := map[string]any{}
+	for _, field := range []string{"AttributeDefinitions", "KeySchema", "LocalSecondaryIndexes", "GlobalSecondaryIndexes", "BillingMode"} {
+		schema[field] = doc.Resources.Table.Properties[field]
+	}
+	text, err := json.Marshal(schema)
 	if err != nil {
 		return nil, err
 	}
-	var p struct {
-		AttributeDefinitions   []types.AttributeDefinition
-		KeySchema              []types.KeySchemaElement
-		LocalSecondaryIndexes  []types.LocalSecondaryIndex
-		GlobalSecondaryIndexes []types.GlobalSecondaryIndex
-		BillingMode            types.BillingMode
-	}
-	if err := json.Unmarshal(properties, &p); err != nil {
-		return nil, err
-	}
-	return &dynamodb.CreateTableInput{
-		AttributeDefinitions:   p.AttributeDefinitions,
-		KeySchema:              p.KeySchema,
-		LocalSecondaryIndexes:  p.LocalSecondaryIndexes,
-		GlobalSecondaryIndexes: p.GlobalSecondaryIndexes,
-		BillingMode:            p.BillingMode,
-	}, nil
+	table := new(dynamodb.CreateTableInput)
+	return table, json.Unmarshal(text, table)
 }

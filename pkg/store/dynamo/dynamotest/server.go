@@ -92,16 +92,10 @@ func freePort() (string, error) {
 
 const pom = `<project>
   <modelVersion>4.0.0</modelVersion>
-  <groupId>ocireffer</groupId>
-  <artifactId>dynamotest</artifactId>
-  <version>1</version>
-  <dependencies>
-    <dependency>
-      <groupId>software.amazon.dynamodb</groupId>
-      <artifactId>DynamoDBLocal</artifactId>
-      <version>` + version + `</version>
-    </dependency>
-  </dependencies>
+  <groupId>ocireffer</groupId> <artifactId>dynamotest</artifactId> <version>1</version>
+  <dependencies><dependency>
+    <groupId>software.amazon.dynamodb</groupId> <artifactId>DynamoDBLocal</artifactId> <version>` + version + `</version>
+  </dependency></dependencies>
 </project>
 `
 
@@ -157,14 +151,10 @@ func jars() (string, error) {
 // output runs cmd; its error tells what cmd printed.
 func output(cmd *exec.Cmd) ([]byte, error) {
 	out, err := cmd.Output()
-	if err != nil {
-		var exit *exec.ExitError
-		if errors.As(err, &exit) {
-			out = append(out, exit.Stderr...)
-		}
-		return nil, fmt.Errorf("%s: %w\n%s", filepath.Base(cmd.Path), err, out)
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		err = fmt.Errorf("%s: %w\n%s%s", filepath.Base(cmd.Path), err, out, exit.Stderr)
 	}
-	return out, nil
+	return out, err
 }
 
 // run runs command until stop, and returns when url answers. The command must
