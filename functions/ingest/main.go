@@ -15,7 +15,7 @@ import (
 )
 
 // warmUp bounds what is done before the first event. Azure's 5 s run already.
-const warmUp = 700 * time.Millisecond
+const warmUp = 500 * time.Millisecond
 
 func main() {
 	log := requestlog.NewJSON(os.Stderr)

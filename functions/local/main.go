@@ -72,7 +72,7 @@ func run(ctx context.Context, args []string, env func(string) (string, bool), st
 	if err := errors.Join(errWrite, errRead); err != nil {
 		return usageError{err}
 	}
-	if _, _, err := net.SplitHostPort(*addr); err != nil {
+	if _, err := net.ResolveTCPAddr("tcp", *addr); err != nil {
 		return usageError{fmt.Errorf("-addr: %w", err)}
 	}
 

@@ -17,7 +17,7 @@ import (
 )
 
 // warmUp bounds what is done before the first event. A reader waits already.
-const warmUp = 700 * time.Millisecond
+const warmUp = 500 * time.Millisecond
 
 func main() {
 	log := requestlog.NewJSON(os.Stderr)
