@@ -4,7 +4,6 @@
 package reference
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 )
@@ -12,7 +11,7 @@ import (
 // Limits, in bytes.
 const (
 	maxRegistry   = 255 // a DNS name has at most 253; RFC 1035, section 2.3.4
-	maxRepository = 255 // distribution spec 1.1, "Pulling manifests": many clients' limit
+	maxRepository = 255 // distribution/reference's; the distribution spec 1.1 only notes that many clients have one
 	maxTag        = 128 // distribution spec 1.1, "Pulling manifests"
 	maxDigest     = 255 // ours: sha512 has 135
 )
@@ -30,13 +29,17 @@ func (r Reference) String() string { return r.Name() + ":" + r.Tag }
 // Name is registry/repository.
 func (r Reference) Name() string { return r.Registry + "/" + r.Repository }
 
-// New checks the parts of a reference and puts the registry in lower case.
+// New checks the parts of a reference and puts the registry in lower case. The
+// error is about the first bad part, so that it is one line.
 func New(registry, repository, tag string) (Reference, error) {
 	registry, err := Registry(registry)
 	if err != nil {
 		return Reference{}, err
 	}
-	if err := errors.Join(CheckRepository(repository), CheckTag(tag)); err != nil {
+	if err := CheckRepository(repository); err != nil {
+		return Reference{}, err
+	}
+	if err := CheckTag(tag); err != nil {
 		return Reference{}, err
 	}
 	return Reference{registry, repository, tag}, nil
@@ -171,8 +174,9 @@ func CheckTag(s string) error {
 }
 
 // CheckDigest checks the grammar of a digest in the OCI image spec 1.1,
-// descriptor.md: algorithm:encoded. What the registered algorithms encode is
-// lower-case hex of their length; others are checked by grammar alone.
+// descriptor.md: algorithm:encoded. What the two registered algorithms encode is
+// lower-case hex of their length; others are checked by grammar alone, as the
+// spec asks.
 func CheckDigest(s string) error {
 	if !isDigest(s) {
 		return fmt.Errorf("digest %s is not an OCI digest (such as sha256: and 64 lower-case hex digits)", show(s))
@@ -185,9 +189,11 @@ func isDigest(s string) bool {
 	if encoded == "" || len(s) > maxDigest {
 		return false
 	}
-	hexDigits := map[string]int{"sha256": 64, "sha512": 128, "blake3": 64}[algorithm]
-	if hexDigits > 0 {
-		return len(encoded) == hexDigits && strings.Trim(encoded, "0123456789abcdef") == ""
+	switch algorithm {
+	case "sha256":
+		return len(encoded) == 64 && isHex(encoded)
+	case "sha512":
+		return len(encoded) == 128 && isHex(encoded)
 	}
 	component := 0 // the length of this part of the algorithm
 	for i := range len(algorithm) {
@@ -207,6 +213,8 @@ func isDigest(s string) bool {
 	}
 	return component > 0
 }
+
+func isHex(s string) bool { return strings.Trim(s, "0123456789abcdef") == "" }
 
 func isLower(c byte) bool { return 'a' <= c && c <= 'z' }
 func isUpper(c byte) bool { return 'A' <= c && c <= 'Z' }

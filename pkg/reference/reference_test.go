@@ -42,7 +42,7 @@ func TestCheckDigest(t *testing.T) {
 			t.Errorf("CheckDigest(%q): %v", s, err)
 		}
 	}
-	for _, s := range []string{"", ":", "sha256", "sha256:", ":" + hex, "sha256:" + hex[:63], "sha256:" + hex[:64] + "0", "sha256:" + strings.ToUpper(hex[:64]), "sha512:" + hex[:64], "sha256:" + hex[:63] + "g", "SHA256:" + hex[:64], "a++b:c", "+a:b", "a+:b", "a:b:c", "a:é", "a: b", "a:" + strings.Repeat("b", 254)} {
+	for _, s := range []string{"", ":", "sha256", "sha256:", ":" + hex, "sha256:" + hex[:63], "sha256:" + hex[:64] + "0", "sha256:" + strings.ToUpper(hex[:64]), "sha512:" + hex[:64], "sha512:" + hex + "0", "sha512:" + strings.ToUpper(hex), "sha256:" + hex[:63] + "g", "SHA256:" + hex[:64], "a++b:c", "+a:b", "a+:b", "a:b:c", "a:é", "a: b", "a:" + strings.Repeat("b", 254)} {
 		if err := reference.CheckDigest(s); err == nil {
 			t.Errorf("CheckDigest(%q): no error", s)
 		}
@@ -95,24 +95,49 @@ func TestParse(t *testing.T) {
 }
 
 func TestErrorsShowTheValueShortenedOnOneLine(t *testing.T) {
-	long := strings.Repeat("é\n", 100)
-	_, registryErr := reference.Registry(long)
-	for _, err := range []error{registryErr, reference.CheckRepository(long), reference.CheckTag(long), reference.CheckDigest(long)} {
-		if err == nil || len(err.Error()) > 300 || strings.Contains(err.Error(), "\n") || !strings.Contains(err.Error(), `é\n`) {
-			t.Errorf("error = %v", err)
+	errs := func(s string) []error {
+		_, registry := reference.Registry(s)
+		_, name := reference.Name(s)
+		_, noRegistry := reference.Parse(s)
+		_, noTag := reference.Parse("host/" + s)
+		_, parts := reference.New("host", s, s)
+		return []error{registry, name, noRegistry, noTag, parts, reference.CheckRepository(s), reference.CheckTag(s), reference.CheckDigest(s)}
+	}
+	for s, shown := range map[string]string{
+		"A b": `"A b"`, "": `""`, "\n": `"\n"`,
+		strings.Repeat("é\n", 100): `é\n`, strings.Repeat("\x00", 1000): `\x00"…`, strings.Repeat("\xff", 1000): `""…`,
+	} {
+		for i, err := range errs(s) {
+			if err == nil {
+				t.Errorf("%q, error %d: none", s, i)
+				continue
+			}
+			if text := err.Error(); len(text) > 450 || strings.ContainsAny(text, "\n\x00") || !strings.Contains(text, strings.Trim(shown, `"`)) {
+				t.Errorf("%q, error %d: %s, want a short line with %s", s, i, text, shown)
+			}
 		}
 	}
 }
 
 // TestAgreesWithTheLibrary compares the grammar with an independent one.
 func TestAgreesWithTheLibrary(t *testing.T) {
+	// Both sides of each limit, by repeating what was drawn.
+	stretched := func(t *rapid.T, s string, limit int) string {
+		if s == "" || !rapid.Bool().Draw(t, "stretched") {
+			return s
+		}
+		n := limit + rapid.IntRange(-2, 2).Draw(t, "over")
+		return strings.Repeat(s, n/len(s)+1)[:n]
+	}
 	rapid.Check(t, func(t *rapid.T) {
 		s := rapid.StringMatching(`[a-bA0._:@/ -]{0,12}|[a-z0-9]+([._/-]{1,3}[a-z0-9]+){0,4}`).Draw(t, "s")
-		if got, want := reference.CheckRepository(s) == nil, libraryTakesRepository(s); got != want {
-			t.Errorf("CheckRepository(%q) is %v, the library's is %v", s, got, want)
+		repository := stretched(t, s, 255)
+		if got, want := reference.CheckRepository(repository) == nil, libraryTakesRepository(repository); got != want {
+			t.Errorf("CheckRepository(%q) is %v, the library's is %v", repository, got, want)
 		}
-		if got, want := reference.CheckTag(s) == nil, libraryTakesTag(s); got != want {
-			t.Errorf("CheckTag(%q) is %v, the library's is %v", s, got, want)
+		tag := stretched(t, s, 128)
+		if got, want := reference.CheckTag(tag) == nil, libraryTakesTag(tag); got != want {
+			t.Errorf("CheckTag(%q) is %v, the library's is %v", tag, got, want)
 		}
 		host := rapid.StringMatching(`[a-bA0.:\[\]-]{0,10}|\[[0-9a-fA-F:]{0,8}\](:[0-9]{0,3})?`).Draw(t, "host")
 		if _, err := reference.Registry(host); (err == nil) != libraryTakesRegistry(host) {
@@ -152,6 +177,11 @@ func FuzzName(f *testing.F) {
 		}
 		if again, err := reference.Name(name); err != nil || again != name {
 			t.Errorf("Name(%q) = %q, and of that %q, %v", s, name, again, err)
+		}
+		if registry, repository, _ := strings.Cut(name, "/"); reference.CheckRepository(name) != nil {
+			if host, err := reference.Registry(registry); err != nil || host != registry || reference.CheckRepository(repository) != nil {
+				t.Errorf("Name(%q) = %q is neither a repository nor registry/repository", s, name)
+			}
 		}
 		if strings.ToLower(s) != name {
 			t.Errorf("Name(%q) = %q differs in more than case", s, name)

@@ -68,40 +68,40 @@ func (v Version) Prerelease() bool { return len(v.prerelease) > 0 }
 // Key is a text that sorts, byte by byte, as section 11 of Semantic Versioning
 // 2.0 orders versions; versions that differ in build metadata alone have the same
 // one. None is the beginning of another, so text may be put behind it. It has at
-// most 194 bytes for a tag of 128.
+// most 195 bytes for a tag of 128.
 //
-// A number has its length in front (sortable), so 0.18.1 begins a0b18a1. A
+// A number has its length in front (appendNumber), so 0.18.1 begins a0b18a1. A
 // release has ~ behind that. A prerelease has - and its identifiers, # in front
 // of a number and $ of another, and a blank at their end. The order of these
 // marks, blank # $ - digits letters ~, is that of the rules.
 func (v Version) Key() string {
-	var b strings.Builder
+	key := make([]byte, 0, 32) // enough for most
 	for _, number := range v.core {
-		b.WriteString(sortable(number))
+		key = appendNumber(key, number)
 	}
 	if !v.Prerelease() {
-		b.WriteByte('~')
-		return b.String()
+		return string(append(key, '~'))
 	}
-	b.WriteByte('-')
+	key = append(key, '-')
 	for _, identifier := range v.prerelease {
 		if isNumber(identifier) {
-			b.WriteString("#" + sortable(identifier))
+			key = appendNumber(append(key, '#'), identifier)
 		} else {
-			b.WriteString("$" + identifier)
+			key = append(append(key, '$'), identifier...)
 		}
 	}
-	b.WriteByte(' ')
-	return b.String()
+	return string(append(key, ' '))
 }
 
-// sortable puts in front of a number its length: a for one digit, b for two, up
-// to y for 25, and z with three digits for more.
-func sortable(number string) string {
+// appendNumber puts in front of a number its length: a for one digit, b for two,
+// up to y for 25, and z with three digits for more: a tag has no longer ones.
+func appendNumber(key []byte, number string) []byte {
 	if n := len(number); n <= 25 {
-		return string(rune('a'+n-1)) + number
+		key = append(key, byte('a'+n-1))
+	} else {
+		key = fmt.Appendf(key, "z%03d", n)
 	}
-	return fmt.Sprintf("z%03d%s", len(number), number)
+	return append(key, number...)
 }
 
 // areIdentifiers checks identifiers separated by dots, none of them empty.
