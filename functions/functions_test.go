@@ -21,7 +21,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws/aws-lambda-go/events"
+	lambdaevents "github.com/aws/aws-lambda-go/events"
 	"github.com/google/go-cmp/cmp"
 	"gopkg.in/yaml.v3"
 
@@ -29,8 +29,13 @@ import (
 	"ocireffer/pkg/ingest"
 	"ocireffer/pkg/lookup"
 	"ocireffer/pkg/requestlog"
+	"ocireffer/pkg/store"
 	"ocireffer/pkg/store/bolt"
+	"ocireffer/pkg/store/dynamo"
+	"ocireffer/pkg/store/dynamo/dynamotest"
 )
+
+func TestMain(m *testing.M) { dynamotest.Main(m) }
 
 // build makes a function's binary as the Makefile does, but for this machine.
 func build(t *testing.T, function string) string {
@@ -46,7 +51,7 @@ func build(t *testing.T, function string) string {
 
 // invocation is what a function did with one event.
 type invocation struct {
-	answer events.APIGatewayV2HTTPResponse
+	answer lambdaevents.APIGatewayV2HTTPResponse
 	took   time.Duration // from the start of the process to its answer
 	log    string
 	exit   error // why the process ended by itself
@@ -270,36 +275,38 @@ func samples(t *testing.T) (all []sample) {
 	return all
 }
 
-// TestSampleEvents replays events/ with the handlers of both functions over one
-// store.
-func TestSampleEvents(t *testing.T) {
-	db, err := bolt.Open(filepath.Join(t.TempDir(), "test.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
+// handlers are those of both functions, with the token of events/.
+func handlers(t *testing.T, writer store.Writer, reader store.Reader) (write, read http.Handler) {
+	t.Helper()
 	env := func(name string) (string, bool) {
-		return map[string]string{"WEBHOOK_TOKEN_SHA256": sampleTokenHash}[name], name == "WEBHOOK_TOKEN_SHA256"
+		if name == "WEBHOOK_TOKEN_SHA256" {
+			return sampleTokenHash, true
+		}
+		return "", false
 	}
-	write, err := ingest.FromEnv(env)
+	writeSettings, err := ingest.FromEnv(env)
 	if err != nil {
 		t.Fatal(err)
 	}
-	read, err := lookup.FromEnv(env)
+	readSettings, err := lookup.FromEnv(env)
 	if err != nil {
 		t.Fatal(err)
 	}
-	log := requestlog.NewJSON(io.Discard)
-	functions := map[string]http.Handler{"IngestFunction": ingest.New(write, db, log), "LookupFunction": lookup.New(read, db)}
-	tested := []string{"answers.json"}
+	return ingest.New(writeSettings, writer, requestlog.NewJSON(io.Discard)), lookup.New(readSettings, reader)
+}
+
+// replay sends each sample event through the handlers, compares the answers, and
+// gives the names of the events.
+func replay(t *testing.T, write, read http.Handler) (events []string) {
+	functions := map[string]http.Handler{"IngestFunction": write, "LookupFunction": read}
 	for _, s := range samples(t) {
+		events = append(events, s.Event)
 		t.Run(s.Event, func(t *testing.T) {
-			tested = append(tested, s.Event)
 			b, err := os.ReadFile("../events/" + s.Event)
 			if err != nil {
 				t.Fatal(err)
 			}
-			var event events.APIGatewayV2HTTPRequest
+			var event lambdaevents.APIGatewayV2HTTPRequest
 			if err := json.Unmarshal(b, &event); err != nil {
 				t.Fatal(err)
 			}
@@ -309,11 +316,24 @@ func TestSampleEvents(t *testing.T) {
 			}
 			for name, want := range s.Headers {
 				if got.Headers[http.CanonicalHeaderKey(name)] != want {
-					t.Errorf("%s = %q, want %q", name, got.Headers[name], want)
+					t.Errorf("%s = %q, want %q", name, got.Headers[http.CanonicalHeaderKey(name)], want)
 				}
 			}
 		})
 	}
+	return events
+}
+
+// TestSampleEvents replays events/ with the handlers of both functions over one
+// store.
+func TestSampleEvents(t *testing.T) {
+	db, err := bolt.Open(filepath.Join(t.TempDir(), "test.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	write, read := handlers(t, db, db)
+	tested := append(replay(t, write, read), "answers.json")
 	files, err := filepath.Glob("../events/*.json")
 	if err != nil {
 		t.Fatal(err)
@@ -324,6 +344,46 @@ func TestSampleEvents(t *testing.T) {
 	slices.Sort(tested)
 	if diff := cmp.Diff(files, tested); diff != "" {
 		t.Errorf("files of events/ and events of answers.json: %s", diff)
+	}
+}
+
+// TestRolesAllowJustWhatFunctionsDo runs the handlers over a real DynamoDB that
+// lets each call only what the function's role in template.yaml allows.
+func TestRolesAllowJustWhatFunctionsDo(t *testing.T) {
+	for name, value := range map[string]string{
+		"AWS_ENDPOINT_URL_DYNAMODB": dynamotest.Endpoint(t), "AWS_REGION": "us-east-1",
+		"AWS_ACCESS_KEY_ID": "dynamotest", "AWS_SECRET_ACCESS_KEY": "dynamotest",
+	} {
+		t.Setenv(name, value)
+	}
+	table := dynamotest.Table(t)
+	roles := map[string]*dynamotest.Role{}
+	open := func(role string) *dynamo.DB {
+		roles[role] = dynamotest.NewRole(t, role)
+		db, err := dynamo.Open(t.Context(), table, roles[role])
+		if err != nil {
+			t.Fatal(err)
+		}
+		return db
+	}
+	writeDB, readDB := open("IngestRole"), open("LookupRole")
+	if err := writeDB.Warm(t.Context()); err != nil {
+		t.Error(err)
+	}
+	write, read := handlers(t, writeDB, readDB)
+	replay(t, write, read)
+	for _, body := range []string{
+		`{"action":"push","target":{"repository":"app","tag":"1","digest":"sha256:213bbc182920ab41e18edc2001e06abcca6735d87782d9cef68abd83941cf0e5"},"request":{"host":"acme.azurecr.io"}}`,
+		`{"action":"delete","target":{"repository":"app","digest":"sha256:213bbc182920ab41e18edc2001e06abcca6735d87782d9cef68abd83941cf0e5"},"request":{"host":"acme.azurecr.io"}}`,
+	} {
+		r := httptest.NewRequest("POST", "/api/azurehook?token=sample-token", strings.NewReader(body))
+		w := httptest.NewRecorder()
+		if write.ServeHTTP(w, r); w.Code != 200 {
+			t.Errorf("%s: %d %s", body, w.Code, w.Body)
+		}
+	}
+	for _, role := range roles {
+		role.Check(t)
 	}
 }
 

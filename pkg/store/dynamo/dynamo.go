@@ -42,9 +42,6 @@ const (
 	maxBackoff     = 200 * time.Millisecond
 )
 
-// parallel bounds the calls that a delete of many references makes at once.
-const parallel = 16
-
 // Attributes of the table's items.
 const (
 	attrName      = "name"      // partition: a name, as store.Names gives it
@@ -72,8 +69,9 @@ const digestIndex = "ByDigest"
 
 // DB is a store in a DynamoDB table.
 type DB struct {
-	client *dynamodb.Client
-	table  string
+	client   *dynamodb.Client
+	table    string
+	parallel int // bounds the calls that a delete of many references makes at once
 }
 
 // Open prepares access to table by the ordinary AWS configuration:
@@ -104,7 +102,7 @@ func Open(ctx context.Context, table string, transport http.RoundTripper) (*DB, 
 			o.HTTPClient = &http.Client{Transport: transport, Timeout: attemptTimeout}
 		}
 	})
-	return &DB{client: client, table: table}, nil
+	return &DB{client: client, table: table, parallel: 16}, nil
 }
 
 // Push implements store.Writer. Each of the two names costs one conditional
@@ -270,7 +268,7 @@ func (db *DB) remove(ctx context.Context, name string, d tombstone) ([]string, e
 	}
 	marked := make([]bool, len(keys))
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(parallel)
+	group.SetLimit(db.parallel)
 	for i, key := range keys {
 		group.Go(func() (err error) {
 			marked[i], err = db.mark(ctx, name, key, d)

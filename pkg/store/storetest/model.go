@@ -44,8 +44,8 @@ var (
 	seconds      = 8
 )
 
-// event draws an event of a repository whose name begins with base.
-func event(base string) *rapid.Generator[Event] {
+// EventOf draws an event of one of some repositories, whose names begin with base.
+func EventOf(base string, repositories ...string) *rapid.Generator[Event] {
 	return rapid.Custom(func(t *rapid.T) Event {
 		registry := rapid.SampledFrom(registries).Draw(t, "registry")
 		repository := base + rapid.SampledFrom(repositories).Draw(t, "repository")
@@ -117,28 +117,31 @@ func class(order store.Order, p store.Push) (class int, key string) {
 	}
 }
 
-// check wants s to answer as the model for every name and order.
+// check wants s to answer as the model for every name.
 func check(t *rapid.T, s store.Reader, base string, events []Event) {
 	for _, repository := range repositories {
-		names := []string{base + repository}
+		CheckName(t, s, base+repository, events)
 		for _, registry := range registries {
-			names = append(names, registry+"/"+base+repository)
+			CheckName(t, s, registry+"/"+base+repository, events)
 		}
-		for _, name := range names {
-			for _, order := range orders {
-				q := store.Query{Name: name, Order: order}
-				want, found := pick(events, q)
-				got, err := s.Pick(t.Context(), q)
-				switch {
-				case err != nil && !errors.Is(err, store.ErrNotFound):
-					t.Fatalf("Pick(%+v): %v", q, err)
-				case !found && err == nil:
-					t.Fatalf("Pick(%+v) = %s, want ErrNotFound", q, got.Reference)
-				case found:
-					if diff := gocmp.Diff(want, got); diff != "" {
-						t.Fatalf("Pick(%+v): %v; -want +got\n%s", q, err, diff)
-					}
-				}
+	}
+}
+
+// CheckName wants s to answer as the model for one name, in every order, after
+// events.
+func CheckName(t *rapid.T, s store.Reader, name string, events []Event) {
+	for _, order := range orders {
+		q := store.Query{Name: name, Order: order}
+		want, found := pick(events, q)
+		got, err := s.Pick(t.Context(), q)
+		switch {
+		case err != nil && !errors.Is(err, store.ErrNotFound):
+			t.Fatalf("Pick(%+v): %v", q, err)
+		case !found && err == nil:
+			t.Fatalf("Pick(%+v) = %s, want ErrNotFound", q, got.Reference)
+		case found:
+			if diff := gocmp.Diff(want, got); diff != "" {
+				t.Fatalf("Pick(%+v): %v; -want +got\n%s", q, err, diff)
 			}
 		}
 	}

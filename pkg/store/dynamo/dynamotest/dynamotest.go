@@ -125,33 +125,31 @@ func Table(t testing.TB) string {
 // protection from deletion, only stands in a test's way.
 func TemplateTable(t testing.TB) *dynamodb.CreateTableInput {
 	t.Helper()
-	file, err := templateFile()
+	table, err := parseTable(readTemplate(t))
 	if err != nil {
-		t.Fatal(err)
-	}
-	template, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	table, err := parseTable(template)
-	if err != nil {
-		t.Fatalf("%s: %v", file, err)
+		t.Fatalf("template.yaml: %v", err)
 	}
 	return table
 }
 
-// templateFile is beside the first go.mod, going up from the test's folder.
-func templateFile() (string, error) {
+// readTemplate finds template.yaml beside the first go.mod, going up from the
+// test's folder.
+func readTemplate(t testing.TB) []byte {
+	t.Helper()
 	wd, err := os.Getwd()
 	if err != nil {
-		return "", err
+		t.Fatal(err)
 	}
 	for dir := wd; ; dir = filepath.Dir(dir) {
 		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			return filepath.Join(dir, "template.yaml"), nil
+			template, err := os.ReadFile(filepath.Join(dir, "template.yaml"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return template
 		}
 		if dir == filepath.Dir(dir) {
-			return "", fmt.Errorf("no go.mod in %s and above", wd)
+			t.Fatalf("no go.mod in %s and above", wd)
 		}
 	}
 }
