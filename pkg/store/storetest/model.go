@@ -35,23 +35,29 @@ func (e Event) store(ctx context.Context, s store.Writer) error {
 	return err
 }
 
-// What events are made of: few values each, so that they meet.
-var (
-	registries   = []string{"a.azurecr.io", "b.azurecr.io"}
-	repositories = []string{"wash", "app", "app/sub"}
-	tags         = []string{"1.0.0", "v1.0.0", "1.1.0-rc.1", "0.9", "latest", "nightly"}
-	digests      = 6
-	seconds      = 8
-)
+// A World is what events are made of: few values each, so that they meet.
+type World struct {
+	Registries, Repositories, Tags []string
+	Digests, Seconds               int // how many digests and times there are, beside none and noon
+}
 
-// EventOf draws an event of one of some repositories, whose names begin with base.
-func EventOf(base string, repositories ...string) *rapid.Generator[Event] {
+// Large is the world of the suite.
+var Large = World{
+	Registries:   []string{"a.azurecr.io", "b.azurecr.io"},
+	Repositories: []string{"wash", "app", "app/sub"},
+	Tags:         []string{"1.0.0", "v1.0.0", "1.1.0-rc.1", "0.9", "latest", "nightly"},
+	Digests:      6,
+	Seconds:      8,
+}
+
+// Event draws an event of a repository whose name begins with base.
+func (w World) Event(base string) *rapid.Generator[Event] {
 	return rapid.Custom(func(t *rapid.T) Event {
-		registry := rapid.SampledFrom(registries).Draw(t, "registry")
-		repository := base + rapid.SampledFrom(repositories).Draw(t, "repository")
-		tag := rapid.SampledFrom(tags).Draw(t, "tag")
-		digestOf := rapid.IntRange(0, digests).Draw(t, "digest")
-		at := noon.Add(time.Duration(rapid.IntRange(0, seconds).Draw(t, "second")) * time.Second)
+		registry := rapid.SampledFrom(w.Registries).Draw(t, "registry")
+		repository := base + rapid.SampledFrom(w.Repositories).Draw(t, "repository")
+		tag := rapid.SampledFrom(w.Tags).Draw(t, "tag")
+		digestOf := rapid.IntRange(0, w.Digests).Draw(t, "digest")
+		at := noon.Add(time.Duration(rapid.IntRange(0, w.Seconds).Draw(t, "second")) * time.Second)
 		d := store.Delete{Registry: registry, Repository: repository, DeletedAt: at, ReceivedAt: time.Now()}
 		switch rapid.SampledFrom([]string{"push", "push", "push", "digest", "tag", "repository"}).Draw(t, "kind") {
 		case "digest":
@@ -119,9 +125,9 @@ func class(order store.Order, p store.Push) (class int, key string) {
 
 // check wants s to answer as the model for every name.
 func check(t *rapid.T, s store.Reader, base string, events []Event) {
-	for _, repository := range repositories {
+	for _, repository := range Large.Repositories {
 		CheckName(t, s, base+repository, events)
-		for _, registry := range registries {
+		for _, registry := range Large.Registries {
 			CheckName(t, s, registry+"/"+base+repository, events)
 		}
 	}

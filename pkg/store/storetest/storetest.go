@@ -381,7 +381,7 @@ func anyOrder(t *testing.T, s store.Store) {
 	rapid.Check(t, func(t *rapid.T) {
 		// Each case has repositories of its own: a new store takes longer.
 		base := fmt.Sprintf("c%d-", cases.Add(1))
-		events := rapid.SliceOfN(EventOf(base, repositories...), 1, 30).Draw(t, "events")
+		events := rapid.SliceOfN(Large.Event(base), 1, 30).Draw(t, "events")
 		for _, i := range rapid.Permutation(repeated(t, len(events))).Draw(t, "order") {
 			if err := events[i].store(t.Context(), s); err != nil {
 				t.Fatalf("%v: %v", events[i], err)
@@ -397,7 +397,7 @@ func manyAtOnce(t *testing.T, s store.Store) {
 	var cases atomic.Int64
 	rapid.Check(t, func(t *rapid.T) {
 		base := fmt.Sprintf("c%d-", cases.Add(1))
-		events := rapid.SliceOfN(EventOf(base, repositories...), 2, 30).Draw(t, "events")
+		events := rapid.SliceOfN(Large.Event(base), 2, 30).Draw(t, "events")
 		orders := make([][]int, goroutines)
 		for g := range orders {
 			// Of each event at least one goroutine has a copy.
