@@ -316,3 +316,52 @@ func BenchmarkPick(b *testing.B) {
 		}
 	}
 }
+
+// before runs hook once, before the first call of an operation is sent.
+type before struct {
+	operation string
+	once      sync.Once
+	hook      func()
+}
+
+func (b *before) RoundTrip(r *http.Request) (*http.Response, error) {
+	if strings.HasSuffix(r.Header.Get("X-Amz-Target"), "."+b.operation) {
+		b.once.Do(b.hook)
+	}
+	return http.DefaultTransport.RoundTrip(r)
+}
+
+// TestDeleteMarksWhatItFoundAlone: a tag that moves to another digest, or is
+// pushed again, after a delete found it and before that marks it, stays.
+func TestDeleteMarksWhatItFoundAlone(t *testing.T) {
+	for name, moved := range map[string]store.Push{
+		"another digest, older than the delete": func() store.Push {
+			p := pushOf("1", noon.Add(time.Second))
+			p.Digest = "sha256:" + strings.Repeat("1", 64)
+			return p
+		}(),
+		"same digest, newer than the delete": pushOf("1", noon.Add(time.Hour)),
+	} {
+		t.Run(name, func(t *testing.T) {
+			hook := &before{operation: "UpdateItem"}
+			db := openNew(t, hook)
+			push := func(p store.Push) {
+				t.Helper()
+				if err := db.Push(context.Background(), p); err != nil {
+					t.Error(err)
+				}
+			}
+			hook.hook = func() { push(moved) }
+			push(pushOf("1", noon))
+			d := store.Delete{Registry: "wasmcloud.azurecr.io", Repository: "wash", Digest: pushOf("1", noon).Digest, DeletedAt: noon.Add(time.Minute), ReceivedAt: noon}
+			if n, err := db.Delete(t.Context(), d); err != nil || n > 1 {
+				t.Errorf("Delete = %d, %v", n, err)
+			}
+			for _, name := range []string{"wash", "wasmcloud.azurecr.io/wash"} {
+				if got, err := db.Pick(t.Context(), store.Query{Name: name}); err != nil || got != moved {
+					t.Errorf("Pick(%s) = %+v, %v, want %+v", name, got, err, moved)
+				}
+			}
+		})
+	}
+}
