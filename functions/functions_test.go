@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -393,13 +394,86 @@ type template struct {
 	Resources  map[string]struct {
 		Type       string
 		Properties struct {
-			Environment struct{ Variables map[string]string }
-			Events      map[string]struct {
+			FilterPattern string
+			Environment   struct{ Variables map[string]string }
+			Events        map[string]struct {
 				Properties struct{ Method, Path string }
 			}
 		}
 	}
 }
+
+// TestMetricFiltersMatchRealLogLines: the fields of a log line are what metrics
+// count by. Each pattern is $.field = "value", or several with || between them.
+func TestMetricFiltersMatchRealLogLines(t *testing.T) {
+	lines := map[string]map[string]any{} // by outcome
+	for _, c := range []struct {
+		token, body string
+		db          store.Writer
+	}{
+		{"sample-token", `{"action":"ping"}`, nil},
+		{"sample-token", `{"action":"quarantine"}`, nil},
+		{"sample-token", `{}`, nil},
+		{"sample-token", strings.Repeat(" ", 2<<20), nil},
+		{"wrong", `{}`, nil},
+		{"sample-token", `{"target":{"repository":"app","tag":"1"},"request":{"host":"a.azurecr.io"}}`, answering{}},
+		{"sample-token", `{"action":"delete","target":{"repository":"app","tag":"1"},"request":{"host":"a.azurecr.io"}}`, answering{}},
+		{"sample-token", `{"target":{"repository":"app","tag":"1"},"request":{"host":"b.azurecr.io"}}`, nil},
+		{"sample-token", `{"target":{"repository":"app","tag":"1"},"request":{"host":"a.azurecr.io"}}`, answering{errors.New("planted")}},
+	} {
+		settings, err := ingest.FromEnv(func(name string) (string, bool) {
+			return map[string]string{"WEBHOOK_TOKEN_SHA256": sampleTokenHash, "ALLOWED_REGISTRIES": "a.azurecr.io"}[name], true
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var log bytes.Buffer
+		h := requestlog.Handler(requestlog.NewJSON(&log), "", ingest.New(settings, c.db, requestlog.NewJSON(io.Discard)))
+		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("POST", "/api/azurehook?token="+c.token, strings.NewReader(c.body)))
+		var line map[string]any
+		if err := json.Unmarshal(log.Bytes(), &line); err != nil {
+			t.Fatal(err)
+		}
+		lines[line["outcome"].(string)] = line
+	}
+	want := map[string][]string{
+		"StoreFailedMetric": {"store_failed"},
+		"RefusedMetric":     {"forbidden", "unauthorized"},
+		"UnusableMetric":    {"bad_request", "forbidden", "too_large", "unauthorized"},
+		"UsableMetric":      {"deleted", "ignored", "pong", "stored"},
+	}
+	for name, filter := range readTemplate(t).Resources {
+		if filter.Type != "AWS::Logs::MetricFilter" || name == "WebhookThrottledMetric" { // that one reads API Gateway's log
+			continue
+		}
+		var got []string
+		for outcome, line := range lines {
+			for term := range strings.SplitSeq(strings.Trim(filter.Properties.FilterPattern, "{ }"), " || ") {
+				field, value, ok := strings.Cut(term, " = ")
+				if !ok || !strings.HasPrefix(field, "$.") {
+					t.Fatalf("%s: cannot judge %s", name, term)
+				}
+				if line[strings.TrimPrefix(field, "$.")] == strings.Trim(value, `"`) {
+					got = append(got, outcome)
+				}
+			}
+		}
+		slices.Sort(got)
+		if diff := cmp.Diff(want[name], got); diff != "" {
+			t.Errorf("%s: outcomes: -want +got\n%s", name, diff)
+		}
+		delete(want, name)
+	}
+	if len(want) > 0 {
+		t.Errorf("the template lacks %v", want)
+	}
+}
+
+// answering is a store that answers each write with err.
+type answering struct{ err error }
+
+func (a answering) Push(context.Context, store.Push) error            { return a.err }
+func (a answering) Delete(context.Context, store.Delete) (int, error) { return 0, a.err }
 
 func readTemplate(t *testing.T) (parsed template) {
 	t.Helper()

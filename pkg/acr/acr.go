@@ -58,6 +58,9 @@ type Event struct {
 // further in the future would win against every true one to come.
 const ClockSkew = 5 * time.Minute
 
+// MaxBatch is how many events a body may have. Event Grid sends at most 5,000.
+const MaxBatch = 5000
+
 // Parse reads the events of a request's body, in order. Header gives a header's
 // value, empty if it is absent; only CloudEvents in binary mode have theirs
 // there. Now is the time of receipt. An error says why there is no event at all;
@@ -74,6 +77,9 @@ func Parse(body []byte, header func(name string) string, now time.Time) ([]Event
 	if json.Unmarshal(body, &batch) == nil && batch != nil {
 		if len(batch) == 0 {
 			return nil, errors.New("the body is an empty array")
+		}
+		if len(batch) > MaxBatch {
+			return nil, fmt.Errorf("the body has %d events, more than %d", len(batch), MaxBatch)
 		}
 		events := make([]Event, len(batch))
 		for i, raw := range batch {

@@ -177,6 +177,7 @@ func TestBad(t *testing.T) {
 		"null":                      {"null", "not an object"},
 		"empty object":              {"{}", "action and target are missing"},
 		"empty array":               {"[]", "empty array"},
+		"too many events":           {"[" + strings.Repeat("1,", acr.MaxBatch) + "1]", "the body has 5001 events, more than 5000"},
 		"array of null":             {"[null]", "not an object"},
 		"all null":                  {`{"action":null,"target":null,"request":null}`, "action and target are missing"},
 		"fields of other case":      {`{"Action":"push","Target":{}}`, "action and target are missing"},

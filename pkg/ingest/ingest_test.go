@@ -11,12 +11,15 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/iotest"
 	"testing/synctest"
 	"time"
+	"unicode/utf8"
 
 	"ocireffer/pkg/ingest"
 	"ocireffer/pkg/requestlog"
@@ -370,6 +373,61 @@ func TestFromEnv(t *testing.T) {
 	if err != nil && strings.Contains(err.Error(), "geheim") {
 		t.Errorf("the error shows what may be a token: %v", err)
 	}
+}
+
+// recorder counts what is written.
+type recorder struct{ pushes, deletes atomic.Int64 }
+
+func (r *recorder) Push(context.Context, store.Push) error { r.pushes.Add(1); return nil }
+
+func (r *recorder) Delete(context.Context, store.Delete) (int, error) {
+	r.deletes.Add(1)
+	return 1, nil
+}
+
+// FuzzHandler: whatever comes, there is no panic and, with a store that works, no
+// 5xx; what is answered 4xx has written nothing.
+func FuzzHandler(f *testing.F) {
+	samples, err := filepath.Glob("../../events/*.json")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, sample := range samples {
+		b, err := os.ReadFile(sample)
+		if err != nil {
+			f.Fatal(err)
+		}
+		var event struct{ Body, RawQueryString string }
+		if json.Unmarshal(b, &event) == nil {
+			f.Add([]byte(event.Body), event.RawQueryString, "Bearer token", "")
+		}
+	}
+	f.Add([]byte(push), "", "", "Microsoft.ContainerRegistry.ImageDeleted")
+	f.Add([]byte("["+push+",{}]"), "token=token", "", "")
+	f.Fuzz(func(t *testing.T, body []byte, query, authorization, ceType string) {
+		db := &recorder{}
+		s := newServer(ingest.Settings{Tokens: []ingest.TokenHash{hash("token")}, AllowedRegistries: []string{"wasmcloud.azurecr.io"}}, db)
+		r := httptest.NewRequest("POST", "/api/azurehook", bytes.NewReader(body))
+		r.URL.RawQuery = query
+		r.Header.Set("Authorization", authorization)
+		if ceType != "" {
+			r.Header.Set("ce-specversion", "1.0")
+			r.Header.Set("ce-type", ceType)
+		}
+		w := s.do(r)
+		if w.Code >= 500 {
+			t.Errorf("status %d: %s", w.Code, s.log)
+		}
+		if written := db.pushes.Load() + db.deletes.Load(); w.Code >= 400 && written > 0 {
+			t.Errorf("status %d and %d writes", w.Code, written)
+		}
+		if stored := int64(strings.Count(w.Body.String(), " stored for ")); w.Code == 200 && stored < db.pushes.Load() {
+			t.Errorf("%d pushes and the answer %q", db.pushes.Load(), w.Body)
+		}
+		if !utf8.Valid(w.Body.Bytes()) || strings.HasSuffix(w.Body.String(), "\n") {
+			t.Errorf("answer %q", w.Body)
+		}
+	})
 }
 
 func BenchmarkPush(b *testing.B) {
