@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -466,6 +467,65 @@ func TestMetricFiltersMatchRealLogLines(t *testing.T) {
 	}
 	if len(want) > 0 {
 		t.Errorf("the template lacks %v", want)
+	}
+}
+
+// TestREADMEKnowsTheTemplate: the README's tables name each parameter with its
+// default, each variable, each route and each alarm, and the tests that it names
+// exist.
+func TestREADMEKnowsTheTemplate(t *testing.T) {
+	b, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	readme := string(b)
+	_, table, _ := strings.Cut(readme, "### Configuration")
+	parsed := readTemplate(t)
+	for name, parameter := range parsed.Parameters {
+		i := strings.Index(table, "`"+name+"`")
+		if i < 0 {
+			t.Errorf("the README does not name the parameter %s", name)
+			continue
+		}
+		line, _, _ := strings.Cut(table[i:], "\n")
+		if parameter.Default == "" && !strings.Contains(line, "empty") && !strings.Contains(line, "none") ||
+			!strings.Contains(line, parameter.Default) {
+			t.Errorf("the README's line for %s lacks its default %q: %s", name, parameter.Default, line)
+		}
+	}
+	for name, resource := range parsed.Resources {
+		if resource.Type == "AWS::CloudWatch::Alarm" && !strings.Contains(readme, "| `"+name+"` |") {
+			t.Errorf("the README does not explain %s", name)
+		}
+		for variable := range resource.Properties.Environment.Variables {
+			if !strings.Contains(readme, "`"+variable+"`") {
+				t.Errorf("the README does not name %s", variable)
+			}
+		}
+		for _, event := range resource.Properties.Events {
+			path := strings.ReplaceAll(event.Properties.Path, "+}", "}")
+			if !strings.Contains(readme, path+"`") {
+				t.Errorf("the README does not name the route %s", path)
+			}
+		}
+	}
+
+	out, err := exec.Command("go", "list", "-f", `{{$dir := .Dir}}{{range .TestGoFiles}}{{$dir}}/{{.}} {{end}}{{range .XTestGoFiles}}{{$dir}}/{{.}} {{end}}`, "ocireffer/...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var tests strings.Builder
+	for _, file := range append(strings.Fields(string(out)), "../.ci/template_test.py") {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tests.Write(b)
+	}
+	for _, name := range regexp.MustCompile("`([Tt]est_?[A-Za-z_0-9]+)`").FindAllStringSubmatch(readme, -1) {
+		if !strings.Contains(tests.String(), "func "+name[1]+"(") && !strings.Contains(tests.String(), "def "+name[1]+"(") {
+			t.Errorf("the README names %s, which is no test", name[1])
+		}
 	}
 }
 

@@ -304,6 +304,43 @@ func TestFailuresEnd(t *testing.T) {
 	}
 }
 
+// half leaves the keys of the first BatchGetItems unprocessed.
+type half struct{ times atomic.Int32 }
+
+func (h *half) RoundTrip(r *http.Request) (*http.Response, error) {
+	if !strings.HasSuffix(r.Header.Get("X-Amz-Target"), ".BatchGetItem") || h.times.Add(-1) < 0 {
+		return http.DefaultTransport.RoundTrip(r)
+	}
+	var call struct{ RequestItems json.RawMessage }
+	if err := json.NewDecoder(r.Body).Decode(&call); err != nil {
+		return nil, err
+	}
+	return &http.Response{
+		StatusCode: http.StatusOK, Request: r, ProtoMajor: 1, ProtoMinor: 1, Header: http.Header{},
+		Body: io.NopCloser(strings.NewReader(fmt.Sprintf(`{"Responses":{},"UnprocessedKeys":%s}`, call.RequestItems))),
+	}, nil
+}
+
+func TestHalfABatchIsAskedForAgain(t *testing.T) {
+	var h half
+	db := openNew(t, &h)
+	d := store.Delete{Registry: "wasmcloud.azurecr.io", Repository: "wash", DeletedAt: noon, ReceivedAt: noon}
+	if _, err := db.Delete(t.Context(), d); err != nil {
+		t.Fatal(err)
+	}
+	h.times.Store(2) // one for each name
+	if err := db.Push(t.Context(), pushOf("1", noon.Add(-time.Second))); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := db.Pick(t.Context(), store.Query{Name: "wash"}); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("Pick = %+v, %v, want ErrNotFound: the delete is newer", got, err)
+	}
+	h.times.Store(100)
+	if err := db.Push(t.Context(), pushOf("2", noon.Add(-time.Second))); err == nil {
+		t.Error("Push, with keys left unprocessed for good: no error")
+	}
+}
+
 func BenchmarkPick(b *testing.B) {
 	db := openNew(b, nil)
 	if err := db.Push(b.Context(), pushOf("1.0.0", noon)); err != nil {
