@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"net/http"
 	"slices"
 	"strings"
@@ -112,14 +113,17 @@ func (h *handler) azurehook(w http.ResponseWriter, r *http.Request) {
 	answer(w, r, a)
 }
 
-// handleAll handles events side by side: their order does not matter.
+// handleAll handles events side by side. Their order does not matter, so it is
+// chance's: of a batch that is too long for the deadline each repeat stores other
+// events.
 func (h *handler) handleAll(r *http.Request, events []acr.Event, now time.Time) []result {
 	ctx, cancel := context.WithTimeout(r.Context(), Deadline)
 	defer cancel()
 	results := make([]result, len(events))
 	room := make(chan struct{}, parallel)
 	var wg sync.WaitGroup
-	for i, event := range events {
+	for _, i := range rand.Perm(len(events)) {
+		event := events[i]
 		room <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-room }()

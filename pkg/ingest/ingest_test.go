@@ -349,6 +349,51 @@ func TestBatchWithAFailureComesAgain(t *testing.T) {
 	}
 }
 
+// slow is a store that takes a second for each push.
+type slow struct{ store.Writer }
+
+func (s slow) Push(ctx context.Context, p store.Push) error {
+	select {
+	case <-time.After(time.Second):
+		return s.Writer.Push(ctx, p)
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// TestBatchTooLongForTheDeadline: what was stored stays, the rest is answered
+// 500, and repeats store it all.
+func TestBatchTooLongForTheDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var batch []string
+		for i := range 100 {
+			batch = append(batch, change("0.18.1", fmt.Sprintf("0.%d.0", i)))
+		}
+		db := openBolt(t)
+		s := newServer(anyone, slow{db})
+		stored := map[string]bool{}
+		for try := 1; len(stored) < len(batch); try++ {
+			begin := time.Now()
+			w := s.post("[" + strings.Join(batch, ",") + "]")
+			lines := strings.Split(w.Body.String(), "\n")
+			if w.Code != 500 || len(lines) != len(batch) || time.Since(begin) > ingest.Deadline {
+				t.Fatalf("try %d: %d with %d lines after %s", try, w.Code, len(lines), time.Since(begin))
+			}
+			for _, line := range lines {
+				if line != "Failed to store url" {
+					stored[line] = true
+				}
+			}
+			if try > 100 {
+				t.Fatalf("after %d tries %d of %d events are stored", try, len(stored), len(batch))
+			}
+		}
+		if _, err := db.Pick(t.Context(), store.Query{Name: "wash", Order: store.ByRelease}); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func TestFromEnv(t *testing.T) {
 	env := func(vars map[string]string) func(string) (string, bool) {
 		return func(name string) (string, bool) { v, ok := vars[name]; return v, ok }
