@@ -34,49 +34,91 @@ type handler struct {
 	db       store.Reader
 }
 
-// badge answers with the newest reference of a repository.
+// badge answers with the reference of a repository that is asked for, in the
+// format that is asked for.
 func (h *handler) badge(w http.ResponseWriter, r *http.Request) {
-	push, err := h.pick(r)
-	b, a := h.draw(push, err), answer{status: http.StatusOK, contentType: "application/json"}
-	switch {
-	case err == nil:
-		a.outcome = "found"
-		requestlog.Add(r.Context(), slog.String("reference", push.Reference.String()))
-	case errors.Is(err, store.ErrNotFound):
-		a.outcome = "unknown"
-	default:
-		a.outcome, a.status = "store_failed", http.StatusServiceUnavailable
+	q, err := parseQuery(r.URL.Query())
+	var text string
+	if err == nil {
+		text, err = h.find(r, q)
+	}
+	status, outcome, color := http.StatusOK, "found", h.settings.Color
+	if err != nil {
+		status, outcome, color, text = failure(err)
+	}
+	if status >= 500 {
 		requestlog.Add(r.Context(), slog.Any("err", err))
 	}
-	a.body = b.JSON()
+	a := answer{status: status, outcome: outcome}
+	if q.format == "text" {
+		a.contentType, a.body = "text/plain; charset=utf-8", []byte(text+"\n")
+		h.write(w, r, a)
+		return
+	}
+	// What shields.io and browsers cannot fetch with 200 they do not show, so a
+	// mistake in a README would not be seen there.
+	if status < 500 {
+		a.status = http.StatusOK
+	}
+	b := badge.Badge{Label: h.settings.Label, Message: text, Color: color, IsError: err != nil}
+	if err == nil {
+		b.Logo = h.settings.Logo
+	}
+	if q.format == "svg" {
+		a.contentType, a.body = "image/svg+xml; charset=utf-8", b.SVG()
+		// An image needs nothing, and one that is opened by itself gets nothing.
+		w.Header().Set("Content-Security-Policy", "default-src 'none'; sandbox")
+	} else {
+		a.contentType, a.body = "application/json", b.JSON()
+	}
 	h.write(w, r, a)
 }
 
-// pick asks the store for what r wants. A name that is none costs no read.
-func (h *handler) pick(r *http.Request) (store.Push, error) {
+var errNoDigest = errors.New("no digest is known")
+
+// find gives the text that is asked for. A name that is none costs no read.
+func (h *handler) find(r *http.Request, q query) (string, error) {
 	name, err := reference.Name(strings.TrimSuffix(r.PathValue("name"), "/"))
 	if err != nil {
-		return store.Push{}, fmt.Errorf("%w: %w", store.ErrNotFound, err)
+		return "", fmt.Errorf("%w: %w", store.ErrNotFound, err)
 	}
 	requestlog.Add(r.Context(), slog.String("repository", name))
 	ctx, cancel := context.WithTimeout(r.Context(), Deadline)
 	defer cancel()
-	return h.db.Pick(ctx, store.Query{Name: name, Order: store.ByPushed})
+	push, err := h.db.Pick(ctx, store.Query{Name: name, Order: q.order, Match: q.matches()})
+	if err != nil {
+		return "", err
+	}
+	requestlog.Add(r.Context(), slog.String("reference", push.Reference.String()))
+	if (q.show == "digest" || q.show == "pinned") && push.Digest == "" {
+		return "", errNoDigest
+	}
+	switch q.show {
+	case "tag":
+		return push.Reference.Tag, nil
+	case "digest":
+		return push.Reference.Name() + "@" + push.Digest, nil
+	case "pinned":
+		return push.Reference.String() + "@" + push.Digest, nil
+	default:
+		return push.Reference.String(), nil
+	}
 }
 
-// draw is the badge that says push, or what went wrong. What it does not know is
-// our fault: the log gets err, the reader does not.
-func (h *handler) draw(push store.Push, err error) badge.Badge {
-	b := badge.Badge{Label: h.settings.Label, Color: "lightgrey", IsError: true}
+// failure is the one place where an error becomes a status and a sentence. What
+// it does not know is our fault: the log gets err, the reader does not.
+func failure(err error) (status int, outcome, color, text string) {
+	var bad *queryError
 	switch {
-	case err == nil:
-		b.Message, b.Color, b.Logo, b.IsError = push.Reference.String(), h.settings.Color, h.settings.Logo, false
+	case errors.As(err, &bad):
+		return http.StatusBadRequest, "bad_query", "red", bad.Error()
 	case errors.Is(err, store.ErrNotFound):
-		b.Message = "Provider not yet published"
+		return http.StatusNotFound, "unknown", "lightgrey", "Provider not yet published"
+	case errors.Is(err, errNoDigest):
+		return http.StatusNotFound, "no_digest", "lightgrey", "digest unknown"
 	default:
-		b.Message = "Lookup failed, try again"
+		return http.StatusServiceUnavailable, "store_failed", "lightgrey", "Lookup failed, try again"
 	}
-	return b
 }
 
 // answer is all that a reader gets.

@@ -111,7 +111,12 @@ const (
 type Query struct {
 	Name  string // repository or registry/repository, as reference.Name gives it
 	Order Order
+	Match func(tag string) bool // which tags count; nil: all
 }
+
+// MaxScan is how many references a Query with Match may read. Beyond them it
+// gives up as if there were none.
+const MaxScan = 1000
 
 // A Writer takes in what registries report. Calls may come late, twice, in any
 // order and from many processes: the same set always ends in the same state.
@@ -129,7 +134,8 @@ type Writer interface {
 // A Reader answers readers.
 type Reader interface {
 	// Pick returns the push of the reference that q asks for, or ErrNotFound.
-	// It is one read, whatever the order and the number of references.
+	// Without Match it is one read, whatever the order and the number of
+	// references; with Match they are read in their order, at most MaxScan.
 	Pick(ctx context.Context, q Query) (Push, error)
 }
 

@@ -201,12 +201,18 @@ func (db *DB) Pick(ctx context.Context, q store.Query) (store.Push, error) {
 		if key == nil {
 			key, value = cursor.Last()
 		}
-		if !bytes.HasPrefix(key, []byte(q.Name+separator)) {
-			return store.ErrNotFound
+		for range store.MaxScan {
+			if !bytes.HasPrefix(key, []byte(q.Name+separator)) {
+				return store.ErrNotFound
+			}
+			var err error
+			p, _, err = decode(tx.Bucket(references).Get(value))
+			if err != nil || q.Match == nil || q.Match(p.Reference.Tag) {
+				return err
+			}
+			key, value = cursor.Prev()
 		}
-		var err error
-		p, _, err = decode(tx.Bucket(references).Get(value))
-		return err
+		return store.ErrNotFound
 	})
 	if err != nil {
 		return p, fmt.Errorf("pick %s: %w", q.Name, err)

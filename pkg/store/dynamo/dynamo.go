@@ -341,29 +341,51 @@ func (db *DB) reached(ctx context.Context, name string, d store.Delete) (keys []
 	return keys, nil
 }
 
-// Pick implements store.Reader. It costs 0.5 read units.
+// pageSize is how many references a lookup with a condition on tags reads at once.
+const pageSize = 100
+
+// Pick implements store.Reader. It costs 0.5 read units, or with q.Match some 0.06
+// for each reference that it reads: about 6 for a page, at most 60 with references of usual length.
 func (db *DB) Pick(ctx context.Context, q store.Query) (store.Push, error) {
+	p, err := db.pick(ctx, q)
+	if err != nil {
+		return p, fmt.Errorf("pick %s: %w", q.Name, err)
+	}
+	return p, nil
+}
+
+func (db *DB) pick(ctx context.Context, q store.Query) (store.Push, error) {
 	index := indexes[q.Order]
-	out, err := db.client.Query(ctx, &dynamodb.QueryInput{
+	limit := int32(1)
+	if q.Match != nil {
+		limit = pageSize
+	}
+	query := &dynamodb.QueryInput{
 		TableName:                 &db.table,
 		IndexName:                 &index.name,
 		KeyConditionExpression:    aws.String("#name = :name"),
 		ExpressionAttributeNames:  map[string]string{"#name": attrName},
 		ExpressionAttributeValues: map[string]types.AttributeValue{":name": str(q.Name)},
 		ScanIndexForward:          aws.Bool(false),
-		Limit:                     aws.Int32(1),
-	})
-	if err != nil {
-		return store.Push{}, fmt.Errorf("pick %s: %w", q.Name, err)
+		Limit:                     &limit,
 	}
-	if len(out.Items) == 0 {
-		return store.Push{}, fmt.Errorf("pick %s: %w", q.Name, store.ErrNotFound)
+	for read := 0; read < store.MaxScan; {
+		page, err := db.client.Query(ctx, query)
+		if err != nil {
+			return store.Push{}, err
+		}
+		for _, item := range page.Items {
+			p, err := pushOf(item)
+			if err != nil || q.Match == nil || q.Match(p.Reference.Tag) {
+				return p, err
+			}
+		}
+		read += len(page.Items)
+		if query.ExclusiveStartKey = page.LastEvaluatedKey; query.ExclusiveStartKey == nil {
+			break
+		}
 	}
-	p, err := pushOf(out.Items[0])
-	if err != nil {
-		return p, fmt.Errorf("pick %s: %w", q.Name, err)
-	}
-	return p, nil
+	return store.Push{}, store.ErrNotFound
 }
 
 // Warm makes a read that a writer may make, of an item that nobody writes, so

@@ -190,6 +190,37 @@ func TestPickUnits(t *testing.T) {
 	}
 }
 
+// TestGlobUnits: a condition on tags is paid by the page, and no more than ten
+// pages are read.
+func TestGlobUnits(t *testing.T) {
+	var m meter
+	m.reset()
+	db := openNew(t, &m)
+	fill(t, db, 0, store.MaxScan+50)
+	for _, c := range []struct {
+		what  string
+		tag   string
+		calls int
+		most  float64
+	}{
+		{"the newest", "1.1048.0", 1, 8},
+		{"one of the first page", "1.1000.0", 1, 8},
+		{"one of the second page", "build-900", 2, 16},
+		{"none", "none", 10, 80},
+		{"one beyond a thousand", "1.1.0", 10, 80},
+	} {
+		m.reset()
+		p, err := db.Pick(t.Context(), store.Query{Name: "wash", Match: func(tag string) bool { return tag == c.tag }})
+		if found := c.calls < 10; found != (err == nil && p.Reference.Tag == c.tag) || !found && !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("%s: %s, %v", c.what, p.Reference, err)
+		}
+		if m.calls["Query"] != c.calls || m.units["Query"] > c.most {
+			t.Errorf("%s: %d calls and %v units, want %d and at most %v", c.what, m.calls["Query"], m.units["Query"], c.calls, c.most)
+		}
+		t.Logf("%s: %v units", c.what, m.units["Query"])
+	}
+}
+
 // fill pushes references from to n, many at a time.
 func fill(t *testing.T, db *dynamo.DB, from, n int) {
 	t.Helper()

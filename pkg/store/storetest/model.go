@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	gocmp "github.com/google/go-cmp/cmp"
@@ -89,11 +90,11 @@ func pick(events []Event, q store.Query) (best store.Push, found bool) {
 		}
 	}
 	for _, p := range newest {
-		named := q.Name == p.Reference.Repository || q.Name == p.Reference.Name()
+		counts := (q.Name == p.Reference.Repository || q.Name == p.Reference.Name()) && (q.Match == nil || q.Match(p.Reference.Tag))
 		for _, e := range events {
-			named = named && (e.Delete == nil || !e.Delete.Reaches(p))
+			counts = counts && (e.Delete == nil || !e.Delete.Reaches(p))
 		}
-		if named && (!found || compare(q.Order, p, best) > 0) {
+		if counts && (!found || compare(q.Order, p, best) > 0) {
 			best, found = p, true
 		}
 	}
@@ -133,21 +134,23 @@ func check(t *rapid.T, s store.Reader, base string, events []Event) {
 	}
 }
 
-// CheckName wants s to answer as the model for one name, in every order, after
-// events.
+// CheckName wants s to answer as the model for one name, in every order, of all
+// tags and of some, after events.
 func CheckName(t *rapid.T, s store.Reader, name string, events []Event) {
 	for _, order := range orders {
-		q := store.Query{Name: name, Order: order}
-		want, found := pick(events, q)
-		got, err := s.Pick(t.Context(), q)
-		switch {
-		case err != nil && !errors.Is(err, store.ErrNotFound):
-			t.Fatalf("Pick(%+v): %v", q, err)
-		case !found && err == nil:
-			t.Fatalf("Pick(%+v) = %s, want ErrNotFound", q, got.Reference)
-		case found:
-			if diff := gocmp.Diff(want, got); diff != "" {
-				t.Fatalf("Pick(%+v): %v; -want +got\n%s", q, err, diff)
+		for what, match := range map[string]func(string) bool{"all": nil, "without .": func(tag string) bool { return !strings.Contains(tag, ".") }} {
+			q := store.Query{Name: name, Order: order, Match: match}
+			want, found := pick(events, q)
+			got, err := s.Pick(t.Context(), q)
+			switch {
+			case err != nil && !errors.Is(err, store.ErrNotFound):
+				t.Fatalf("Pick(%s, order %d, %s tags): %v", name, order, what, err)
+			case !found && err == nil:
+				t.Fatalf("Pick(%s, order %d, %s tags) = %s, want ErrNotFound", name, order, what, got.Reference)
+			case found:
+				if diff := gocmp.Diff(want, got); diff != "" {
+					t.Fatalf("Pick(%s, order %d, %s tags): %v; -want +got\n%s", name, order, what, err, diff)
+				}
 			}
 		}
 	}
