@@ -1,0 +1,41 @@
+package badge_test
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"ocireffer/pkg/badge"
+)
+
+var update = flag.Bool("update", false, "draw the README's pictures anew")
+
+// TestPictures: the README's pictures are what is drawn.
+func TestPictures(t *testing.T) {
+	const color = "253746"
+	for name, b := range map[string]badge.Badge{
+		"reference": {Message: "wasmcloud.azurecr.io/wash:0.18.1", Color: color},
+		"semver":    {Message: "wasmcloud.azurecr.io/wash:0.19.0", Color: color},
+		"tag":       {Label: "wash", Message: "0.18.1", Color: color},
+		"stable":    {Message: "wasmcloud.azurecr.io/wash:0.18.0", Color: color},
+		"pinned":    {Message: "wasmcloud.azurecr.io/wash:0.18.1@sha256:0116c9dd…", Color: color},
+		"unknown":   {Message: "Provider not yet published", Color: "lightgrey", IsError: true},
+		"mistake":   {Message: "invalid query parameter: sort", Color: "red", IsError: true},
+	} {
+		file := filepath.Join("../../.github/badges", name+".svg")
+		if *update {
+			if err := os.WriteFile(file, b.SVG(), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(got, b.SVG()) {
+			t.Errorf("%s is not what is drawn: go test ./pkg/badge -run TestPictures -update", file)
+		}
+	}
+}
