@@ -191,7 +191,10 @@ func TestFromEnvNamesEveryMistake(t *testing.T) {
 }
 
 // broken is a store that fails with err, or hangs if there is none.
-type broken struct{ err error }
+type broken struct {
+	store.Reader
+	err error
+}
 
 func (b broken) Pick(ctx context.Context, _ store.Query) (store.Push, error) {
 	if b.err == nil {
@@ -205,7 +208,7 @@ func TestStoreFailureIsA503(t *testing.T) {
 	for name, c := range map[string]struct {
 		db   broken
 		took time.Duration
-	}{"hangs": {broken{}, lookup.Deadline}, "fails": {broken{errors.New("planted")}, 0}} {
+	}{"hangs": {broken{}, lookup.Deadline}, "fails": {broken{err: errors.New("planted")}, 0}} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				begin := time.Now()
@@ -241,7 +244,7 @@ func BenchmarkBadge(b *testing.B) {
 }
 
 // one is a store of one reference: what is left is the handler's cost.
-type one struct{}
+type one struct{ store.Reader }
 
 func (one) Pick(context.Context, store.Query) (store.Push, error) {
 	return store.Push{Reference: reference.Reference{Registry: "wasmcloud.azurecr.io", Repository: "wash", Tag: "0.18.1"}}, nil

@@ -289,7 +289,7 @@ func TestBadParameters(t *testing.T) {
 }
 
 func TestStoreFailureInEachFormat(t *testing.T) {
-	h := lookup.New(defaults(t), broken{fmt.Errorf("planted")})
+	h := lookup.New(defaults(t), broken{err: fmt.Errorf("planted")})
 	for format, want := range map[string]string{"json": failed, "text": "Lookup failed, try again\n", "svg": "<title>Lookup failed, try again</title>"} {
 		w := do(h, "GET", "/wash?format="+format)
 		if w.Code != 503 || !strings.Contains(w.Body.String(), want) || w.Header().Get("Cache-Control") != "no-store" || strings.Contains(w.Body.String(), "planted") {

@@ -46,9 +46,3 @@ func (p Push) Keys() Keys {
 	order := version.Key() + pushed
 	return Keys{Pushed: pushed, Release: class + order, Version: release + order}
 }
-
-// Names are those under which the references of a repository are looked up: the
-// repository, whatever its registry, and the repository in its registry.
-func Names(registry, repository string) []string {
-	return []string{repository, registry + "/" + repository}
-}

@@ -30,6 +30,7 @@ const Tombstone = 30 * 24 * time.Hour
 
 // A Push is what a registry tells of a reference when it is pushed.
 type Push struct {
+	Name      string // another name than the repository's, given by hand; else empty
 	Reference reference.Reference
 	Digest    string    // empty when unknown
 	MediaType string    // of the manifest; empty when unknown
@@ -49,10 +50,43 @@ func (p Push) Compare(q Push) int {
 	)
 }
 
-// A Delete takes out references of one repository in one registry that were
-// not pushed after it: those with Digest if it is given, else the one with Tag
-// if that is given, else all.
+// Version is p's tag as a version, empty if it is none.
+func (p Push) Version() string {
+	v, ok := reference.ParseVersion(p.Reference.Tag)
+	if !ok {
+		return ""
+	}
+	return v.String()
+}
+
+// Names are those under which p is looked up: the first is the one that the
+// catalogue lists.
+func (p Push) Names() []string { return names(p.Name, p.Reference.Registry, p.Reference.Repository) }
+
+// names are a name given by hand alone, or else the repository, whatever its
+// registry, and the repository in its registry.
+func names(byHand, registry, repository string) []string {
+	if byHand != "" {
+		return []string{byHand}
+	}
+	return []string{repository, registry + "/" + repository}
+}
+
+// NameByHand is what stands in Push.Name for a reference that is found under
+// name: nothing where that is one of its own names.
+func NameByHand(name string, r reference.Reference) string {
+	if name == r.Repository || name == r.Name() {
+		return ""
+	}
+	return name
+}
+
+// A Delete takes out references of one repository in one registry, recorded
+// under the same name by hand or under none, that were not pushed after it:
+// those with Digest if it is given, else the one with Tag if that is given, else
+// all.
 type Delete struct {
+	Name                 string // as in Push
 	Registry, Repository string
 	Tag, Digest          string
 	DeletedAt            time.Time // of year 0 to 9999 in UTC
@@ -63,7 +97,7 @@ type Delete struct {
 func (d Delete) Reaches(p Push) bool {
 	r := p.Reference
 	switch {
-	case r.Registry != d.Registry || r.Repository != d.Repository || p.PushedAt.After(d.DeletedAt):
+	case p.Name != d.Name || r.Registry != d.Registry || r.Repository != d.Repository || p.PushedAt.After(d.DeletedAt):
 		return false
 	case d.Digest != "":
 		return p.Digest == d.Digest
@@ -71,6 +105,9 @@ func (d Delete) Reaches(p Push) bool {
 		return d.Tag == "" || r.Tag == d.Tag
 	}
 }
+
+// Names are those under which what d takes out is looked up.
+func (d Delete) Names() []string { return names(d.Name, d.Registry, d.Repository) }
 
 // Target is what d takes out, as text: registry/repository, and behind it
 // @digest or :tag. For each target the newest delete counts.
@@ -89,7 +126,7 @@ func (d Delete) Target() string {
 // Threats are the deletes, but for their times, that could reach p: those of
 // its repository, its tag and its digest.
 func (p Push) Threats() []Delete {
-	repository := Delete{Registry: p.Reference.Registry, Repository: p.Reference.Repository}
+	repository := Delete{Name: p.Name, Registry: p.Reference.Registry, Repository: p.Reference.Repository}
 	tag, digest := repository, repository
 	tag.Tag, digest.Digest = p.Reference.Tag, p.Digest
 	if p.Digest == "" {
@@ -118,6 +155,13 @@ type Query struct {
 // gives up as if there were none.
 const MaxScan = 1000
 
+// An Entry is what the catalogue says of a repository, or of a name given by hand.
+type Entry struct {
+	Name    string
+	Newest  Push
+	Version string // the highest of its references, releases first; empty if no tag is one
+}
+
 // A Writer takes in what registries report. Calls may come late, twice, in any
 // order and from many processes: the same set always ends in the same state.
 // Once a method returns nil, its change survives a crash. After an error a part
@@ -137,6 +181,14 @@ type Reader interface {
 	// Without Match it is one read, whatever the order and the number of
 	// references; with Match they are read in their order, at most MaxScan.
 	Pick(ctx context.Context, q Query) (Push, error)
+	// Repositories lists at most limit entries by name, those behind after. It
+	// reads in proportion to them, not to their references. More says whether
+	// others follow.
+	Repositories(ctx context.Context, after string, limit int) (entries []Entry, more bool, err error)
+	// References lists at most limit references of a name, newest first, those
+	// behind after, which is the Keys.Pushed of the last one seen, or empty. More
+	// says whether others follow.
+	References(ctx context.Context, name, after string, limit int) (pushes []Push, more bool, err error)
 }
 
 // A Store is both sides of a backend.

@@ -30,6 +30,7 @@ type DB struct{ bolt *bbolt.DB }
 var (
 	references = []byte("references")
 	deletes    = []byte("deletes")
+	catalog    = []byte("catalog") // names that are listed
 	indexes    = map[store.Order][]byte{
 		store.ByPushed:  []byte("byPushed"),
 		store.ByRelease: []byte("byRelease"),
@@ -62,7 +63,7 @@ func Open(file string) (*DB, error) {
 	// Writers that come together share a commit; a lone one waits this long.
 	b.MaxBatchDelay = time.Millisecond
 	err = b.Update(func(tx *bbolt.Tx) error {
-		for _, bucket := range append([][]byte{references, deletes}, indexes[store.ByPushed], indexes[store.ByRelease], indexes[store.ByVersion]) {
+		for _, bucket := range append([][]byte{references, deletes, catalog}, indexes[store.ByPushed], indexes[store.ByRelease], indexes[store.ByVersion]) {
 			if _, err := tx.CreateBucketIfNotExists(bucket); err != nil {
 				return err
 			}
@@ -81,12 +82,12 @@ func (db *DB) Close() error { return db.bolt.Close() }
 // Push implements store.Writer.
 func (db *DB) Push(ctx context.Context, p store.Push) error {
 	err := db.update(ctx, func(tx *bbolt.Tx) error {
-		for _, name := range store.Names(p.Reference.Registry, p.Reference.Repository) {
+		for _, name := range p.Names() {
 			if err := push(tx, name, p); err != nil {
 				return err
 			}
 		}
-		return nil
+		return list(tx, p.Names()[0])
 	})
 	if err != nil {
 		return fmt.Errorf("push %s: %w", p.Reference, err)
@@ -142,12 +143,12 @@ func (db *DB) Delete(ctx context.Context, d store.Delete) (int, error) {
 	var gone map[string]bool
 	err := db.update(ctx, func(tx *bbolt.Tx) error {
 		gone = map[string]bool{}
-		for _, name := range store.Names(d.Registry, d.Repository) {
+		for _, name := range d.Names() {
 			if err := remove(tx, name, d, gone); err != nil {
 				return err
 			}
 		}
-		return nil
+		return list(tx, d.Names()[0])
 	})
 	if err != nil {
 		return 0, fmt.Errorf("delete %s: %w", d.Target(), err)
@@ -167,7 +168,7 @@ func remove(tx *bbolt.Tx, name string, d store.Delete, gone map[string]bool) err
 	var reached []store.Push
 	cursor := tx.Bucket(references).Cursor()
 	for k, v := cursor.Seek(prefix); bytes.HasPrefix(k, prefix); k, v = cursor.Next() {
-		p, rec, err := decode(v)
+		p, rec, err := decode(name, v)
 		if err != nil {
 			return err
 		}
@@ -187,37 +188,116 @@ func remove(tx *bbolt.Tx, name string, d store.Delete, gone map[string]bool) err
 	return nil
 }
 
-// Pick implements store.Reader.
-func (db *DB) Pick(ctx context.Context, q store.Query) (store.Push, error) {
-	var p store.Push
-	if err := ctx.Err(); err != nil {
-		return p, fmt.Errorf("pick %s: %w", q.Name, err)
+// list keeps the catalogue's list of names: those with a live reference.
+func list(tx *bbolt.Tx, name string) error {
+	key, _ := last(tx.Bucket(indexes[store.ByPushed]).Cursor(), name, "")
+	if key == nil {
+		return tx.Bucket(catalog).Delete([]byte(name))
 	}
-	err := db.bolt.View(func(tx *bbolt.Tx) error {
-		// The newest stands before the first key that is greater than all of the name.
-		cursor := tx.Bucket(indexes[q.Order]).Cursor()
-		cursor.Seek([]byte(q.Name + "\x01"))
-		key, value := cursor.Prev()
-		if key == nil {
-			key, value = cursor.Last()
-		}
-		for range store.MaxScan {
-			if !bytes.HasPrefix(key, []byte(q.Name+separator)) {
-				return store.ErrNotFound
-			}
-			var err error
-			p, _, err = decode(tx.Bucket(references).Get(value))
-			if err != nil || q.Match == nil || q.Match(p.Reference.Tag) {
-				return err
-			}
-			key, value = cursor.Prev()
-		}
-		return store.ErrNotFound
+	return tx.Bucket(catalog).Put([]byte(name), nil)
+}
+
+// last moves the cursor of an index to the greatest key of name, or to the one
+// before before if that is given. It gives nil if there is none.
+func last(cursor *bbolt.Cursor, name, before string) (key, value []byte) {
+	bound := name + "\x01" // greater than all keys of the name
+	if before != "" {
+		bound = name + separator + before
+	}
+	cursor.Seek([]byte(bound))
+	key, value = cursor.Prev()
+	if key == nil {
+		key, value = cursor.Last()
+	}
+	if !bytes.HasPrefix(key, []byte(name+separator)) || string(key) >= bound {
+		return nil, nil
+	}
+	return key, value
+}
+
+// view runs f in a transaction that changes nothing.
+func (db *DB) view(ctx context.Context, f func(*bbolt.Tx) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return db.bolt.View(f)
+}
+
+// Pick implements store.Reader.
+func (db *DB) Pick(ctx context.Context, q store.Query) (p store.Push, err error) {
+	err = db.view(ctx, func(tx *bbolt.Tx) error {
+		p, err = pick(tx, q)
+		return err
 	})
 	if err != nil {
 		return p, fmt.Errorf("pick %s: %w", q.Name, err)
 	}
 	return p, nil
+}
+
+func pick(tx *bbolt.Tx, q store.Query) (store.Push, error) {
+	cursor := tx.Bucket(indexes[q.Order]).Cursor()
+	key, value := last(cursor, q.Name, "")
+	for range store.MaxScan {
+		if !bytes.HasPrefix(key, []byte(q.Name+separator)) {
+			break
+		}
+		p, _, err := decode(q.Name, tx.Bucket(references).Get(value))
+		if err != nil || q.Match == nil || q.Match(p.Reference.Tag) {
+			return p, err
+		}
+		key, value = cursor.Prev()
+	}
+	return store.Push{}, store.ErrNotFound
+}
+
+// Repositories implements store.Reader.
+func (db *DB) Repositories(ctx context.Context, after string, limit int) (entries []store.Entry, more bool, err error) {
+	err = db.view(ctx, func(tx *bbolt.Tx) error {
+		cursor := tx.Bucket(catalog).Cursor()
+		name, _ := cursor.Seek([]byte(after))
+		if string(name) == after {
+			name, _ = cursor.Next()
+		}
+		for ; name != nil && len(entries) < limit; name, _ = cursor.Next() {
+			newest, err := pick(tx, store.Query{Name: string(name), Order: store.ByPushed})
+			if err != nil {
+				return err
+			}
+			highest, err := pick(tx, store.Query{Name: string(name), Order: store.ByRelease})
+			if err != nil {
+				return err
+			}
+			entries = append(entries, store.Entry{Name: string(name), Newest: newest, Version: highest.Version()})
+		}
+		more = name != nil
+		return nil
+	})
+	if err != nil {
+		return nil, false, fmt.Errorf("list repositories: %w", err)
+	}
+	return entries, more, nil
+}
+
+// References implements store.Reader.
+func (db *DB) References(ctx context.Context, name, after string, limit int) (pushes []store.Push, more bool, err error) {
+	err = db.view(ctx, func(tx *bbolt.Tx) error {
+		cursor := tx.Bucket(indexes[store.ByPushed]).Cursor()
+		key, value := last(cursor, name, after)
+		for ; bytes.HasPrefix(key, []byte(name+separator)) && len(pushes) < limit; key, value = cursor.Prev() {
+			p, _, err := decode(name, tx.Bucket(references).Get(value))
+			if err != nil {
+				return err
+			}
+			pushes = append(pushes, p)
+		}
+		more = bytes.HasPrefix(key, []byte(name+separator))
+		return nil
+	})
+	if err != nil {
+		return nil, false, fmt.Errorf("list references of %s: %w", name, err)
+	}
+	return pushes, more, nil
 }
 
 // update runs f in a transaction that it may share with others; f may run more
@@ -234,7 +314,7 @@ func get(tx *bbolt.Tx, name, ref string) (p store.Push, rec record, found bool, 
 	if v == nil {
 		return p, rec, false, nil
 	}
-	p, rec, err = decode(v)
+	p, rec, err = decode(name, v)
 	return p, rec, true, err
 }
 
@@ -253,7 +333,7 @@ func put(tx *bbolt.Tx, name string, p store.Push, deleted bool) error {
 	return tx.Bucket(references).Put([]byte(name+separator+p.Reference.String()), v)
 }
 
-func decode(v []byte) (store.Push, record, error) {
+func decode(name string, v []byte) (store.Push, record, error) {
 	var rec record
 	if err := json.Unmarshal(v, &rec); err != nil {
 		return store.Push{}, rec, fmt.Errorf("read a record: %w", err)
@@ -266,7 +346,7 @@ func decode(v []byte) (store.Push, record, error) {
 	if err != nil {
 		return store.Push{}, rec, fmt.Errorf("read the record of %s: %w", ref, err)
 	}
-	return store.Push{Reference: ref, Digest: rec.Digest, MediaType: rec.MediaType, Size: rec.Size, PushedAt: pushedAt}, rec, nil
+	return store.Push{Name: store.NameByHand(name, ref), Reference: ref, Digest: rec.Digest, MediaType: rec.MediaType, Size: rec.Size, PushedAt: pushedAt}, rec, nil
 }
 
 func index(tx *bbolt.Tx, name string, p store.Push) error {

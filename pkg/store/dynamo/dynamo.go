@@ -14,6 +14,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -44,15 +45,23 @@ const (
 
 // Attributes of the table's items.
 const (
-	attrName      = "name"      // partition: a name, as store.Names gives it
-	attrKey       = "key"       // sort: the reference, or deletedPrefix and a delete's target
-	attrDigest    = "digest"    // absent when unknown; sorts ByDigest
-	attrMediaType = "mediaType" // absent when unknown
-	attrSize      = "size"      // bytes; absent when unknown
-	attrPushedAt  = "pushedAt"  // store.Stamp
-	attrDeletedAt = "deletedAt" // store.Stamp; absent on live references
-	attrExpiresAt = "expiresAt" // Unix seconds from which DynamoDB may drop the item; absent on live references
+	attrName        = "name"         // partition: a name, as store.Names gives it
+	attrKey         = "key"          // sort: the reference, or deletedPrefix and a delete's target
+	attrDigest      = "digest"       // absent when unknown; sorts ByDigest
+	attrMediaType   = "mediaType"    // absent when unknown
+	attrSize        = "size"         // bytes; absent when unknown
+	attrPushedAt    = "pushedAt"     // store.Stamp
+	attrDeletedAt   = "deletedAt"    // store.Stamp; absent on live references
+	attrReference   = "reference"    // of a catalogue entry: the newest; absent if none is live
+	attrEntryDigest = "newestDigest" // of a catalogue entry, which must not stand in ByDigest
+	attrVersion     = "version"      // of a catalogue entry: the highest; absent if no tag is one
+	attrRevision    = "revision"     // of a catalogue entry: counts its writes
+	attrExpiresAt   = "expiresAt"    // Unix seconds from which DynamoDB may drop the item; absent on what is live
 )
+
+// catalog is the partition of catalogue entries, whose sort key is the name that
+// is listed. No name begins so.
+const catalog = "#catalog"
 
 // deletedPrefix begins the key of what a delete leaves. No reference begins so.
 const deletedPrefix = "#deleted/"
@@ -111,8 +120,14 @@ func Open(ctx context.Context, table string, transport http.RoundTripper) (*DB, 
 // entries, of which a changed one counts twice), and 3 read units.
 func (db *DB) Push(ctx context.Context, p store.Push) error {
 	group, ctx := errgroup.WithContext(ctx)
-	for _, name := range store.Names(p.Reference.Registry, p.Reference.Repository) {
-		group.Go(func() error { return db.push(ctx, name, p) })
+	for i, name := range p.Names() {
+		group.Go(func() error {
+			err := db.push(ctx, name, p)
+			if i == 0 && err == nil {
+				err = db.list(ctx, name)
+			}
+			return err
+		})
 	}
 	if err := group.Wait(); err != nil {
 		return fmt.Errorf("push %s: %w", p.Reference, err)
@@ -238,12 +253,15 @@ func (db *DB) mark(ctx context.Context, name, key string, d tombstone) (bool, er
 // reference taken out.
 func (db *DB) Delete(ctx context.Context, d store.Delete) (int, error) {
 	t := tombstone{d, num(d.ReceivedAt.Add(store.Tombstone).Unix())}
-	names := store.Names(d.Registry, d.Repository)
+	names := d.Names()
 	gone := make([][]string, len(names))
 	group, ctx := errgroup.WithContext(ctx)
 	for i, name := range names {
 		group.Go(func() (err error) {
 			gone[i], err = db.remove(ctx, name, t)
+			if i == 0 && err == nil {
+				err = db.list(ctx, name)
+			}
 			return err
 		})
 	}
@@ -347,14 +365,14 @@ const pageSize = 100
 // Pick implements store.Reader. It costs 0.5 read units, or with q.Match some 0.06
 // for each reference that it reads: about 6 for a page, at most 60 with references of usual length.
 func (db *DB) Pick(ctx context.Context, q store.Query) (store.Push, error) {
-	p, err := db.pick(ctx, q)
+	p, err := db.pick(ctx, q, false)
 	if err != nil {
 		return p, fmt.Errorf("pick %s: %w", q.Name, err)
 	}
 	return p, nil
 }
 
-func (db *DB) pick(ctx context.Context, q store.Query) (store.Push, error) {
+func (db *DB) pick(ctx context.Context, q store.Query, consistent bool) (store.Push, error) {
 	index := indexes[q.Order]
 	limit := int32(1)
 	if q.Match != nil {
@@ -366,6 +384,7 @@ func (db *DB) pick(ctx context.Context, q store.Query) (store.Push, error) {
 		KeyConditionExpression:    aws.String("#name = :name"),
 		ExpressionAttributeNames:  map[string]string{"#name": attrName},
 		ExpressionAttributeValues: map[string]types.AttributeValue{":name": str(q.Name)},
+		ConsistentRead:            &consistent,
 		ScanIndexForward:          aws.Bool(false),
 		Limit:                     &limit,
 	}
@@ -386,6 +405,177 @@ func (db *DB) pick(ctx context.Context, q store.Query) (store.Push, error) {
 		}
 	}
 	return store.Push{}, store.ErrNotFound
+}
+
+// list derives the catalogue entry of name from its references. The entry is
+// written on condition that it is still the one that was read before them, and
+// always, even unchanged or empty: who began with an older one may have read older
+// references, and must see that it is gone.
+//
+// Two attempts are enough, however many others list the name. Where both lose,
+// two entries were written since the first read; the writer of the second read
+// the first one, so after that it read references as they are now or later.
+func (db *DB) list(ctx context.Context, name string) error {
+	old, err := db.client.GetItem(ctx, &dynamodb.GetItemInput{
+		TableName: &db.table, Key: keyOf(catalog, name), ConsistentRead: aws.Bool(true), ProjectionExpression: aws.String(attrRevision),
+	})
+	if err != nil {
+		return fmt.Errorf("list %s: %w", name, err)
+	}
+	revision := old.Item[attrRevision]
+	for range 2 {
+		entry, err := db.derive(ctx, name)
+		if err != nil {
+			return fmt.Errorf("list %s: %w", name, err)
+		}
+		err = db.putEntry(ctx, entry, revision)
+		var lost *types.ConditionalCheckFailedException
+		if !errors.As(err, &lost) {
+			return err
+		}
+		revision = lost.Item[attrRevision]
+	}
+	return nil
+}
+
+// putEntry writes a catalogue entry in place of the one with that revision, or of
+// none if revision is nil.
+func (db *DB) putEntry(ctx context.Context, entry map[string]types.AttributeValue, revision types.AttributeValue) error {
+	condition := "attribute_not_exists(#revision)"
+	var values map[string]types.AttributeValue
+	n := int64(0)
+	if old, ok := revision.(*types.AttributeValueMemberN); ok {
+		condition = "#revision = :revision"
+		values = map[string]types.AttributeValue{":revision": old}
+		var err error
+		if n, err = strconv.ParseInt(old.Value, 10, 64); err != nil {
+			return fmt.Errorf("read a revision: %w", err)
+		}
+	}
+	entry[attrRevision] = num(n + 1)
+	_, err := db.client.PutItem(ctx, &dynamodb.PutItemInput{
+		TableName: &db.table, Item: entry, ConditionExpression: &condition,
+		ExpressionAttributeNames:            map[string]string{"#revision": attrRevision},
+		ExpressionAttributeValues:           values,
+		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+	})
+	return err
+}
+
+// derive makes the catalogue entry of name from consistent reads.
+func (db *DB) derive(ctx context.Context, name string) (map[string]types.AttributeValue, error) {
+	newest, err := db.pick(ctx, store.Query{Name: name, Order: store.ByPushed}, true)
+	if errors.Is(err, store.ErrNotFound) {
+		entry := keyOf(catalog, name)
+		entry[attrExpiresAt] = num(time.Now().Add(store.Tombstone).Unix())
+		return entry, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	highest, err := db.pick(ctx, store.Query{Name: name, Order: store.ByRelease}, true)
+	if errors.Is(err, store.ErrNotFound) {
+		return db.derive(ctx, name) // the last one was deleted just now
+	}
+	if err != nil {
+		return nil, err
+	}
+	entry := itemOf(name, newest)
+	for _, index := range indexes {
+		delete(entry, index.attr)
+	}
+	entry[attrName], entry[attrKey] = str(catalog), str(name)
+	entry[attrReference] = str(newest.Reference.String())
+	if digest, ok := entry[attrDigest]; ok {
+		delete(entry, attrDigest) // it sorts ByDigest
+		entry[attrEntryDigest] = digest
+	}
+	if version := highest.Version(); version != "" {
+		entry[attrVersion] = str(version)
+	}
+	return entry, nil
+}
+
+// Repositories implements store.Reader. It costs 0.5 read units for each 4 KB of
+// entries, of which each has some 300 bytes.
+func (db *DB) Repositories(ctx context.Context, after string, limit int) (entries []store.Entry, more bool, err error) {
+	query := &dynamodb.QueryInput{
+		TableName:                 &db.table,
+		KeyConditionExpression:    aws.String("#name = :catalog"),
+		FilterExpression:          aws.String("attribute_exists(#reference)"),
+		ExpressionAttributeNames:  map[string]string{"#name": attrName, "#reference": attrReference},
+		ExpressionAttributeValues: map[string]types.AttributeValue{":catalog": str(catalog)},
+		Limit:                     aws.Int32(int32(limit) + 1),
+	}
+	if after != "" {
+		query.KeyConditionExpression = aws.String("#name = :catalog AND #key > :after")
+		query.ExpressionAttributeNames["#key"] = attrKey
+		query.ExpressionAttributeValues[":after"] = str(after)
+	}
+	for pages := dynamodb.NewQueryPaginator(db.client, query); pages.HasMorePages(); {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, false, fmt.Errorf("list repositories: %w", err)
+		}
+		for _, item := range page.Items {
+			if len(entries) == limit {
+				return entries, true, nil
+			}
+			entry, err := entryOf(item)
+			if err != nil {
+				return nil, false, fmt.Errorf("list repositories: %w", err)
+			}
+			entries = append(entries, entry)
+		}
+	}
+	return entries, false, nil
+}
+
+// entryOf is the reverse of derive.
+func entryOf(item map[string]types.AttributeValue) (store.Entry, error) {
+	entry := store.Entry{Name: text(item, attrKey), Version: text(item, attrVersion)}
+	push := maps.Clone(item)
+	push[attrName], push[attrKey], push[attrDigest] = item[attrKey], item[attrReference], item[attrEntryDigest]
+	var err error
+	entry.Newest, err = pushOf(push)
+	return entry, err
+}
+
+// References implements store.Reader. It costs 0.5 read units for each 4 KB of
+// references, of which each has some 500 bytes.
+func (db *DB) References(ctx context.Context, name, after string, limit int) (pushes []store.Push, more bool, err error) {
+	index := indexes[store.ByPushed]
+	query := &dynamodb.QueryInput{
+		TableName:                 &db.table,
+		IndexName:                 &index.name,
+		KeyConditionExpression:    aws.String("#name = :name"),
+		ExpressionAttributeNames:  map[string]string{"#name": attrName},
+		ExpressionAttributeValues: map[string]types.AttributeValue{":name": str(name)},
+		ScanIndexForward:          aws.Bool(false),
+		Limit:                     aws.Int32(int32(limit) + 1),
+	}
+	if after != "" {
+		query.KeyConditionExpression = aws.String("#name = :name AND #pushed < :after")
+		query.ExpressionAttributeNames["#pushed"] = index.attr
+		query.ExpressionAttributeValues[":after"] = str(after)
+	}
+	for pages := dynamodb.NewQueryPaginator(db.client, query); pages.HasMorePages(); {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, false, fmt.Errorf("list references of %s: %w", name, err)
+		}
+		for _, item := range page.Items {
+			if len(pushes) == limit {
+				return pushes, true, nil
+			}
+			p, err := pushOf(item)
+			if err != nil {
+				return nil, false, fmt.Errorf("list references of %s: %w", name, err)
+			}
+			pushes = append(pushes, p)
+		}
+	}
+	return pushes, false, nil
 }
 
 // Warm makes a read that a writer may make, of an item that nobody writes, so
@@ -425,6 +615,7 @@ func pushOf(item map[string]types.AttributeValue) (store.Push, error) {
 	if p.Reference, err = reference.Parse(text(item, attrKey)); err != nil {
 		return p, fmt.Errorf("read an item: %w", err)
 	}
+	p.Name = store.NameByHand(text(item, attrName), p.Reference)
 	if p.PushedAt, err = store.ParseStamp(text(item, attrPushedAt)); err != nil {
 		return p, fmt.Errorf("read the item of %s: %w", p.Reference, err)
 	}

@@ -257,23 +257,26 @@ func TestWriteUnits(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	calls := map[string]int{"PutItem": 2, "BatchGetItem": 2}
+	calls := map[string]int{"PutItem": 3, "BatchGetItem": 2, "GetItem": 1, "Query": 2}
+	units := func(put, get float64) map[string]float64 {
+		return map[string]float64{"PutItem": put, "BatchGetItem": 0, "GetItem": get, "Query": 2}
+	}
 	// DynamoDB Local charges neither for reads of what is not there, which cost
 	// a unit each on AWS, nor for a write whose condition fails, which costs one.
 	push(pushOf("1.0.0", noon))
-	m.want(t, "new reference", calls, map[string]float64{"PutItem": 10, "BatchGetItem": 0})
+	m.want(t, "new reference", calls, units(11, 1))
 	push(pushOf("1.0.0", noon.Add(time.Second)))
-	m.want(t, "reference pushed again, same digest", calls, map[string]float64{"PutItem": 16, "BatchGetItem": 0})
+	m.want(t, "reference pushed again, same digest", calls, units(17, 1))
 	p := pushOf("1.0.0", noon.Add(time.Minute))
 	p.Digest = "sha256:" + strings.Repeat("1", 64)
 	push(p)
-	m.want(t, "moved reference", calls, map[string]float64{"PutItem": 18, "BatchGetItem": 0})
+	m.want(t, "moved reference", calls, units(19, 1))
 	push(p)
-	m.want(t, "repeat", calls, map[string]float64{"PutItem": 0, "BatchGetItem": 0})
+	m.want(t, "repeat", calls, units(1, 1))
 	if _, err := db.Delete(t.Context(), store.Delete{Registry: "wasmcloud.azurecr.io", Repository: "wash", Digest: p.Digest, DeletedAt: noon.Add(time.Hour), ReceivedAt: noon}); err != nil {
 		t.Fatal(err)
 	}
-	m.want(t, "delete", map[string]int{"PutItem": 2, "Query": 2, "UpdateItem": 2}, map[string]float64{"PutItem": 2, "Query": 2, "UpdateItem": 10})
+	m.want(t, "delete", map[string]int{"PutItem": 3, "GetItem": 1, "Query": 3, "UpdateItem": 2}, map[string]float64{"PutItem": 3, "GetItem": 1, "Query": 2, "UpdateItem": 10})
 }
 
 // failing answers as DynamoDB does when it is in trouble, or not at all.

@@ -56,7 +56,7 @@ func (g *gate) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // small is a world in which nearly all events meet.
 var small = storetest.World{
-	Registries: []string{"a.azurecr.io"}, Repositories: []string{"wash"}, Tags: []string{"1.0.0", "latest"},
+	Registries: []string{"a.azurecr.io"}, Repositories: []string{"wash"}, Tags: []string{"1.0.0", "latest"}, ByHand: []string{""},
 	Digests: 2, Seconds: 4,
 }
 
@@ -144,15 +144,21 @@ func TestEveryInterleaving(t *testing.T) {
 			settle(w)
 		}
 		storetest.CheckName(t, reader, name, events)
+		storetest.CheckEntry(t, reader, name, events)
 	})
 	t.Logf("%d cases, %d calls", cases.Load(), calls.Load())
 }
 
 // apply is one event's chain of calls under one name.
 func apply(t *rapid.T, db *DB, name string, e storetest.Event) error {
+	var err error
 	if e.Push != nil {
-		return db.push(t.Context(), name, *e.Push)
+		err = db.push(t.Context(), name, *e.Push)
+	} else {
+		_, err = db.remove(t.Context(), name, tombstone{*e.Delete, num(time.Now().Add(store.Tombstone).Unix())})
 	}
-	_, err := db.remove(t.Context(), name, tombstone{*e.Delete, num(time.Now().Add(store.Tombstone).Unix())})
-	return err
+	if err != nil {
+		return err
+	}
+	return db.list(t.Context(), name)
 }

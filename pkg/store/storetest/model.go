@@ -5,10 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	gocmp "github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"pgregory.net/rapid"
 
 	"ocireffer/pkg/reference"
@@ -39,7 +41,8 @@ func (e Event) store(ctx context.Context, s store.Writer) error {
 // A World is what events are made of: few values each, so that they meet.
 type World struct {
 	Registries, Repositories, Tags []string
-	Digests, Seconds               int // how many digests and times there are, beside none and noon
+	ByHand                         []string // names given by hand; an empty one is none
+	Digests, Seconds               int      // how many digests and times there are, beside none and noon
 }
 
 // Large is the world of the suite.
@@ -47,6 +50,7 @@ var Large = World{
 	Registries:   []string{"a.azurecr.io", "b.azurecr.io"},
 	Repositories: []string{"wash", "app", "app/sub"},
 	Tags:         []string{"1.0.0", "v1.0.0", "1.1.0-rc.1", "0.9", "latest", "nightly"},
+	ByHand:       []string{"", "", "other", "wash"},
 	Digests:      6,
 	Seconds:      8,
 }
@@ -59,18 +63,23 @@ func (w World) Event(base string) *rapid.Generator[Event] {
 		tag := rapid.SampledFrom(w.Tags).Draw(t, "tag")
 		digestOf := rapid.IntRange(0, w.Digests).Draw(t, "digest")
 		at := noon.Add(time.Duration(rapid.IntRange(0, w.Seconds).Draw(t, "second")) * time.Second)
+		byHand := rapid.SampledFrom(w.ByHand).Draw(t, "byHand")
+		if byHand != "" {
+			byHand = store.NameByHand(base+byHand, reference.Reference{Registry: registry, Repository: repository})
+		}
 		d := store.Delete{Registry: registry, Repository: repository, DeletedAt: at, ReceivedAt: time.Now()}
 		switch rapid.SampledFrom([]string{"push", "push", "push", "digest", "tag", "repository"}).Draw(t, "kind") {
 		case "digest":
 			d.Digest = digest(max(digestOf, 1))
 		case "tag":
-			d.Tag = tag
+			d.Tag, d.Name = tag, byHand
 		case "repository":
 		default:
 			p := pushOf(registry, repository, tag, digestOf, at)
 			if digestOf == 0 {
 				p.Digest = ""
 			}
+			p.Name = byHand
 			p.Size = int64(rapid.IntRange(store.UnknownSize, 1).Draw(t, "size"))
 			return Event{Push: &p}
 		}
@@ -80,17 +89,22 @@ func (w World) Event(base string) *rapid.Generator[Event] {
 
 // pick is the model: what a store must answer after events, however they came.
 func pick(events []Event, q store.Query) (best store.Push, found bool) {
-	newest := map[reference.Reference]store.Push{}
+	type register struct {
+		name      string
+		reference reference.Reference
+	}
+	newest := map[register]store.Push{}
 	for _, e := range events {
 		if e.Push == nil {
 			continue
 		}
-		if old, ok := newest[e.Push.Reference]; !ok || e.Push.Compare(old) > 0 {
-			newest[e.Push.Reference] = *e.Push
+		r := register{e.Push.Name, e.Push.Reference}
+		if old, ok := newest[r]; !ok || e.Push.Compare(old) > 0 {
+			newest[r] = *e.Push
 		}
 	}
 	for _, p := range newest {
-		counts := (q.Name == p.Reference.Repository || q.Name == p.Reference.Name()) && (q.Match == nil || q.Match(p.Reference.Tag))
+		counts := slices.Contains(p.Names(), q.Name) && (q.Match == nil || q.Match(p.Reference.Tag))
 		for _, e := range events {
 			counts = counts && (e.Delete == nil || !e.Delete.Reaches(p))
 		}
@@ -124,13 +138,53 @@ func class(order store.Order, p store.Push) (class int, key string) {
 	}
 }
 
-// check wants s to answer as the model for every name.
+// check wants s to answer as the model for every name, and to list as it.
 func check(t *rapid.T, s store.Reader, base string, events []Event) {
-	for _, repository := range Large.Repositories {
-		CheckName(t, s, base+repository, events)
+	listed := append(slices.Clone(Large.Repositories), "other")
+	for _, name := range listed {
+		CheckName(t, s, base+name, events)
 		for _, registry := range Large.Registries {
-			CheckName(t, s, registry+"/"+base+repository, events)
+			CheckName(t, s, registry+"/"+base+name, events)
 		}
+	}
+	slices.Sort(listed)
+	var want []store.Entry
+	for _, name := range listed {
+		if entry, ok := entryOf(events, base+name); ok {
+			want = append(want, entry)
+		}
+	}
+	entries, _, err := s.Repositories(t.Context(), base, len(listed))
+	if err != nil {
+		t.Fatalf("Repositories: %v", err)
+	}
+	entries = slices.DeleteFunc(entries, func(e store.Entry) bool { return !strings.HasPrefix(e.Name, base) })
+	if diff := gocmp.Diff(want, entries, cmpopts.EquateEmpty()); diff != "" {
+		t.Fatalf("Repositories(%s…): -want +got\n%s", base, diff)
+	}
+}
+
+// entryOf is the model's entry of the catalogue.
+func entryOf(events []Event, name string) (entry store.Entry, ok bool) {
+	newest, ok := pick(events, store.Query{Name: name, Order: store.ByPushed})
+	highest, _ := pick(events, store.Query{Name: name, Order: store.ByRelease})
+	return store.Entry{Name: name, Newest: newest, Version: highest.Version()}, ok
+}
+
+// CheckEntry wants s to list one name as the model, after events.
+func CheckEntry(t *rapid.T, s store.Reader, name string, events []Event) {
+	want, ok := entryOf(events, name)
+	// What stands directly before the name is the name less its last letter.
+	entries, _, err := s.Repositories(t.Context(), name[:len(name)-1], 1)
+	if err != nil {
+		t.Fatalf("Repositories: %v", err)
+	}
+	found := len(entries) > 0 && entries[0].Name == name
+	if found != ok {
+		t.Fatalf("Repositories list %s: %v, want %v", name, found, ok)
+	}
+	if diff := gocmp.Diff([]store.Entry{want}, entries); found && diff != "" {
+		t.Fatalf("Repositories: -want +got\n%s", diff)
 	}
 }
 

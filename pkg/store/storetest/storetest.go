@@ -7,6 +7,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -40,6 +42,10 @@ func Run(t *testing.T, open func(testing.TB) store.Store) {
 		"delete before its push":               deleteBeforeItsPush,
 		"push after its delete":                pushAfterItsDelete,
 		"delete of what a tag moved away from": deleteOfMovedDigest,
+		"catalogue":                            catalogue,
+		"catalogue follows deletes":            catalogueFollowsDeletes,
+		"references in pages":                  referencesInPages,
+		"names given by hand":                  namesGivenByHand,
 		"cancelled context":                    cancelledContext,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t)) })
@@ -360,6 +366,103 @@ func deleteOfMovedDigest(t *testing.T, s store.Store) {
 	wantPick(t, s, store.Query{Name: "wash"}, moved)
 	wantDeleted(t, s, d, 0)
 	wantPick(t, s, store.Query{Name: "wash"}, moved)
+}
+
+func catalogue(t *testing.T, s store.Store) {
+	if entries, more, err := s.Repositories(t.Context(), "", 10); len(entries) != 0 || more || err != nil {
+		t.Errorf("Repositories of an empty store = %v, %v, %v", entries, more, err)
+	}
+	var want []store.Entry
+	for i, name := range []string{"a", "a-b", "a/b", "b", "c", "d"} {
+		newest := pushOf(registry, name, "latest", i, noon.Add(time.Minute))
+		want = append(want, store.Entry{Name: name, Newest: newest, Version: fmt.Sprintf("1.%d.0", i)})
+		push(t, s, newest)
+		push(t, s, pushOf(registry, name, fmt.Sprintf("v1.%d", i), i, noon))
+		push(t, s, pushOf("other.azurecr.io", name, "2.0.0-rc.1", i, noon))
+	}
+	for limit := 1; limit <= len(want)+1; limit++ {
+		var got []store.Entry
+		for after, more := "", true; more; after = got[len(got)-1].Name {
+			entries, m, err := s.Repositories(t.Context(), after, limit)
+			if err != nil || len(entries) == 0 || len(entries) > limit {
+				t.Fatalf("Repositories(%q, %d) = %v, %v", after, limit, entries, err)
+			}
+			got, more = append(got, entries...), m
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("by pages of %d: -want +got\n%s", limit, diff)
+		}
+	}
+	push(t, s, pushOf(registry, "e", "latest", 1, noon))
+	if entries, more, err := s.Repositories(t.Context(), "d", 1); err != nil || more || len(entries) != 1 || entries[0].Version != "" {
+		t.Errorf("a repository without versions: %v, %v, %v", entries, more, err)
+	}
+}
+
+func catalogueFollowsDeletes(t *testing.T, s store.Store) {
+	push(t, s, pushOf(registry, "wash", "1.0.0", 1, noon))
+	push(t, s, pushOf(registry, "wash", "2.0.0", 2, noon.Add(time.Second)))
+	push(t, s, pushOf(registry, "zoo", "1", 1, noon))
+	wantDeleted(t, s, store.Delete{Registry: registry, Repository: "wash", Digest: digest(2), DeletedAt: noon.Add(time.Minute)}, 1)
+	want := store.Entry{Name: "wash", Newest: pushOf(registry, "wash", "1.0.0", 1, noon), Version: "1.0.0"}
+	if entries, more, err := s.Repositories(t.Context(), "", 1); err != nil || !more || cmp.Diff([]store.Entry{want}, entries) != "" {
+		t.Errorf("Repositories = %+v, %v, %v, want %+v", entries, more, err, want)
+	}
+	wantDeleted(t, s, store.Delete{Registry: registry, Repository: "wash", DeletedAt: noon.Add(time.Minute)}, 1)
+	if entries, more, err := s.Repositories(t.Context(), "", 1); err != nil || more || len(entries) != 1 || entries[0].Name != "zoo" {
+		t.Errorf("Repositories = %+v, %v, %v, want zoo alone", entries, more, err)
+	}
+}
+
+func referencesInPages(t *testing.T, s store.Store) {
+	var want []store.Push
+	for i := range 7 {
+		// Some are pushed at one time.
+		p := pushOf(registry, "wash", fmt.Sprintf("0.%d", i), i, noon.Add(-time.Duration(i/2)*time.Second))
+		push(t, s, p)
+		want = append(want, p)
+	}
+	slices.SortFunc(want, func(p, q store.Push) int { return strings.Compare(q.Keys().Pushed, p.Keys().Pushed) })
+	for limit := 1; limit <= len(want)+1; limit++ {
+		var got []store.Push
+		for after, more := "", true; more; after = got[len(got)-1].Keys().Pushed {
+			pushes, m, err := s.References(t.Context(), "wash", after, limit)
+			if err != nil || len(pushes) == 0 || len(pushes) > limit {
+				t.Fatalf("References(%q, %d) = %v, %v", after, limit, pushes, err)
+			}
+			got, more = append(got, pushes...), m
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("by pages of %d: -want +got\n%s", limit, diff)
+		}
+	}
+	if pushes, more, err := s.References(t.Context(), "was", "", 10); len(pushes) != 0 || more || err != nil {
+		t.Errorf("References of an unknown name = %v, %v, %v", pushes, more, err)
+	}
+}
+
+// namesGivenByHand: such a reference is found under its name alone, beside what a
+// registry pushes there, and no delete of a registry reaches it.
+func namesGivenByHand(t *testing.T, s store.Store) {
+	byHand := pushOf("ghcr.io", "acme/app", "1.2.3", 1, noon)
+	byHand.Name = "app"
+	push(t, s, byHand)
+	wantPick(t, s, store.Query{Name: "app"}, byHand)
+	wantNone(t, s, "acme/app", "ghcr.io/acme/app")
+	pushed := pushOf(registry, "app", "1.0.0", 2, noon.Add(time.Second))
+	push(t, s, pushed)
+	wantPick(t, s, store.Query{Name: "app"}, pushed)
+	wantPick(t, s, store.Query{Name: "app", Order: store.ByRelease}, byHand)
+
+	own := byHand
+	own.Name = ""
+	push(t, s, own)
+	later := noon.Add(time.Hour)
+	wantDeleted(t, s, store.Delete{Registry: "ghcr.io", Repository: "acme/app", DeletedAt: later}, 1)
+	wantNone(t, s, "acme/app", "ghcr.io/acme/app")
+	wantPick(t, s, store.Query{Name: "app", Order: store.ByRelease}, byHand)
+	wantDeleted(t, s, store.Delete{Registry: "ghcr.io", Repository: "acme/app", Tag: "1.2.3", Name: "app", DeletedAt: later}, 1)
+	wantPick(t, s, store.Query{Name: "app", Order: store.ByRelease}, pushed)
 }
 
 func cancelledContext(t *testing.T, s store.Store) {
