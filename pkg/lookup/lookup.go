@@ -24,8 +24,10 @@ import (
 func New(s Settings, db store.Reader) gateway.Routes {
 	h := &handler{s, db}
 	return gateway.Routes{
-		"GET /{name+}":  h.badge,
-		"HEAD /{name+}": h.badge,
+		"GET /api/repositories":         h.repositories,
+		"GET /api/repositories/{name+}": h.references,
+		"GET /{name+}":                  h.badge,
+		"HEAD /{name+}":                 h.badge,
 	}
 }
 

@@ -1,0 +1,181 @@
+package lookup
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"ocireffer/pkg/reference"
+	"ocireffer/pkg/requestlog"
+	"ocireffer/pkg/store"
+)
+
+// Limits of a page of JSON.
+const (
+	defaultLimit = 100
+	maxLimit     = 1000
+)
+
+// repositoryJSON is an entry of the catalogue. What is not known is left out.
+type repositoryJSON struct {
+	Name      string `json:"name"`
+	Registry  string `json:"registry"`
+	Reference string `json:"reference"`
+	Tag       string `json:"tag"`
+	Digest    string `json:"digest,omitempty"`
+	PushedAt  string `json:"pushedAt"`
+	Version   string `json:"version,omitempty"` // the highest of the repository, releases first
+}
+
+// referenceJSON is one reference of a repository.
+type referenceJSON struct {
+	Reference string `json:"reference"`
+	Registry  string `json:"registry"`
+	Tag       string `json:"tag"`
+	Digest    string `json:"digest,omitempty"`
+	MediaType string `json:"mediaType,omitempty"`
+	Size      *int64 `json:"size,omitempty"` // of the manifest, in bytes
+	PushedAt  string `json:"pushedAt"`
+	Version   string `json:"version,omitempty"`
+}
+
+// repositories answers GET /api/repositories.
+func (h *handler) repositories(w http.ResponseWriter, r *http.Request) {
+	h.page(w, r, func(ctx context.Context, after string, limit int) (any, error) {
+		entries, more, err := h.db.Repositories(ctx, after, limit)
+		if err != nil {
+			return nil, err
+		}
+		page := struct {
+			Repositories []repositoryJSON `json:"repositories"`
+			Next         string           `json:"next,omitempty"`
+		}{Repositories: []repositoryJSON{}}
+		for _, e := range entries {
+			page.Repositories = append(page.Repositories, repositoryJSON{
+				Name:      e.Name,
+				Registry:  e.Newest.Reference.Registry,
+				Reference: e.Newest.Reference.String(),
+				Tag:       e.Newest.Reference.Tag,
+				Digest:    e.Newest.Digest,
+				PushedAt:  e.Newest.PushedAt.Format(time.RFC3339Nano),
+				Version:   e.Version,
+			})
+		}
+		if more {
+			page.Next = token(entries[len(entries)-1].Name)
+		}
+		return page, nil
+	})
+}
+
+// references answers GET /api/repositories/{name+}.
+func (h *handler) references(w http.ResponseWriter, r *http.Request) {
+	h.page(w, r, func(ctx context.Context, after string, limit int) (any, error) {
+		name, err := reference.Name(strings.TrimSuffix(r.PathValue("name"), "/"))
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", store.ErrNotFound, err)
+		}
+		requestlog.Add(r.Context(), slog.String("repository", name))
+		pushes, more, err := h.db.References(ctx, name, after, limit)
+		if err != nil {
+			return nil, err
+		}
+		if len(pushes) == 0 {
+			return nil, store.ErrNotFound
+		}
+		page := struct {
+			Name       string          `json:"name"`
+			References []referenceJSON `json:"references"`
+			Next       string          `json:"next,omitempty"`
+		}{Name: name}
+		for _, p := range pushes {
+			ref := referenceJSON{
+				Reference: p.Reference.String(),
+				Registry:  p.Reference.Registry,
+				Tag:       p.Reference.Tag,
+				Digest:    p.Digest,
+				MediaType: p.MediaType,
+				PushedAt:  p.PushedAt.Format(time.RFC3339Nano),
+				Version:   p.Version(),
+			}
+			if p.Size >= 0 {
+				ref.Size = &p.Size
+			}
+			page.References = append(page.References, ref)
+		}
+		if more {
+			page.Next = token(pushes[len(pushes)-1].Keys().Pushed)
+		}
+		return page, nil
+	})
+}
+
+// page answers with a page of JSON that list makes.
+func (h *handler) page(w http.ResponseWriter, r *http.Request, list func(ctx context.Context, after string, limit int) (any, error)) {
+	after, limit, err := parsePage(r.URL.Query())
+	var body any
+	if err == nil {
+		ctx, cancel := context.WithTimeout(r.Context(), Deadline)
+		defer cancel()
+		body, err = list(ctx, after, limit)
+	}
+	a := answer{status: http.StatusOK, outcome: "found", contentType: "application/json"}
+	if err != nil {
+		var text string
+		a.status, a.outcome, _, text = failure(err)
+		body = map[string]string{"error": text}
+		if a.status >= 500 {
+			requestlog.Add(r.Context(), slog.Any("err", err))
+		}
+	}
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(body); err != nil {
+		panic(err) // strings and numbers can be encoded
+	}
+	a.body = bytes.TrimSuffix(buf.Bytes(), []byte("\n"))
+	h.write(w, r, a)
+}
+
+// parsePage reads where a page begins and how many entries it may have.
+func parsePage(values url.Values) (after string, limit int, err error) {
+	limit = defaultLimit
+	if v := values.Get("limit"); v != "" {
+		if limit, err = strconv.Atoi(v); err != nil || limit < 1 || limit > maxLimit {
+			return "", 0, &queryError{"limit"}
+		}
+	}
+	if v := values.Get("next"); v != "" {
+		if after, err = untoken(v); err != nil {
+			return "", 0, &queryError{"next"}
+		}
+	}
+	return after, limit, nil
+}
+
+// token makes a key the opaque text by which a reader asks for what comes behind
+// it. A key names a place in the order, so pages stay right while pushes arrive.
+func token(key string) string { return base64.RawURLEncoding.EncodeToString([]byte("1" + key)) }
+
+// untoken is the reverse of token.
+func untoken(s string) (string, error) {
+	b, err := base64.RawURLEncoding.DecodeString(s)
+	if err != nil {
+		return "", err
+	}
+	key, ok := strings.CutPrefix(string(b), "1")
+	if !ok || key == "" || len(key) > 1024 || strings.ContainsFunc(key, func(r rune) bool { return r < ' ' || r > '~' }) {
+		return "", errors.New("not one of ours")
+	}
+	return key, nil
+}

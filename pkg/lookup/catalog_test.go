@@ -1,0 +1,135 @@
+package lookup_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"ocireffer/pkg/lookup"
+	"ocireffer/pkg/reference"
+	"ocireffer/pkg/store"
+)
+
+func TestRepositoriesJSON(t *testing.T) {
+	onBoth(t, func(t *testing.T, db store.Store) {
+		h := lookup.New(defaults(t), db)
+		want := func(target string, status int, body string) {
+			t.Helper()
+			w := do(h, "GET", target)
+			if w.Code != status || w.Body.String() != body || w.Header().Get("Content-Type") != "application/json" || w.Header().Get("Access-Control-Allow-Origin") != "*" {
+				t.Errorf("GET %s = %d %s, want %d %s", target, w.Code, w.Body, status, body)
+			}
+		}
+		want("/api/repositories", 200, `{"repositories":[]}`)
+		want("/api/repositories/wash", 404, `{"error":"Provider not yet published"}`)
+		pushAll(t, db, []store.Push{
+			{Reference: reference.Reference{Registry: "a.azurecr.io", Repository: "wash", Tag: "v1.0"}, Digest: "sha256:" + fmt.Sprintf("%064d", 1),
+				MediaType: "application/vnd.oci.image.manifest.v1+json", Size: 0, PushedAt: time.Date(2023, 7, 3, 14, 56, 52, 60421800, time.UTC)},
+			{Reference: reference.Reference{Registry: "b.azurecr.io", Repository: "wash", Tag: "latest"}, Size: store.UnknownSize, PushedAt: time.Date(2023, 7, 4, 0, 0, 0, 0, time.UTC)},
+			{Reference: reference.Reference{Registry: "a.azurecr.io", Repository: "team/app", Tag: "x"}, Size: store.UnknownSize, PushedAt: time.Date(2023, 7, 4, 0, 0, 0, 0, time.UTC)},
+		})
+		want("/api/repositories", 200, `{"repositories":[`+
+			`{"name":"team/app","registry":"a.azurecr.io","reference":"a.azurecr.io/team/app:x","tag":"x","pushedAt":"2023-07-04T00:00:00Z"},`+
+			`{"name":"wash","registry":"b.azurecr.io","reference":"b.azurecr.io/wash:latest","tag":"latest","pushedAt":"2023-07-04T00:00:00Z","version":"1.0.0"}]}`)
+		want("/api/repositories/wash", 200, `{"name":"wash","references":[`+
+			`{"reference":"b.azurecr.io/wash:latest","registry":"b.azurecr.io","tag":"latest","pushedAt":"2023-07-04T00:00:00Z"},`+
+			`{"reference":"a.azurecr.io/wash:v1.0","registry":"a.azurecr.io","tag":"v1.0","digest":"sha256:0000000000000000000000000000000000000000000000000000000000000001",`+
+			`"mediaType":"application/vnd.oci.image.manifest.v1+json","size":0,"pushedAt":"2023-07-03T14:56:52.0604218Z","version":"1.0.0"}]}`)
+		want("/api/repositories/b.azurecr.io/wash/", 200, `{"name":"b.azurecr.io/wash","references":[`+
+			`{"reference":"b.azurecr.io/wash:latest","registry":"b.azurecr.io","tag":"latest","pushedAt":"2023-07-04T00:00:00Z"}]}`)
+		want("/api/repositories/Not%20a%20name", 404, `{"error":"Provider not yet published"}`)
+		for _, query := range []string{"limit=0", "limit=1001", "limit=-1", "limit=x", "limit=1.5"} {
+			want("/api/repositories?"+query, 400, `{"error":"invalid query parameter: limit"}`)
+			want("/api/repositories/wash?"+query, 400, `{"error":"invalid query parameter: limit"}`)
+		}
+		for _, query := range []string{"next=x", "next=%00", "next=MQ", "next=MQo"} {
+			want("/api/repositories?"+query, 400, `{"error":"invalid query parameter: next"}`)
+		}
+	})
+}
+
+// TestPagesAreStableWhilePushesArrive: whoever reads page after page sees each
+// repository once that was there from the beginning.
+func TestPagesAreStableWhilePushesArrive(t *testing.T) {
+	onBoth(t, func(t *testing.T, db store.Store) {
+		push := func(name, tag string, second int) {
+			pushAll(t, db, []store.Push{{Reference: reference.Reference{Registry: "a.azurecr.io", Repository: name, Tag: tag}, Size: store.UnknownSize, PushedAt: time.Unix(int64(second), 0)}})
+		}
+		var want []string
+		for i := range 10 {
+			name := fmt.Sprintf("r%d", i)
+			want = append(want, name)
+			push(name, "1", i)
+			push("many", fmt.Sprint(i), i)
+		}
+		want = append([]string{"many"}, want...)
+		h := lookup.New(defaults(t), db)
+
+		var names []string
+		for next, page := "", 0; page == 0 || next != ""; page++ {
+			var got struct {
+				Repositories []struct{ Name string }
+				Next         string
+			}
+			w := do(h, "GET", "/api/repositories?limit=3&next="+next)
+			if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil || w.Code != 200 {
+				t.Fatalf("%d %s: %v", w.Code, w.Body, err)
+			}
+			for _, r := range got.Repositories {
+				names = append(names, r.Name)
+			}
+			next = got.Next
+			push("a-new-one", "1", 100+page) // before what was read
+			push("r9", fmt.Sprint("new", page), 100+page)
+		}
+		if diff := cmp.Diff(want, names); diff != "" {
+			t.Errorf("repositories: -want +got\n%s", diff)
+		}
+
+		var tags []string
+		for next, page := "", 0; page == 0 || next != ""; page++ {
+			var got struct {
+				References []struct{ Tag string }
+				Next       string
+			}
+			w := do(h, "GET", "/api/repositories/many?limit=4&next="+next)
+			if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil || w.Code != 200 {
+				t.Fatalf("%d %s: %v", w.Code, w.Body, err)
+			}
+			for _, r := range got.References {
+				tags = append(tags, r.Tag)
+			}
+			next = got.Next
+			push("many", fmt.Sprint("new", page), 100+page)
+		}
+		if diff := cmp.Diff([]string{"9", "8", "7", "6", "5", "4", "3", "2", "1", "0"}, tags); diff != "" {
+			t.Errorf("references: -want +got\n%s", diff)
+		}
+	})
+}
+
+func TestRepositoriesStoreFailure(t *testing.T) {
+	h := lookup.New(defaults(t), failingLists{})
+	for _, target := range []string{"/api/repositories", "/api/repositories/wash"} {
+		w := do(h, "GET", target)
+		if w.Code != 503 || w.Body.String() != `{"error":"Lookup failed, try again"}` || w.Header().Get("Cache-Control") != "no-store" {
+			t.Errorf("GET %s = %d %s %v", target, w.Code, w.Body, w.Header())
+		}
+	}
+}
+
+// failingLists is a store whose lists fail.
+type failingLists struct{ store.Reader }
+
+func (failingLists) Repositories(context.Context, string, int) ([]store.Entry, bool, error) {
+	return nil, false, errors.New("planted")
+}
+
+func (failingLists) References(context.Context, string, string, int) ([]store.Push, bool, error) {
+	return nil, false, errors.New("planted")
+}
