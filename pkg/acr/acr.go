@@ -230,22 +230,25 @@ func actionOf(payload object, eventType string) (action, ignore string) {
 // else now, in UTC.
 func firstTime(now time.Time, times ...string) time.Time {
 	for _, s := range times {
-		if t, ok := rfc3339(s); ok && !t.After(now.Add(ClockSkew)) {
+		if t, err := Time(s, now); err == nil {
 			return t
 		}
 	}
 	return now.UTC()
 }
 
-// rfc3339 reads a time whose year is one in UTC, too: none is before the year 0.
-func rfc3339(s string) (time.Time, bool) {
+// Time reads an RFC 3339 time, in UTC, that is not more than ClockSkew ahead of
+// now and in a year that is one in UTC, too: none is before the year 0.
+func Time(s string, now time.Time) (time.Time, error) {
 	var t time.Time
 	// Unlike time.Parse this takes RFC 3339 by the letter.
-	if t.UnmarshalText([]byte(s)) != nil {
-		return t, false
+	if err := t.UnmarshalText([]byte(s)); err != nil || t.UTC().Year() < 0 {
+		return t, fmt.Errorf("%s is not an RFC 3339 time, such as 2023-07-03T14:56:52Z", quote(s))
 	}
-	t = t.UTC()
-	return t, t.Year() >= 0
+	if t.After(now.Add(ClockSkew)) {
+		return t, fmt.Errorf("%s is more than %s in the future", quote(s), ClockSkew)
+	}
+	return t.UTC(), nil
 }
 
 func (e Event) bad(err error) Event {

@@ -1,6 +1,6 @@
 // Package ingest takes in what registries report: it checks who calls, has the
 // body read by package acr, puts pushes and deletes into the store, and says
-// what became of each event.
+// what became of each event. References can also be recorded and forgotten by hand.
 package ingest
 
 import (
@@ -36,6 +36,9 @@ func New(s Settings, db store.Writer, log *slog.Logger) gateway.Routes {
 	return gateway.Routes{
 		"POST /api/azurehook":    h.authorized(h.azurehook),
 		"OPTIONS /api/azurehook": h.handshake,
+
+		"PUT /api/references/{reference+}":    h.authorized(h.putReference),
+		"DELETE /api/references/{reference+}": h.authorized(h.deleteReference),
 	}
 }
 
@@ -92,7 +95,7 @@ func (h *handler) azurehook(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if len(body) > maxBody {
-		answer(w, r, result{http.StatusRequestEntityTooLarge, "too_large", fmt.Sprintf("The body is larger than %d bytes", maxBody)})
+		answer(w, r, tooLarge)
 		return
 	}
 	now := time.Now()
@@ -117,7 +120,7 @@ func (h *handler) azurehook(w http.ResponseWriter, r *http.Request) {
 // chance's: of a batch that is too long for the deadline each repeat stores other
 // events.
 func (h *handler) handleAll(r *http.Request, events []acr.Event, now time.Time) []result {
-	ctx, cancel := context.WithTimeout(r.Context(), Deadline)
+	ctx, cancel := h.deadline(r)
 	defer cancel()
 	results := make([]result, len(events))
 	room := make(chan struct{}, parallel)
@@ -143,7 +146,7 @@ func (h *handler) handleAll(r *http.Request, events []acr.Event, now time.Time) 
 // more to the sender than that there was one.
 func (h *handler) handle(ctx context.Context, event acr.Event, now time.Time) (result, error) {
 	if (event.Kind == acr.Push || event.Kind == acr.Delete) && !h.settings.allows(event.Registry) {
-		return result{http.StatusForbidden, "forbidden", fmt.Sprintf("Registry %s is not allowed", event.Registry)}, nil
+		return forbidden(event.Registry), nil
 	}
 	switch event.Kind {
 	case acr.Push:
@@ -160,11 +163,7 @@ func (h *handler) handle(ctx context.Context, event acr.Event, now time.Time) (r
 		if err != nil {
 			return notStored, err
 		}
-		noun := "references"
-		if n == 1 {
-			noun = "reference"
-		}
-		return result{http.StatusOK, "deleted", fmt.Sprintf("Deleted %d %s of %s", n, noun, event.Repository)}, nil
+		return deleted(n, event.Repository), nil
 	case acr.Ping:
 		return result{http.StatusOK, "pong", "pong"}, nil
 	case acr.Validation:
@@ -176,7 +175,27 @@ func (h *handler) handle(ctx context.Context, event acr.Event, now time.Time) (r
 	}
 }
 
-var notStored = result{http.StatusInternalServerError, "store_failed", "Failed to store url"}
+// deadline bounds what is left to do for r.
+func (h *handler) deadline(r *http.Request) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(r.Context(), Deadline)
+}
+
+var (
+	notStored = result{http.StatusInternalServerError, "store_failed", "Failed to store url"}
+	tooLarge  = result{http.StatusRequestEntityTooLarge, "too_large", fmt.Sprintf("The body is larger than %d bytes", maxBody)}
+)
+
+func forbidden(registry string) result {
+	return result{http.StatusForbidden, "forbidden", fmt.Sprintf("Registry %s is not allowed", registry)}
+}
+
+func deleted(n int, name string) result {
+	noun := "references"
+	if n == 1 {
+		noun = "reference"
+	}
+	return result{http.StatusOK, "deleted", fmt.Sprintf("Deleted %d %s of %s", n, noun, name)}
+}
 
 func bad(err error) result {
 	return result{http.StatusBadRequest, "bad_request", "Azure webhook payload did not contain required fields: " + err.Error()}
