@@ -20,6 +20,9 @@ import (
 	"syscall"
 	"time"
 
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/config"
+
 	"ocireffer/pkg/gateway"
 	"ocireffer/pkg/ingest"
 	"ocireffer/pkg/lookup"
@@ -120,7 +123,12 @@ func openStore(ctx context.Context, file, table string, env func(string) (string
 		}
 		return db, db.Close, nil
 	}
-	db, err := dynamo.Open(ctx, table, nil)
+	// A client of the SDK's own kind: no other can take in AWS_CA_BUNDLE.
+	cfg, err := config.LoadDefaultConfig(ctx, config.WithHTTPClient(awshttp.NewBuildableClient().WithTimeout(dynamo.AttemptTimeout)))
+	if err != nil {
+		return nil, nil, fmt.Errorf("read the AWS configuration: %w", err)
+	}
+	db, err := dynamo.Open(cfg, table)
 	if err != nil {
 		return nil, nil, err
 	}

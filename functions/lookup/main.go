@@ -26,13 +26,13 @@ func main() {
 		log.Error("lookup cannot start", "err", err)
 		os.Exit(1)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), warmUp)
-	defer cancel()
-	db, err := dynamo.Open(ctx, os.Getenv("TABLE_NAME"), nil)
+	db, err := dynamo.Open(dynamo.FromEnv(os.Getenv), os.Getenv("TABLE_NAME"))
 	if err != nil {
 		log.Error("lookup cannot start", "err", err)
 		os.Exit(1)
 	}
+	ctx, cancel := context.WithTimeout(context.Background(), warmUp)
+	defer cancel()
 	// Lambda gives a full core until the first event, and a share of one after
 	// it: a TLS handshake is made here ten times as fast.
 	if _, err := db.Pick(ctx, store.Query{Name: "#warm"}); err != nil && !errors.Is(err, store.ErrNotFound) {

@@ -28,13 +28,7 @@ func TestMain(m *testing.M) { dynamotest.Main(m) }
 // openDynamo gives an empty table in a DynamoDB Local.
 func openDynamo(t *testing.T) store.Store {
 	t.Helper()
-	for name, value := range map[string]string{
-		"AWS_ENDPOINT_URL_DYNAMODB": dynamotest.Endpoint(t), "AWS_REGION": "us-east-1",
-		"AWS_ACCESS_KEY_ID": "dynamotest", "AWS_SECRET_ACCESS_KEY": "dynamotest",
-	} {
-		t.Setenv(name, value)
-	}
-	db, err := dynamo.Open(t.Context(), dynamotest.Table(t), nil)
+	db, err := dynamo.Open(dynamotest.Config(t), dynamotest.Table(t))
 	if err != nil {
 		t.Fatal(err)
 	}

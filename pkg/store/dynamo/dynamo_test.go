@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
@@ -26,24 +27,18 @@ import (
 
 func TestMain(m *testing.M) { dynamotest.Main(m) }
 
-// setEnv points the AWS configuration at endpoint and at nothing else.
-func setEnv(t testing.TB, endpoint string) {
-	for name, value := range map[string]string{
-		"AWS_ENDPOINT_URL_DYNAMODB":   endpoint,
-		"AWS_REGION":                  "us-east-1",
-		"AWS_ACCESS_KEY_ID":           "dynamotest",
-		"AWS_SECRET_ACCESS_KEY":       "dynamotest",
-		"AWS_SESSION_TOKEN":           "",
-		"AWS_CONFIG_FILE":             "/nonexistent",
-		"AWS_SHARED_CREDENTIALS_FILE": "/nonexistent",
-	} {
-		t.Setenv(name, value)
-	}
-}
-
-func open(t testing.TB, table string, transport http.RoundTripper) *dynamo.DB {
+func open(t testing.TB, endpoint, table string, transport http.RoundTripper) *dynamo.DB {
 	t.Helper()
-	db, err := dynamo.Open(t.Context(), table, transport)
+	cfg := dynamo.FromEnv(func(name string) string {
+		return map[string]string{
+			"AWS_ENDPOINT_URL_DYNAMODB": endpoint, "AWS_REGION": "us-east-1",
+			"AWS_ACCESS_KEY_ID": "dynamotest", "AWS_SECRET_ACCESS_KEY": "dynamotest",
+		}[name]
+	})
+	if transport != nil {
+		cfg.HTTPClient = &http.Client{Transport: transport, Timeout: dynamo.AttemptTimeout}
+	}
+	db, err := dynamo.Open(cfg, table)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,8 +47,7 @@ func open(t testing.TB, table string, transport http.RoundTripper) *dynamo.DB {
 
 // openNew gives an empty table of its own.
 func openNew(t testing.TB, transport http.RoundTripper) *dynamo.DB {
-	setEnv(t, dynamotest.Endpoint(t))
-	return open(t, dynamotest.Table(t), transport)
+	return open(t, dynamotest.Endpoint(t), dynamotest.Table(t), transport)
 }
 
 func pushOf(tag string, at time.Time) store.Push {
@@ -88,8 +82,7 @@ var ignoreUnexported = cmp.FilterPath(func(p cmp.Path) bool {
 }, cmp.Ignore())
 
 func TestCreateTwice(t *testing.T) {
-	setEnv(t, dynamotest.Endpoint(t))
-	db := open(t, fmt.Sprintf("TestCreateTwice-%d", time.Now().UnixNano()), nil)
+	db := open(t, dynamotest.Endpoint(t), fmt.Sprintf("TestCreateTwice-%d", time.Now().UnixNano()), nil)
 	for range 2 {
 		if err := db.Create(t.Context()); err != nil {
 			t.Fatal(err)
@@ -101,7 +94,7 @@ func TestCreateTwice(t *testing.T) {
 }
 
 func TestOpenNeedsATable(t *testing.T) {
-	if _, err := dynamo.Open(t.Context(), "", nil); err == nil || !strings.Contains(err.Error(), "TABLE_NAME") {
+	if _, err := dynamo.Open(aws.Config{}, ""); err == nil || !strings.Contains(err.Error(), "TABLE_NAME") {
 		t.Errorf("Open without a table: %v", err)
 	}
 }
@@ -310,8 +303,7 @@ func TestFailuresEnd(t *testing.T) {
 		"hangs":          {},
 	} {
 		t.Run(name, func(t *testing.T) {
-			setEnv(t, "http://127.0.0.1:1")
-			db := open(t, "Table", f)
+			db := open(t, "http://127.0.0.1:1", "Table", f)
 			ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
 			defer cancel()
 			begin := time.Now()

@@ -70,10 +70,9 @@ type writer struct {
 
 func TestEveryInterleaving(t *testing.T) {
 	const writers = 3
-	table, endpoint := dynamotest.Table(t), dynamotest.Endpoint(t)
+	table, cfg := dynamotest.Table(t), dynamotest.Config(t)
 	newDB := func(transport http.RoundTripper) *DB {
-		return &DB{table: table, parallel: 1, client: dynamotest.Client(t, func(o *dynamodb.Options) {
-			o.BaseEndpoint = &endpoint
+		return &DB{table: table, parallel: 1, client: dynamodb.NewFromConfig(cfg, func(o *dynamodb.Options) {
 			o.Retryer = aws.NopRetryer{}
 			o.HTTPClient = &http.Client{Transport: transport}
 		})}

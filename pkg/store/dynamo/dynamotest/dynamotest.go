@@ -8,7 +8,6 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"os"
 	"path/filepath"
 	"sync"
@@ -16,7 +15,6 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"gopkg.in/yaml.v3"
 )
@@ -84,27 +82,25 @@ func Endpoint(t testing.TB) string {
 	return ""
 }
 
-// Client returns the SDK's own client for Endpoint. Options are the SDK's.
-func Client(t testing.TB, options ...func(*dynamodb.Options)) *dynamodb.Client {
+// Config is the SDK's configuration for Endpoint. Tests that have calls fail
+// give it a client of HTTP that loses them before http.DefaultTransport, or their
+// answers after it.
+func Config(t testing.TB) aws.Config {
 	t.Helper()
-	return dynamodb.New(dynamodb.Options{
+	return aws.Config{
 		BaseEndpoint: aws.String(Endpoint(t)),
 		Region:       "us-east-1",
-		Credentials:  credentials.NewStaticCredentialsProvider("dynamotest", "dynamotest", ""),
-	}, options...)
-}
-
-// Through is an option of Client: its requests go through rt, which may lose
-// them before http.DefaultTransport, or their answers after it.
-func Through(rt http.RoundTripper) func(*dynamodb.Options) {
-	return func(o *dynamodb.Options) { o.HTTPClient = &http.Client{Transport: rt} }
+		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return aws.Credentials{AccessKeyID: "dynamotest", SecretAccessKey: "dynamotest"}, nil
+		}),
+	}
 }
 
 // Table makes a table for this test alone, with the keys and indexes of
 // template.yaml, and returns its name. It is deleted when the test ends.
 func Table(t testing.TB) string {
 	t.Helper()
-	db := Client(t)
+	db := dynamodb.NewFromConfig(Config(t))
 	in := TemplateTable(t)
 	in.TableName = aws.String("test-" + rand.Text()) // many processes may share a server
 	if _, err := db.CreateTable(t.Context(), in); err != nil {

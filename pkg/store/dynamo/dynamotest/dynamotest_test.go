@@ -19,7 +19,7 @@ import (
 func TestMain(m *testing.M) { Main(m) }
 
 func TestTableIsThatOfTheTemplateAndGoesWithItsTest(t *testing.T) {
-	db := Client(t)
+	db := dynamodb.NewFromConfig(Config(t))
 	var name string
 	t.Run("made", func(t *testing.T) {
 		name = Table(t)
@@ -38,29 +38,6 @@ func TestTableIsThatOfTheTemplateAndGoesWithItsTest(t *testing.T) {
 	_, err := db.DescribeTable(t.Context(), &dynamodb.DescribeTableInput{TableName: &name})
 	if _, ok := errors.AsType[*types.ResourceNotFoundException](err); !ok {
 		t.Errorf("DescribeTable(%q) after its test: %v, want it gone", name, err)
-	}
-}
-
-type roundTripper func(*http.Request) (*http.Response, error)
-
-func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
-
-func TestClientGoesThroughRoundTripper(t *testing.T) {
-	lost := errors.New("answer lost")
-	status := 0
-	losing := Through(roundTripper(func(r *http.Request) (*http.Response, error) {
-		answer, err := http.DefaultTransport.RoundTrip(r)
-		if err != nil {
-			return nil, err
-		}
-		status = answer.StatusCode
-		answer.Body.Close()
-		return nil, lost
-	}))
-	once := func(o *dynamodb.Options) { o.Retryer = aws.NopRetryer{} }
-	_, err := Client(t, losing, once).ListTables(t.Context(), &dynamodb.ListTablesInput{})
-	if !errors.Is(err, lost) || status != http.StatusOK {
-		t.Errorf("ListTables() = %v after status %d, want %v after 200", err, status, lost)
 	}
 }
 
