@@ -124,8 +124,9 @@ func TestIDsDiffer(t *testing.T) {
 		return id
 	}
 	a := badge.Badge{Message: "1", Color: "blue"}
-	if b := (badge.Badge{Message: "2", Color: "blue"}); id(a) == id(b) || id(a) != id(a) {
-		t.Errorf("ids %s and %s", id(a), id(b))
+	first, again, other := id(a), id(a), id(badge.Badge{Message: "2", Color: "blue"})
+	if first != again || first == other {
+		t.Errorf("ids %s and %s of one badge, %s of another", first, again, other)
 	}
 }
 
