@@ -56,7 +56,8 @@ func (h *handler) authorized(next http.HandlerFunc) http.HandlerFunc {
 		if !strings.EqualFold(scheme, "Bearer") {
 			token = r.URL.Query().Get("token")
 		}
-		if h.settings.WithoutToken && len(h.settings.Tokens) == 0 || token != "" && h.settings.accepts(strings.TrimSpace(token)) {
+		token = strings.TrimSpace(token)
+		if h.settings.WithoutToken && len(h.settings.Tokens) == 0 || token != "" && h.settings.accepts(token) {
 			next(w, r)
 			return
 		}

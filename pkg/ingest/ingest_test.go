@@ -197,6 +197,7 @@ func TestToken(t *testing.T) {
 		"wrong header, right query":    {settings, "?token=new", "Bearer x", 401},
 		"none configured":              {ingest.Settings{}, "", "Bearer new", 401},
 		"none configured, empty given": {ingest.Settings{}, "?token=", "", 401},
+		"none, hash of an empty one":   {ingest.Settings{Tokens: []ingest.TokenHash{hash("")}}, "?token=%20", "", 401},
 		"none needed":                  {anyone, "", "", 200},
 		"none needed but configured":   {ingest.Settings{Tokens: settings.Tokens, WithoutToken: true}, "", "", 401},
 	} {
