@@ -519,8 +519,9 @@ func TestREADMEKnowsTheTemplate(t *testing.T) {
 // answering is a store that answers each write with err.
 type answering struct{ err error }
 
-func (a answering) Push(context.Context, store.Push) error            { return a.err }
-func (a answering) Delete(context.Context, store.Delete) (int, error) { return 0, a.err }
+func (a answering) Push(context.Context, store.Push) error             { return a.err }
+func (a answering) Delete(context.Context, store.Delete) (int, error)  { return 0, a.err }
+func (a answering) Categorize(context.Context, store.Membership) error { return a.err }
 
 func readTemplate(t *testing.T) (parsed template) {
 	t.Helper()

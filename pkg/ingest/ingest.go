@@ -1,6 +1,7 @@
 // Package ingest takes in what registries report: it checks who calls, has the
 // body read by package acr, puts pushes and deletes into the store, and says
-// what became of each event. References can also be recorded and forgotten by hand.
+// what became of each event. References can also be recorded and forgotten by hand,
+// and names put into categories.
 package ingest
 
 import (
@@ -39,6 +40,9 @@ func New(s Settings, db store.Writer, log *slog.Logger) gateway.Routes {
 
 		"PUT /api/references/{reference+}":    h.authorized(h.putReference),
 		"DELETE /api/references/{reference+}": h.authorized(h.deleteReference),
+
+		"PUT /api/categories/{category}/{name+}":    h.authorized(h.categorize(false)),
+		"DELETE /api/categories/{category}/{name+}": h.authorized(h.categorize(true)),
 	}
 }
 
@@ -246,7 +250,7 @@ func rank(status int) int {
 // answer sends a as text, unless the header has another type already.
 func answer(w http.ResponseWriter, r *http.Request, a result) {
 	requestlog.Add(r.Context(), slog.String("outcome", a.outcome))
-	if w.Header().Get("Content-Type") == "" {
+	if w.Header().Get("Content-Type") == "" && a.status != http.StatusNoContent {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	}
 	w.Header().Set("X-Content-Type-Options", "nosniff")

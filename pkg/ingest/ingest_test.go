@@ -306,6 +306,8 @@ func (b broken) Push(ctx context.Context, _ store.Push) error { return b.fail(ct
 
 func (b broken) Delete(ctx context.Context, _ store.Delete) (int, error) { return 0, b.fail(ctx) }
 
+func (b broken) Categorize(ctx context.Context, _ store.Membership) error { return b.fail(ctx) }
+
 func TestStoreFailureIsA500WithTheEventLogged(t *testing.T) {
 	for name, c := range map[string]struct {
 		db    store.Writer
@@ -422,7 +424,10 @@ func TestFromEnv(t *testing.T) {
 }
 
 // recorder counts what is written.
-type recorder struct{ pushes, deletes atomic.Int64 }
+type recorder struct {
+	store.Writer
+	pushes, deletes atomic.Int64
+}
 
 func (r *recorder) Push(context.Context, store.Push) error { r.pushes.Add(1); return nil }
 
@@ -491,5 +496,6 @@ func BenchmarkPush(b *testing.B) {
 // nothing is a store that keeps nothing: what is left is the handler's cost.
 type nothing struct{}
 
-func (nothing) Push(context.Context, store.Push) error            { return nil }
-func (nothing) Delete(context.Context, store.Delete) (int, error) { return 0, nil }
+func (nothing) Push(context.Context, store.Push) error             { return nil }
+func (nothing) Delete(context.Context, store.Delete) (int, error)  { return 0, nil }
+func (nothing) Categorize(context.Context, store.Membership) error { return nil }

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -25,15 +26,36 @@ const (
 	maxLimit     = 1000
 )
 
-// repositoryJSON is an entry of the catalogue. What is not known is left out.
+// repositoryJSON is an entry of the catalogue. What is not known is left out; of
+// a member of a category that is not published that is all but its name.
 type repositoryJSON struct {
 	Name      string `json:"name"`
-	Registry  string `json:"registry"`
-	Reference string `json:"reference"`
-	Tag       string `json:"tag"`
+	Registry  string `json:"registry,omitempty"`
+	Reference string `json:"reference,omitempty"`
+	Tag       string `json:"tag,omitempty"`
 	Digest    string `json:"digest,omitempty"`
-	PushedAt  string `json:"pushedAt"`
+	PushedAt  string `json:"pushedAt,omitempty"`
 	Version   string `json:"version,omitempty"` // the highest of the repository, releases first
+}
+
+func repositoriesJSON(entries []store.Entry) []repositoryJSON {
+	all := make([]repositoryJSON, len(entries)) // not nil, which JSON would call null
+	for i, e := range entries {
+		all[i].Name = e.Name
+		if !e.Published() {
+			continue
+		}
+		all[i] = repositoryJSON{
+			Name:      e.Name,
+			Registry:  e.Newest.Reference.Registry,
+			Reference: e.Newest.Reference.String(),
+			Tag:       e.Newest.Reference.Tag,
+			Digest:    e.Newest.Digest,
+			PushedAt:  e.Newest.PushedAt.Format(time.RFC3339Nano),
+			Version:   e.Version,
+		}
+	}
+	return all
 }
 
 // referenceJSON is one reference of a repository.
@@ -51,29 +73,64 @@ type referenceJSON struct {
 // repositories answers GET /api/repositories.
 func (h *handler) repositories(w http.ResponseWriter, r *http.Request) {
 	h.page(w, r, func(ctx context.Context, after string, limit int) (any, error) {
-		entries, more, err := h.db.Repositories(ctx, after, limit)
+		entries, more, err := h.db.Repositories(ctx, store.Listing{After: after, Limit: limit})
 		if err != nil {
 			return nil, err
 		}
 		page := struct {
 			Repositories []repositoryJSON `json:"repositories"`
 			Next         string           `json:"next,omitempty"`
-		}{Repositories: []repositoryJSON{}}
-		for _, e := range entries {
-			page.Repositories = append(page.Repositories, repositoryJSON{
-				Name:      e.Name,
-				Registry:  e.Newest.Reference.Registry,
-				Reference: e.Newest.Reference.String(),
-				Tag:       e.Newest.Reference.Tag,
-				Digest:    e.Newest.Digest,
-				PushedAt:  e.Newest.PushedAt.Format(time.RFC3339Nano),
-				Version:   e.Version,
-			})
-		}
+		}{Repositories: repositoriesJSON(entries)}
 		if more {
 			page.Next = token(entries[len(entries)-1].Name)
 		}
 		return page, nil
+	})
+}
+
+// categories answers GET /api/categories.
+func (h *handler) categories(w http.ResponseWriter, r *http.Request) {
+	h.json(w, r, func(ctx context.Context) (any, error) {
+		members, err := h.db.Members(ctx, "")
+		if err != nil {
+			return nil, err
+		}
+		names := []string{} // not nil, which JSON would call null
+		for _, m := range members {
+			names = append(names, m.Category)
+		}
+		return map[string][]string{"categories": slices.Compact(names)}, nil
+	})
+}
+
+var errNoCategory = errors.New("no such category")
+
+// category answers GET /api/categories/{category}.
+func (h *handler) category(w http.ResponseWriter, r *http.Request) {
+	h.json(w, r, func(ctx context.Context) (any, error) {
+		category := r.PathValue("category")
+		if err := store.CheckCategory(category); err != nil {
+			return nil, errNoCategory
+		}
+		members, err := h.db.Members(ctx, category)
+		if err != nil {
+			return nil, err
+		}
+		if len(members) == 0 {
+			return nil, errNoCategory
+		}
+		names := make([]string, len(members))
+		for i, m := range members {
+			names[i] = m.Name
+		}
+		entries, err := h.db.Entries(ctx, names)
+		if err != nil {
+			return nil, err
+		}
+		return struct {
+			Category     string           `json:"category"`
+			Repositories []repositoryJSON `json:"repositories"`
+		}{category, repositoriesJSON(entries)}, nil
 	})
 }
 
@@ -121,13 +178,20 @@ func (h *handler) references(w http.ResponseWriter, r *http.Request) {
 
 // page answers with a page of JSON that list makes.
 func (h *handler) page(w http.ResponseWriter, r *http.Request, list func(ctx context.Context, after string, limit int) (any, error)) {
-	after, limit, err := parsePage(r.URL.Query())
-	var body any
-	if err == nil {
-		ctx, cancel := context.WithTimeout(r.Context(), Deadline)
-		defer cancel()
-		body, err = list(ctx, after, limit)
-	}
+	h.json(w, r, func(ctx context.Context) (any, error) {
+		after, limit, err := parsePage(r.URL.Query())
+		if err != nil {
+			return nil, err
+		}
+		return list(ctx, after, limit)
+	})
+}
+
+// json answers with what find gives, or with its error.
+func (h *handler) json(w http.ResponseWriter, r *http.Request, find func(ctx context.Context) (any, error)) {
+	ctx, cancel := context.WithTimeout(r.Context(), Deadline)
+	defer cancel()
+	body, err := find(ctx)
 	a := answer{status: http.StatusOK, outcome: "found", contentType: "application/json"}
 	if err != nil {
 		var text string

@@ -53,6 +53,44 @@ func TestRepositoriesJSON(t *testing.T) {
 	})
 }
 
+func TestCategoriesJSON(t *testing.T) {
+	onBoth(t, func(t *testing.T, db store.Store) {
+		h := lookup.New(defaults(t), db)
+		want := func(target string, status int, body string) {
+			t.Helper()
+			w := do(h, "GET", target)
+			if w.Code != status || w.Body.String() != body || w.Header().Get("Content-Type") != "application/json" || w.Header().Get("Access-Control-Allow-Origin") != "*" {
+				t.Errorf("GET %s = %d %s, want %d %s", target, w.Code, w.Body, status, body)
+			}
+		}
+		want("/api/categories", 200, `{"categories":[]}`)
+		want("/api/categories/official", 404, `{"error":"No such category"}`)
+		want("/api/categories/Official", 404, `{"error":"No such category"}`)
+		at := time.Date(2023, 7, 4, 0, 0, 0, 0, time.UTC)
+		pushAll(t, db, []store.Push{
+			{Reference: reference.Reference{Registry: "a.azurecr.io", Repository: "wash", Tag: "v1.0"}, Size: store.UnknownSize, PushedAt: at},
+			{Reference: reference.Reference{Registry: "b.azurecr.io", Repository: "wash", Tag: "latest"}, Size: store.UnknownSize, PushedAt: at.Add(1)},
+		})
+		for _, m := range []store.Member{{Category: "official", Name: "wash"}, {Category: "official", Name: "a.azurecr.io/wash"}, {Category: "official", Name: "soon"}, {Category: "apps", Name: "soon"}} {
+			if err := db.Categorize(t.Context(), store.Membership{Member: m, At: at}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want("/api/categories", 200, `{"categories":["apps","official"]}`)
+		want("/api/categories/official", 200, `{"category":"official","repositories":[`+
+			`{"name":"a.azurecr.io/wash","registry":"a.azurecr.io","reference":"a.azurecr.io/wash:v1.0","tag":"v1.0","pushedAt":"2023-07-04T00:00:00Z","version":"1.0.0"},`+
+			`{"name":"soon"},`+
+			`{"name":"wash","registry":"b.azurecr.io","reference":"b.azurecr.io/wash:latest","tag":"latest","pushedAt":"2023-07-04T00:00:00.000000001Z","version":"1.0.0"}]}`)
+		want("/api/categories/apps", 200, `{"category":"apps","repositories":[{"name":"soon"}]}`)
+		if err := db.Categorize(t.Context(), store.Membership{Member: store.Member{Category: "apps", Name: "soon"}, Out: true, At: at.Add(1)}); err != nil {
+			t.Fatal(err)
+		}
+		want("/api/categories", 200, `{"categories":["official"]}`)
+		want("/api/categories/apps", 404, `{"error":"No such category"}`)
+		want("/api/categories/apps/", 200, `{"schemaVersion":1,"label":"","message":"Provider not yet published","color":"lightgrey","isError":true}`)
+	})
+}
+
 // TestPagesAreStableWhilePushesArrive: whoever reads page after page sees each
 // repository once that was there from the beginning.
 func TestPagesAreStableWhilePushesArrive(t *testing.T) {
@@ -126,7 +164,7 @@ func TestRepositoriesStoreFailure(t *testing.T) {
 // failingLists is a store whose lists fail.
 type failingLists struct{ store.Reader }
 
-func (failingLists) Repositories(context.Context, string, int) ([]store.Entry, bool, error) {
+func (failingLists) Repositories(context.Context, store.Listing) ([]store.Entry, bool, error) {
 	return nil, false, errors.New("planted")
 }
 

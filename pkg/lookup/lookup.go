@@ -24,10 +24,12 @@ import (
 func New(s Settings, db store.Reader) gateway.Routes {
 	h := &handler{s, db}
 	return gateway.Routes{
-		"GET /api/repositories":         h.repositories,
-		"GET /api/repositories/{name+}": h.references,
-		"GET /{name+}":                  h.badge,
-		"HEAD /{name+}":                 h.badge,
+		"GET /api/repositories":          h.repositories,
+		"GET /api/repositories/{name+}":  h.references,
+		"GET /api/categories":            h.categories,
+		"GET /api/categories/{category}": h.category,
+		"GET /{name+}":                   h.badge,
+		"HEAD /{name+}":                  h.badge,
 	}
 }
 
@@ -116,6 +118,8 @@ func failure(err error) (status int, outcome, color, text string) {
 		return http.StatusBadRequest, "bad_query", "red", bad.Error()
 	case errors.Is(err, store.ErrNotFound):
 		return http.StatusNotFound, "unknown", "lightgrey", "Provider not yet published"
+	case errors.Is(err, errNoCategory):
+		return http.StatusNotFound, "unknown", "lightgrey", "No such category"
 	case errors.Is(err, errNoDigest):
 		return http.StatusNotFound, "no_digest", "lightgrey", "digest unknown"
 	default:

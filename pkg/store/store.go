@@ -1,6 +1,6 @@
 // Package store says what ocireffer remembers and what a backend promises:
 // the newest push of each reference, the newest delete of each digest, tag and
-// repository, and the order in which readers want references. Backends live
+// repository, who is in a category, and the order in which readers want references. Backends live
 // below it, and storetest holds each to these promises.
 //
 // The whole state is a set of last-writer-wins registers that only grow, so the
@@ -13,6 +13,9 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"ocireffer/pkg/reference"
@@ -162,6 +165,61 @@ type Entry struct {
 	Version string // the highest of its references, releases first; empty if no tag is one
 }
 
+// Published reports whether the name has a live reference.
+func (e Entry) Published() bool { return e.Newest.Reference != (reference.Reference{}) }
+
+// A Member is a name in a category, which is a curated list of names.
+type Member struct{ Category, Name string }
+
+// CheckCategory reports what is wrong with the name of a category.
+func CheckCategory(s string) error {
+	isNone := func(r rune) bool { return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-' }
+	if s == "" || len(s) > maxCategory || strings.ContainsFunc(s, isNone) {
+		return fmt.Errorf("category %.*q is not 1 to %d lower-case letters, digits and hyphens", maxCategory+1, s, maxCategory)
+	}
+	return nil
+}
+
+const maxCategory = 63
+
+// Compare orders members by category and name.
+func (m Member) Compare(n Member) int {
+	return cmp.Or(cmp.Compare(m.Category, n.Category), cmp.Compare(m.Name, n.Name))
+}
+
+// A Membership puts a member in, or takes it out. Of those of one member the
+// newest counts, of those of one time the one that takes it out.
+type Membership struct {
+	Member Member
+	Out    bool
+	At     time.Time // of its receipt; when Tombstone begins
+}
+
+// Compare orders the memberships of one member: the greater one counts.
+func (m Membership) Compare(n Membership) int {
+	byTime := m.At.Compare(n.At)
+	switch {
+	case byTime != 0 || m.Out == n.Out:
+		return byTime
+	case m.Out:
+		return 1
+	default:
+		return -1
+	}
+}
+
+// A Listing asks for a page of the catalogue.
+type Listing struct {
+	After string   // the last name that was seen, or empty
+	Limit int      // at most so many entries
+	Words []string // only names that contain them all; none: any name
+}
+
+// Has reports whether a name contains all words.
+func (l Listing) Has(name string) bool {
+	return !slices.ContainsFunc(l.Words, func(word string) bool { return !strings.Contains(name, word) })
+}
+
 // A Writer takes in what registries report. Calls may come late, twice, in any
 // order and from many processes: the same set always ends in the same state.
 // Once a method returns nil, its change survives a crash. After an error a part
@@ -173,6 +231,8 @@ type Writer interface {
 	// Delete stores d and says how many references it took out just now: none
 	// when it is repeated, or older than what it would reach.
 	Delete(ctx context.Context, d Delete) (int, error)
+	// Categorize stores m. Losing to a newer membership is no error.
+	Categorize(ctx context.Context, m Membership) error
 }
 
 // A Reader answers readers.
@@ -181,10 +241,16 @@ type Reader interface {
 	// Without Match it is one read, whatever the order and the number of
 	// references; with Match they are read in their order, at most MaxScan.
 	Pick(ctx context.Context, q Query) (Push, error)
-	// Repositories lists at most limit entries by name, those behind after. It
-	// reads in proportion to them, not to their references. More says whether
+	// Repositories lists entries by name. It reads in proportion to the
+	// repositories that it looks at, not to their references. More says whether
 	// others follow.
-	Repositories(ctx context.Context, after string, limit int) (entries []Entry, more bool, err error)
+	Repositories(ctx context.Context, l Listing) (entries []Entry, more bool, err error)
+	// Entries gives the entries of names, in their order; that of a name with no
+	// live reference has its Name alone.
+	Entries(ctx context.Context, names []string) ([]Entry, error)
+	// Members lists the members of a category, or of all if it is empty, by
+	// category and name.
+	Members(ctx context.Context, category string) ([]Member, error)
 	// References lists at most limit references of a name, newest first, those
 	// behind after, which is the Keys.Pushed of the last one seen, or empty. More
 	// says whether others follow.

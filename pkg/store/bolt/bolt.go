@@ -9,6 +9,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -30,7 +32,8 @@ type DB struct{ bolt *bbolt.DB }
 var (
 	references = []byte("references")
 	deletes    = []byte("deletes")
-	catalog    = []byte("catalog") // names that are listed
+	catalog    = []byte("catalog")    // names that are listed
+	categories = []byte("categories") // category, slash, name
 	indexes    = map[store.Order][]byte{
 		store.ByPushed:  []byte("byPushed"),
 		store.ByRelease: []byte("byRelease"),
@@ -50,6 +53,12 @@ type record struct {
 	Deleted   bool   `json:"deleted,omitempty"`
 }
 
+// membership is the newest of a member, as it is kept.
+type membership struct {
+	Out bool   `json:"out,omitempty"`
+	At  string `json:"at"`
+}
+
 // Open opens the store in file and makes it if there is none. Only one process
 // can have it open.
 func Open(file string) (*DB, error) {
@@ -63,7 +72,7 @@ func Open(file string) (*DB, error) {
 	// Writers that come together share a commit; a lone one waits this long.
 	b.MaxBatchDelay = time.Millisecond
 	err = b.Update(func(tx *bbolt.Tx) error {
-		for _, bucket := range append([][]byte{references, deletes, catalog}, indexes[store.ByPushed], indexes[store.ByRelease], indexes[store.ByVersion]) {
+		for _, bucket := range [][]byte{references, deletes, catalog, categories, indexes[store.ByPushed], indexes[store.ByRelease], indexes[store.ByVersion]} {
 			if _, err := tx.CreateBucketIfNotExists(bucket); err != nil {
 				return err
 			}
@@ -252,31 +261,127 @@ func pick(tx *bbolt.Tx, q store.Query) (store.Push, error) {
 }
 
 // Repositories implements store.Reader.
-func (db *DB) Repositories(ctx context.Context, after string, limit int) (entries []store.Entry, more bool, err error) {
+func (db *DB) Repositories(ctx context.Context, l store.Listing) (entries []store.Entry, more bool, err error) {
 	err = db.view(ctx, func(tx *bbolt.Tx) error {
 		cursor := tx.Bucket(catalog).Cursor()
-		name, _ := cursor.Seek([]byte(after))
-		if string(name) == after {
+		name, _ := cursor.Seek([]byte(l.After))
+		if string(name) == l.After {
 			name, _ = cursor.Next()
 		}
-		for ; name != nil && len(entries) < limit; name, _ = cursor.Next() {
-			newest, err := pick(tx, store.Query{Name: string(name), Order: store.ByPushed})
+		for ; name != nil; name, _ = cursor.Next() {
+			if !l.Has(string(name)) {
+				continue
+			}
+			if more = len(entries) == l.Limit; more {
+				return nil
+			}
+			entry, err := entryOf(tx, string(name))
 			if err != nil {
 				return err
 			}
-			highest, err := pick(tx, store.Query{Name: string(name), Order: store.ByRelease})
-			if err != nil {
-				return err
-			}
-			entries = append(entries, store.Entry{Name: string(name), Newest: newest, Version: highest.Version()})
+			entries = append(entries, entry)
 		}
-		more = name != nil
 		return nil
 	})
 	if err != nil {
 		return nil, false, fmt.Errorf("list repositories: %w", err)
 	}
 	return entries, more, nil
+}
+
+// Entries implements store.Reader.
+func (db *DB) Entries(ctx context.Context, names []string) (entries []store.Entry, err error) {
+	err = db.view(ctx, func(tx *bbolt.Tx) error {
+		for _, name := range names {
+			entry, err := entryOf(tx, name)
+			if err != nil && !errors.Is(err, store.ErrNotFound) {
+				return err
+			}
+			entries = append(entries, entry)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read entries: %w", err)
+	}
+	return entries, nil
+}
+
+// entryOf is the entry of a name. It has the name also where that is not found.
+func entryOf(tx *bbolt.Tx, name string) (store.Entry, error) {
+	entry := store.Entry{Name: name}
+	var err error
+	if entry.Newest, err = pick(tx, store.Query{Name: name, Order: store.ByPushed}); err != nil {
+		return entry, err
+	}
+	highest, err := pick(tx, store.Query{Name: name, Order: store.ByRelease})
+	entry.Version = highest.Version()
+	return entry, err
+}
+
+// Categorize implements store.Writer.
+func (db *DB) Categorize(ctx context.Context, m store.Membership) error {
+	key := []byte(m.Member.Category + "/" + m.Member.Name)
+	err := db.update(ctx, func(tx *bbolt.Tx) error {
+		old, found, err := getMembership(tx, key)
+		if err != nil || found && m.Compare(old) <= 0 {
+			return err
+		}
+		v, err := json.Marshal(membership{m.Out, store.Stamp(m.At)})
+		if err != nil {
+			return err
+		}
+		return tx.Bucket(categories).Put(key, v)
+	})
+	if err != nil {
+		return fmt.Errorf("categorize %s: %w", key, err)
+	}
+	return nil
+}
+
+// getMembership is what stands under a key of the bucket.
+func getMembership(tx *bbolt.Tx, key []byte) (m store.Membership, found bool, err error) {
+	v := tx.Bucket(categories).Get(key)
+	if v == nil {
+		return m, false, nil
+	}
+	var kept membership
+	if err = json.Unmarshal(v, &kept); err == nil {
+		m.Out = kept.Out
+		m.At, err = store.ParseStamp(kept.At)
+	}
+	if err != nil {
+		return m, false, fmt.Errorf("read the membership %s: %w", key, err)
+	}
+	m.Member.Category, m.Member.Name, _ = strings.Cut(string(key), "/")
+	return m, true, nil
+}
+
+// Members implements store.Reader.
+func (db *DB) Members(ctx context.Context, category string) (members []store.Member, err error) {
+	var prefix []byte
+	if category != "" {
+		prefix = []byte(category + "/")
+	}
+	err = db.view(ctx, func(tx *bbolt.Tx) error {
+		cursor := tx.Bucket(categories).Cursor()
+		for key, _ := cursor.Seek(prefix); key != nil && bytes.HasPrefix(key, prefix); key, _ = cursor.Next() {
+			m, _, err := getMembership(tx, key)
+			if err != nil {
+				return err
+			}
+			if !m.Out {
+				members = append(members, m.Member)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list members: %w", err)
+	}
+	// Keys sort a-b/ before a/.
+	slices.SortFunc(members, store.Member.Compare)
+	return members, nil
 }
 
 // References implements store.Reader.

@@ -14,7 +14,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -54,14 +53,15 @@ const (
 	attrDeletedAt   = "deletedAt"    // store.Stamp; absent on live references
 	attrReference   = "reference"    // of a catalogue entry: the newest; absent if none is live
 	attrEntryDigest = "newestDigest" // of a catalogue entry, which must not stand in ByDigest
+	attrListed      = "listed"       // of a catalogue entry: its key again, as DynamoDB filters by no key
 	attrVersion     = "version"      // of a catalogue entry: the highest; absent if no tag is one
 	attrRevision    = "revision"     // of a catalogue entry: counts its writes
+	attrChangedAt   = "changedAt"    // of a member: store.Stamp of its newest membership
 	attrExpiresAt   = "expiresAt"    // Unix seconds from which DynamoDB may drop the item; absent on what is live
 )
 
-// catalog is the partition of catalogue entries, whose sort key is the name that
-// is listed. No name begins so.
-const catalog = "#catalog"
+// attributes are an item, or a part of one.
+type attributes = map[string]types.AttributeValue
 
 // deletedPrefix begins the key of what a delete leaves. No reference begins so.
 const deletedPrefix = "#deleted/"
@@ -191,14 +191,14 @@ func (db *DB) putIfNewer(ctx context.Context, name string, p store.Push) (standi
 
 // reaching finds a stored delete that reaches p, nil if there is none.
 func (db *DB) reaching(ctx context.Context, name string, p store.Push) (*tombstone, error) {
-	var keys []map[string]types.AttributeValue
+	var keys []attributes
 	threats := map[string]store.Delete{}
 	for _, d := range p.Threats() {
 		key := deletedPrefix + d.Target()
 		threats[key] = d
 		keys = append(keys, keyOf(name, key))
 	}
-	items, err := db.batchGet(ctx, keys)
+	items, err := db.batchGet(ctx, keys, true)
 	if err != nil {
 		return nil, err
 	}
@@ -214,10 +214,10 @@ func (db *DB) reaching(ctx context.Context, name string, p store.Push) (*tombsto
 	return nil, nil
 }
 
-// batchGet reads items consistently. DynamoDB may leave some out when it is
+// batchGet reads items, at most maxBatchGet. DynamoDB may leave some out when it is
 // busy; those are asked for again, as often as a failed call would be.
-func (db *DB) batchGet(ctx context.Context, keys []map[string]types.AttributeValue) (items []map[string]types.AttributeValue, err error) {
-	request := map[string]types.KeysAndAttributes{db.table: {Keys: keys, ConsistentRead: aws.Bool(true)}}
+func (db *DB) batchGet(ctx context.Context, keys []attributes, consistent bool) (items []attributes, err error) {
+	request := map[string]types.KeysAndAttributes{db.table: {Keys: keys, ConsistentRead: &consistent}}
 	for range attempts {
 		out, err := db.client.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{RequestItems: request})
 		if err != nil {
@@ -242,7 +242,7 @@ type tombstone struct {
 func (db *DB) mark(ctx context.Context, name, key string, d tombstone) (bool, error) {
 	condition := "#pushedAt <= :deletedAt AND attribute_not_exists(#deletedAt)"
 	names := map[string]string{"#pushedAt": attrPushedAt, "#deletedAt": attrDeletedAt, "#expiresAt": attrExpiresAt}
-	values := map[string]types.AttributeValue{":deletedAt": str(store.Stamp(d.DeletedAt)), ":expiresAt": d.expiresAt}
+	values := attributes{":deletedAt": str(store.Stamp(d.DeletedAt)), ":expiresAt": d.expiresAt}
 	if d.Digest != "" {
 		condition += " AND #digest = :digest"
 		names["#digest"] = attrDigest
@@ -331,7 +331,7 @@ func (db *DB) leave(ctx context.Context, name string, d tombstone) error {
 		Item:                      item,
 		ConditionExpression:       aws.String("attribute_not_exists(#deletedAt) OR #deletedAt < :deletedAt"),
 		ExpressionAttributeNames:  map[string]string{"#deletedAt": attrDeletedAt},
-		ExpressionAttributeValues: map[string]types.AttributeValue{":deletedAt": item[attrDeletedAt]},
+		ExpressionAttributeValues: attributes{":deletedAt": item[attrDeletedAt]},
 	})
 	var lost *types.ConditionalCheckFailedException
 	if errors.As(err, &lost) {
@@ -353,7 +353,7 @@ func (db *DB) reached(ctx context.Context, name string, d store.Delete) (keys []
 		KeyConditionExpression:    aws.String("#name = :name AND begins_with(#key, :repository)"),
 		FilterExpression:          aws.String("attribute_not_exists(#deletedAt)"),
 		ExpressionAttributeNames:  map[string]string{"#name": attrName, "#key": attrKey, "#deletedAt": attrDeletedAt},
-		ExpressionAttributeValues: map[string]types.AttributeValue{":name": str(name), ":repository": str(repository)},
+		ExpressionAttributeValues: attributes{":name": str(name), ":repository": str(repository)},
 	}
 	if d.Digest != "" {
 		query.IndexName = aws.String(digestIndex)
@@ -398,7 +398,7 @@ func (db *DB) pick(ctx context.Context, q store.Query, consistent bool) (store.P
 		IndexName:                 &index.name,
 		KeyConditionExpression:    aws.String("#name = :name"),
 		ExpressionAttributeNames:  map[string]string{"#name": attrName},
-		ExpressionAttributeValues: map[string]types.AttributeValue{":name": str(q.Name)},
+		ExpressionAttributeValues: attributes{":name": str(q.Name)},
 		ConsistentRead:            &consistent,
 		ScanIndexForward:          aws.Bool(false),
 		Limit:                     &limit,
@@ -422,140 +422,6 @@ func (db *DB) pick(ctx context.Context, q store.Query, consistent bool) (store.P
 	return store.Push{}, store.ErrNotFound
 }
 
-// list derives the catalogue entry of name from its references. The entry is
-// written on condition that it is still the one that was read before them, and
-// always, even unchanged or empty: who began with an older one may have read older
-// references, and must see that it is gone.
-//
-// Two attempts are enough, however many others list the name. Where both lose,
-// two entries were written since the first read; the writer of the second read
-// the first one, so after that it read references as they are now or later.
-func (db *DB) list(ctx context.Context, name string) error {
-	old, err := db.client.GetItem(ctx, &dynamodb.GetItemInput{
-		TableName: &db.table, Key: keyOf(catalog, name), ConsistentRead: aws.Bool(true), ProjectionExpression: aws.String(attrRevision),
-	})
-	if err != nil {
-		return fmt.Errorf("list %s: %w", name, err)
-	}
-	revision := old.Item[attrRevision]
-	for range 2 {
-		entry, err := db.derive(ctx, name)
-		if err != nil {
-			return fmt.Errorf("list %s: %w", name, err)
-		}
-		err = db.putEntry(ctx, entry, revision)
-		var lost *types.ConditionalCheckFailedException
-		if !errors.As(err, &lost) {
-			return err
-		}
-		revision = lost.Item[attrRevision]
-	}
-	return nil
-}
-
-// putEntry writes a catalogue entry in place of the one with that revision, or of
-// none if revision is nil.
-func (db *DB) putEntry(ctx context.Context, entry map[string]types.AttributeValue, revision types.AttributeValue) error {
-	condition := "attribute_not_exists(#revision)"
-	var values map[string]types.AttributeValue
-	n := int64(0)
-	if old, ok := revision.(*types.AttributeValueMemberN); ok {
-		condition = "#revision = :revision"
-		values = map[string]types.AttributeValue{":revision": old}
-		var err error
-		if n, err = strconv.ParseInt(old.Value, 10, 64); err != nil {
-			return fmt.Errorf("read a revision: %w", err)
-		}
-	}
-	entry[attrRevision] = num(n + 1)
-	_, err := db.client.PutItem(ctx, &dynamodb.PutItemInput{
-		TableName: &db.table, Item: entry, ConditionExpression: &condition,
-		ExpressionAttributeNames:            map[string]string{"#revision": attrRevision},
-		ExpressionAttributeValues:           values,
-		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
-	})
-	return err
-}
-
-// derive makes the catalogue entry of name from consistent reads.
-func (db *DB) derive(ctx context.Context, name string) (map[string]types.AttributeValue, error) {
-	newest, err := db.pick(ctx, store.Query{Name: name, Order: store.ByPushed}, true)
-	if errors.Is(err, store.ErrNotFound) {
-		entry := keyOf(catalog, name)
-		entry[attrExpiresAt] = num(time.Now().Add(store.Tombstone).Unix())
-		return entry, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	highest, err := db.pick(ctx, store.Query{Name: name, Order: store.ByRelease}, true)
-	if errors.Is(err, store.ErrNotFound) {
-		return db.derive(ctx, name) // the last one was deleted just now
-	}
-	if err != nil {
-		return nil, err
-	}
-	entry := itemOf(name, newest)
-	for _, index := range indexes {
-		delete(entry, index.attr)
-	}
-	entry[attrName], entry[attrKey] = str(catalog), str(name)
-	entry[attrReference] = str(newest.Reference.String())
-	if digest, ok := entry[attrDigest]; ok {
-		delete(entry, attrDigest) // it sorts ByDigest
-		entry[attrEntryDigest] = digest
-	}
-	if version := highest.Version(); version != "" {
-		entry[attrVersion] = str(version)
-	}
-	return entry, nil
-}
-
-// Repositories implements store.Reader. It costs 0.5 read units for each 4 KB of
-// entries, of which each has some 300 bytes.
-func (db *DB) Repositories(ctx context.Context, after string, limit int) (entries []store.Entry, more bool, err error) {
-	query := &dynamodb.QueryInput{
-		TableName:                 &db.table,
-		KeyConditionExpression:    aws.String("#name = :catalog"),
-		FilterExpression:          aws.String("attribute_exists(#reference)"),
-		ExpressionAttributeNames:  map[string]string{"#name": attrName, "#reference": attrReference},
-		ExpressionAttributeValues: map[string]types.AttributeValue{":catalog": str(catalog)},
-		Limit:                     aws.Int32(int32(limit) + 1),
-	}
-	if after != "" {
-		query.KeyConditionExpression = aws.String("#name = :catalog AND #key > :after")
-		query.ExpressionAttributeNames["#key"] = attrKey
-		query.ExpressionAttributeValues[":after"] = str(after)
-	}
-	for pages := dynamodb.NewQueryPaginator(db.client, query); pages.HasMorePages(); {
-		page, err := pages.NextPage(ctx)
-		if err != nil {
-			return nil, false, fmt.Errorf("list repositories: %w", err)
-		}
-		for _, item := range page.Items {
-			if len(entries) == limit {
-				return entries, true, nil
-			}
-			entry, err := entryOf(item)
-			if err != nil {
-				return nil, false, fmt.Errorf("list repositories: %w", err)
-			}
-			entries = append(entries, entry)
-		}
-	}
-	return entries, false, nil
-}
-
-// entryOf is the reverse of derive.
-func entryOf(item map[string]types.AttributeValue) (store.Entry, error) {
-	entry := store.Entry{Name: text(item, attrKey), Version: text(item, attrVersion)}
-	push := maps.Clone(item)
-	push[attrName], push[attrKey], push[attrDigest] = item[attrKey], item[attrReference], item[attrEntryDigest]
-	var err error
-	entry.Newest, err = pushOf(push)
-	return entry, err
-}
-
 // References implements store.Reader. It costs 0.5 read units for each 4 KB of
 // references, of which each has some 500 bytes.
 func (db *DB) References(ctx context.Context, name, after string, limit int) (pushes []store.Push, more bool, err error) {
@@ -565,7 +431,7 @@ func (db *DB) References(ctx context.Context, name, after string, limit int) (pu
 		IndexName:                 &index.name,
 		KeyConditionExpression:    aws.String("#name = :name"),
 		ExpressionAttributeNames:  map[string]string{"#name": attrName},
-		ExpressionAttributeValues: map[string]types.AttributeValue{":name": str(name)},
+		ExpressionAttributeValues: attributes{":name": str(name)},
 		ScanIndexForward:          aws.Bool(false),
 		Limit:                     aws.Int32(int32(limit) + 1),
 	}
@@ -597,14 +463,14 @@ func (db *DB) References(ctx context.Context, name, after string, limit int) (pu
 // that the connection is there before it is needed: the handshake of TLS is most
 // of what a cold start costs.
 func (db *DB) Warm(ctx context.Context) error {
-	if _, err := db.batchGet(ctx, []map[string]types.AttributeValue{keyOf("#warm", "#warm")}); err != nil {
+	if _, err := db.batchGet(ctx, []attributes{keyOf("#warm", "#warm")}, true); err != nil {
 		return fmt.Errorf("warm up: %w", err)
 	}
 	return nil
 }
 
 // itemOf is p as it is stored under name, live.
-func itemOf(name string, p store.Push) map[string]types.AttributeValue {
+func itemOf(name string, p store.Push) attributes {
 	keys := p.Keys()
 	item := keyOf(name, p.Reference.String())
 	item[attrPushedAt] = str(store.Stamp(p.PushedAt))
@@ -624,7 +490,7 @@ func itemOf(name string, p store.Push) map[string]types.AttributeValue {
 }
 
 // pushOf is the reverse of itemOf.
-func pushOf(item map[string]types.AttributeValue) (store.Push, error) {
+func pushOf(item attributes) (store.Push, error) {
 	p := store.Push{Digest: text(item, attrDigest), MediaType: text(item, attrMediaType), Size: store.UnknownSize}
 	var err error
 	if p.Reference, err = reference.Parse(text(item, attrKey)); err != nil {
@@ -642,8 +508,8 @@ func pushOf(item map[string]types.AttributeValue) (store.Push, error) {
 	return p, nil
 }
 
-func keyOf(name, key string) map[string]types.AttributeValue {
-	return map[string]types.AttributeValue{attrName: str(name), attrKey: str(key)}
+func keyOf(name, key string) attributes {
+	return attributes{attrName: str(name), attrKey: str(key)}
 }
 
 func str(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }
@@ -652,7 +518,7 @@ func num(n int64) types.AttributeValue {
 	return &types.AttributeValueMemberN{Value: strconv.FormatInt(n, 10)}
 }
 
-func text(item map[string]types.AttributeValue, attr string) string {
+func text(item attributes, attr string) string {
 	if s, ok := item[attr].(*types.AttributeValueMemberS); ok {
 		return s.Value
 	}
@@ -662,9 +528,9 @@ func text(item map[string]types.AttributeValue, attr string) string {
 // newer is the condition that no push stands under item's key, or one that is
 // less than item's by store.Push.Compare. What is absent is less than all that
 // is there.
-func newer(item map[string]types.AttributeValue) (expression string, names map[string]string, values map[string]types.AttributeValue) {
+func newer(item attributes) (expression string, names map[string]string, values attributes) {
 	names = map[string]string{"#key": attrKey}
-	values = map[string]types.AttributeValue{}
+	values = attributes{}
 	less := "" // the stored push is less by what is compared so far; empty: it is not
 	for _, attr := range []string{attrMediaType, attrSize, attrDigest, attrPushedAt} {
 		value, known := item[attr]

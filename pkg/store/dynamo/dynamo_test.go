@@ -272,6 +272,63 @@ func TestWriteUnits(t *testing.T) {
 	m.want(t, "delete", map[string]int{"PutItem": 3, "GetItem": 1, "Query": 3, "UpdateItem": 2}, map[string]float64{"PutItem": 3, "GetItem": 1, "Query": 2, "UpdateItem": 10})
 }
 
+// TestListUnits: a list is paid by the repositories that it has, whatever the
+// number of their references, and a category by its members.
+func TestListUnits(t *testing.T) {
+	const repositories = 100
+	var m meter
+	m.reset()
+	db := openNew(t, &m)
+	const each = 0.5 / 4096 // units a byte
+	for tags := range 3 {
+		for i := range repositories {
+			p := pushOf(fmt.Sprintf("1.%d.0", tags), noon)
+			p.Reference.Repository = fmt.Sprintf("wash-%d", i)
+			if err := db.Push(t.Context(), p); err != nil {
+				t.Fatal(err)
+			}
+		}
+		m.reset()
+		entries, _, err := db.Repositories(t.Context(), store.Listing{Limit: repositories})
+		if err != nil || len(entries) != repositories {
+			t.Fatalf("%d entries, %v", len(entries), err)
+		}
+		if units := m.units["Query"]; m.calls["Query"] != 1 || units < repositories*250*each || units > repositories*450*each {
+			t.Errorf("with %d tags a page of %d costs %v units in %v calls", tags+1, repositories, units, m.calls)
+		} else {
+			t.Logf("a page of %d costs %v units", repositories, units)
+		}
+		m.reset()
+		if entries, _, err = db.Repositories(t.Context(), store.Listing{Limit: repositories, Words: []string{"wash-7"}}); err != nil || len(entries) != 11 {
+			t.Fatalf("%d entries, %v", len(entries), err)
+		}
+		if units := m.units["Query"]; m.calls["Query"] != 1 || units > repositories*450*each {
+			t.Errorf("with %d tags a search costs %v units in %v calls", tags+1, units, m.calls)
+		}
+	}
+	var names []string
+	m.reset()
+	for i := range 10 {
+		names = append(names, fmt.Sprintf("wash-%d", i))
+		if err := db.Categorize(t.Context(), store.Membership{Member: store.Member{Category: "official", Name: names[i]}, At: noon}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m.want(t, "ten members", map[string]int{"PutItem": 10}, map[string]float64{"PutItem": 10})
+	if _, err := db.Members(t.Context(), ""); err != nil {
+		t.Fatal(err)
+	}
+	m.want(t, "list of members", map[string]int{"Query": 1}, map[string]float64{"Query": 0.5})
+	if _, err := db.Entries(t.Context(), names); err != nil {
+		t.Fatal(err)
+	}
+	m.want(t, "entries of ten names", map[string]int{"BatchGetItem": 1}, map[string]float64{"BatchGetItem": 5})
+	if _, err := db.Entries(t.Context(), []string{"wasmcloud.azurecr.io/wash-0"}); err != nil {
+		t.Fatal(err)
+	}
+	m.want(t, "entry of registry/repository", map[string]int{"BatchGetItem": 1, "Query": 2}, map[string]float64{"BatchGetItem": 0, "Query": 1})
+}
+
 // failing answers as DynamoDB does when it is in trouble, or not at all.
 type failing struct {
 	status int // 0: hangs
@@ -325,6 +382,15 @@ func TestFailuresEnd(t *testing.T) {
 			}
 			if err := db.Warm(ctx); err == nil {
 				t.Error("Warm: no error")
+			}
+			if err := db.Categorize(ctx, store.Membership{At: noon}); err == nil {
+				t.Error("Categorize: no error")
+			}
+			if _, err := db.Members(ctx, ""); err == nil {
+				t.Error("Members: no error")
+			}
+			if _, err := db.Entries(ctx, []string{"wash"}); err == nil {
+				t.Error("Entries: no error")
 			}
 		})
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -17,31 +18,41 @@ import (
 	"ocireffer/pkg/store"
 )
 
-// An Event is a push or a delete.
+// An Event is a push, a delete or a membership.
 type Event struct {
-	Push   *store.Push
-	Delete *store.Delete
+	Push       *store.Push
+	Delete     *store.Delete
+	Membership *store.Membership
 }
 
 func (e Event) String() string {
-	if e.Push != nil {
+	switch {
+	case e.Push != nil:
 		return fmt.Sprintf("push %s@%s at %s", e.Push.Reference, e.Push.Digest, store.Stamp(e.Push.PushedAt))
+	case e.Delete != nil:
+		return fmt.Sprintf("delete %s at %s", e.Delete.Target(), store.Stamp(e.Delete.DeletedAt))
+	default:
+		return fmt.Sprintf("%+v", *e.Membership)
 	}
-	return fmt.Sprintf("delete %s at %s", e.Delete.Target(), store.Stamp(e.Delete.DeletedAt))
 }
 
 func (e Event) store(ctx context.Context, s store.Writer) error {
-	if e.Push != nil {
+	switch {
+	case e.Push != nil:
 		return s.Push(ctx, *e.Push)
+	case e.Delete != nil:
+		_, err := s.Delete(ctx, *e.Delete)
+		return err
+	default:
+		return s.Categorize(ctx, *e.Membership)
 	}
-	_, err := s.Delete(ctx, *e.Delete)
-	return err
 }
 
 // A World is what events are made of: few values each, so that they meet.
 type World struct {
 	Registries, Repositories, Tags []string
 	ByHand                         []string // names given by hand; an empty one is none
+	Categories                     []string // without one there are no memberships
 	Digests, Seconds               int      // how many digests and times there are, beside none and noon
 }
 
@@ -51,11 +62,12 @@ var Large = World{
 	Repositories: []string{"wash", "app", "app/sub"},
 	Tags:         []string{"1.0.0", "v1.0.0", "1.1.0-rc.1", "0.9", "latest", "nightly"},
 	ByHand:       []string{"", "", "other", "wash"},
+	Categories:   []string{"official", "official-2"},
 	Digests:      6,
 	Seconds:      8,
 }
 
-// Event draws an event of a repository whose name begins with base.
+// Event draws an event of a repository, or a category, whose name begins with base.
 func (w World) Event(base string) *rapid.Generator[Event] {
 	return rapid.Custom(func(t *rapid.T) Event {
 		registry := rapid.SampledFrom(w.Registries).Draw(t, "registry")
@@ -68,7 +80,15 @@ func (w World) Event(base string) *rapid.Generator[Event] {
 			byHand = store.NameByHand(base+byHand, reference.Reference{Registry: registry, Repository: repository})
 		}
 		d := store.Delete{Registry: registry, Repository: repository, DeletedAt: at, ReceivedAt: time.Now()}
-		switch rapid.SampledFrom([]string{"push", "push", "push", "digest", "tag", "repository"}).Draw(t, "kind") {
+		kinds := []string{"push", "push", "push", "digest", "tag", "repository"}
+		if len(w.Categories) > 0 {
+			kinds = append(kinds, "membership")
+		}
+		switch rapid.SampledFrom(kinds).Draw(t, "kind") {
+		case "membership":
+			category := base + rapid.SampledFrom(w.Categories).Draw(t, "category")
+			name := rapid.SampledFrom([]string{repository, registry + "/" + repository, cmp.Or(byHand, repository)}).Draw(t, "member")
+			return Event{Membership: &store.Membership{Member: store.Member{Category: category, Name: name}, Out: rapid.Bool().Draw(t, "out"), At: at}}
 		case "digest":
 			d.Digest = digest(max(digestOf, 1))
 		case "tag":
@@ -154,13 +174,45 @@ func check(t *rapid.T, s store.Reader, base string, events []Event) {
 			want = append(want, entry)
 		}
 	}
-	entries, _, err := s.Repositories(t.Context(), base, len(listed))
+	entries, _, err := s.Repositories(t.Context(), store.Listing{Words: []string{base}, Limit: len(listed)})
 	if err != nil {
 		t.Fatalf("Repositories: %v", err)
 	}
-	entries = slices.DeleteFunc(entries, func(e store.Entry) bool { return !strings.HasPrefix(e.Name, base) })
 	if diff := gocmp.Diff(want, entries, cmpopts.EquateEmpty()); diff != "" {
 		t.Fatalf("Repositories(%s…): -want +got\n%s", base, diff)
+	}
+	for _, category := range Large.Categories {
+		checkCategory(t, s, base+category, events)
+	}
+}
+
+// checkCategory wants s to list the members of a category, and their entries, as
+// the model.
+func checkCategory(t *rapid.T, s store.Reader, category string, events []Event) {
+	newest := map[store.Member]store.Membership{}
+	for _, e := range events {
+		if e.Membership == nil || e.Membership.Member.Category != category {
+			continue
+		}
+		if old, ok := newest[e.Membership.Member]; !ok || e.Membership.Compare(old) > 0 {
+			newest[e.Membership.Member] = *e.Membership
+		}
+	}
+	maps.DeleteFunc(newest, func(_ store.Member, m store.Membership) bool { return m.Out })
+	want := slices.SortedFunc(maps.Keys(newest), store.Member.Compare)
+	got, err := s.Members(t.Context(), category)
+	if diff := gocmp.Diff(want, got, cmpopts.EquateEmpty()); err != nil || diff != "" {
+		t.Fatalf("Members(%s): %v; -want +got\n%s", category, err, diff)
+	}
+	var names []string
+	var entries []store.Entry
+	for _, m := range want {
+		entry, _ := entryOf(events, m.Name)
+		names, entries = append(names, m.Name), append(entries, entry)
+	}
+	gotEntries, err := s.Entries(t.Context(), names)
+	if diff := gocmp.Diff(entries, gotEntries, cmpopts.EquateEmpty()); err != nil || diff != "" {
+		t.Fatalf("Entries(%v): %v; -want +got\n%s", names, err, diff)
 	}
 }
 
@@ -175,7 +227,7 @@ func entryOf(events []Event, name string) (entry store.Entry, ok bool) {
 func CheckEntry(t *rapid.T, s store.Reader, name string, events []Event) {
 	want, ok := entryOf(events, name)
 	// What stands directly before the name is the name less its last letter.
-	entries, _, err := s.Repositories(t.Context(), name[:len(name)-1], 1)
+	entries, _, err := s.Repositories(t.Context(), store.Listing{After: name[:len(name)-1], Limit: 1})
 	if err != nil {
 		t.Fatalf("Repositories: %v", err)
 	}

@@ -44,6 +44,9 @@ func Run(t *testing.T, open func(testing.TB) store.Store) {
 		"delete of what a tag moved away from": deleteOfMovedDigest,
 		"catalogue":                            catalogue,
 		"catalogue follows deletes":            catalogueFollowsDeletes,
+		"search":                               search,
+		"entries":                              entries,
+		"categories":                           categories,
 		"references in pages":                  referencesInPages,
 		"names given by hand":                  namesGivenByHand,
 		"cancelled context":                    cancelledContext,
@@ -369,7 +372,7 @@ func deleteOfMovedDigest(t *testing.T, s store.Store) {
 }
 
 func catalogue(t *testing.T, s store.Store) {
-	if entries, more, err := s.Repositories(t.Context(), "", 10); len(entries) != 0 || more || err != nil {
+	if entries, more, err := s.Repositories(t.Context(), store.Listing{Limit: 10}); len(entries) != 0 || more || err != nil {
 		t.Errorf("Repositories of an empty store = %v, %v, %v", entries, more, err)
 	}
 	var want []store.Entry
@@ -383,7 +386,7 @@ func catalogue(t *testing.T, s store.Store) {
 	for limit := 1; limit <= len(want)+1; limit++ {
 		var got []store.Entry
 		for after, more := "", true; more; after = got[len(got)-1].Name {
-			entries, m, err := s.Repositories(t.Context(), after, limit)
+			entries, m, err := s.Repositories(t.Context(), store.Listing{After: after, Limit: limit})
 			if err != nil || len(entries) == 0 || len(entries) > limit {
 				t.Fatalf("Repositories(%q, %d) = %v, %v", after, limit, entries, err)
 			}
@@ -394,7 +397,7 @@ func catalogue(t *testing.T, s store.Store) {
 		}
 	}
 	push(t, s, pushOf(registry, "e", "latest", 1, noon))
-	if entries, more, err := s.Repositories(t.Context(), "d", 1); err != nil || more || len(entries) != 1 || entries[0].Version != "" {
+	if entries, more, err := s.Repositories(t.Context(), store.Listing{After: "d", Limit: 1}); err != nil || more || len(entries) != 1 || entries[0].Version != "" {
 		t.Errorf("a repository without versions: %v, %v, %v", entries, more, err)
 	}
 }
@@ -405,13 +408,110 @@ func catalogueFollowsDeletes(t *testing.T, s store.Store) {
 	push(t, s, pushOf(registry, "zoo", "1", 1, noon))
 	wantDeleted(t, s, store.Delete{Registry: registry, Repository: "wash", Digest: digest(2), DeletedAt: noon.Add(time.Minute)}, 1)
 	want := store.Entry{Name: "wash", Newest: pushOf(registry, "wash", "1.0.0", 1, noon), Version: "1.0.0"}
-	if entries, more, err := s.Repositories(t.Context(), "", 1); err != nil || !more || cmp.Diff([]store.Entry{want}, entries) != "" {
+	if entries, more, err := s.Repositories(t.Context(), store.Listing{Limit: 1}); err != nil || !more || cmp.Diff([]store.Entry{want}, entries) != "" {
 		t.Errorf("Repositories = %+v, %v, %v, want %+v", entries, more, err, want)
 	}
 	wantDeleted(t, s, store.Delete{Registry: registry, Repository: "wash", DeletedAt: noon.Add(time.Minute)}, 1)
-	if entries, more, err := s.Repositories(t.Context(), "", 1); err != nil || more || len(entries) != 1 || entries[0].Name != "zoo" {
+	if entries, more, err := s.Repositories(t.Context(), store.Listing{Limit: 1}); err != nil || more || len(entries) != 1 || entries[0].Name != "zoo" {
 		t.Errorf("Repositories = %+v, %v, %v, want zoo alone", entries, more, err)
 	}
+}
+
+func search(t *testing.T, s store.Store) {
+	names := []string{"app", "app-server", "server", "team/app", "team/app-server-2", "zoo"}
+	for i, name := range names {
+		push(t, s, pushOf(registry, name, "1", i, noon))
+	}
+	wantDeleted(t, s, store.Delete{Registry: registry, Repository: "zoo", DeletedAt: noon}, 1)
+	for _, c := range []struct {
+		words []string
+		want  []string
+	}{
+		{nil, names[:5]},
+		{[]string{"app"}, []string{"app", "app-server", "team/app", "team/app-server-2"}},
+		{[]string{"server", "app"}, []string{"app-server", "team/app-server-2"}},
+		{[]string{"m/a"}, []string{"team/app", "team/app-server-2"}},
+		{[]string{"zoo"}, nil},
+		{[]string{"azurecr"}, nil},
+	} {
+		for limit := 1; limit <= len(names); limit++ {
+			var got []string
+			for after, more := "", true; more; {
+				entries, m, err := s.Repositories(t.Context(), store.Listing{After: after, Limit: limit, Words: c.words})
+				if err != nil || len(entries) > limit || m && len(entries) == 0 {
+					t.Fatalf("Repositories(%q, %d, %v) = %v, %v", after, limit, c.words, entries, err)
+				}
+				for _, e := range entries {
+					got, after = append(got, e.Name), e.Name
+				}
+				more = m
+			}
+			if diff := cmp.Diff(c.want, got); diff != "" {
+				t.Errorf("names with %v by pages of %d: -want +got\n%s", c.words, limit, diff)
+			}
+		}
+	}
+}
+
+func entries(t *testing.T, s store.Store) {
+	names := []string{"none", registry + "/wash", "team/none"}
+	want := []store.Entry{{Name: "none"}, {Name: registry + "/wash", Newest: pushOf(registry, "wash", "1.0.0", 1, noon), Version: "1.0.0"}, {Name: "team/none"}}
+	push(t, s, want[1].Newest)
+	push(t, s, pushOf("other.azurecr.io", "wash", "2.0.0", 1, noon.Add(time.Second)))
+	for i := range 120 { // more than DynamoDB reads at once
+		p := pushOf(registry, fmt.Sprintf("app-%d", i), "1", i, noon)
+		push(t, s, p)
+		names, want = append(names, p.Reference.Repository), append(want, store.Entry{Name: p.Reference.Repository, Newest: p})
+	}
+	names, want = append(names, "app-0", "none"), append(want, want[3], want[0])
+	for i := range want[3:] {
+		want[3+i].Version = want[3+i].Newest.Version()
+	}
+	got, err := s.Entries(t.Context(), names)
+	if diff := cmp.Diff(want, got); err != nil || diff != "" {
+		t.Errorf("Entries: %v; -want +got\n%s", err, diff)
+	}
+	if got, err := s.Entries(t.Context(), nil); err != nil || len(got) != 0 {
+		t.Errorf("Entries of no names = %v, %v", got, err)
+	}
+}
+
+func categories(t *testing.T, s store.Store) {
+	want := func(category string, want ...store.Member) {
+		t.Helper()
+		got, err := s.Members(t.Context(), category)
+		if diff := cmp.Diff(want, got); err != nil || diff != "" {
+			t.Errorf("Members(%q): %v; -want +got\n%s", category, err, diff)
+		}
+	}
+	put := func(m store.Member, out bool, at time.Time) {
+		t.Helper()
+		if err := s.Categorize(t.Context(), store.Membership{Member: m, Out: out, At: at}); err != nil {
+			t.Fatalf("Categorize(%v): %v", m, err)
+		}
+	}
+	now := time.Now() // what expires is counted from here
+	want("")
+	a, ab := store.Member{Category: "a", Name: "z/z"}, store.Member{Category: "a-b", Name: "c"}
+	a2 := store.Member{Category: "a", Name: "b"}
+	for _, m := range []store.Member{ab, a, a2} {
+		put(m, false, now)
+	}
+	put(a, false, now)
+	want("", a2, a, ab)
+	want("a", a2, a)
+	want("a-b", ab)
+	want("b")
+
+	put(a, true, now) // equal times: out wins, whichever comes first
+	put(a, false, now)
+	want("a", a2)
+	put(a, false, now.Add(1))
+	want("a", a2, a)
+	put(a, true, now)
+	want("a", a2, a)
+	put(store.Member{Category: "b", Name: "never in"}, true, now)
+	want("", a2, a, ab)
 }
 
 func referencesInPages(t *testing.T, s store.Store) {
