@@ -1,5 +1,5 @@
 // Local serves both Lambda functions' handlers on localhost, as the deployed
-// API does, over a store in one file or a DynamoDB table.
+// API does, over a store in one file, a DynamoDB table, or examples in memory.
 package main
 
 import (
@@ -54,12 +54,13 @@ type usageError struct{ error }
 func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
 
 // run serves until ctx ends, then finishes what is being answered.
-func run(ctx context.Context, args []string, env func(string) (string, bool), stderr io.Writer) error {
+func run(ctx context.Context, args []string, env environment, stderr io.Writer) error {
 	flags := flag.NewFlagSet("local", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	addr := flags.String("addr", "localhost:8080", "`host:port` to listen on")
 	file := flags.String("db", "ocireffer.db", "`file` of the embedded store")
 	table := flags.String("dynamodb", "", "DynamoDB `table` to use instead, by the ordinary AWS configuration and AWS_ENDPOINT_URL_DYNAMODB; made if it is missing and the endpoint is a loopback address")
+	demo := flags.Bool("demo", false, "use an in-memory store instead, filled with examples")
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
 		flags.SetOutput(stderr)
 		flags.Usage()
@@ -70,6 +71,11 @@ func run(ctx context.Context, args []string, env func(string) (string, bool), st
 	if flags.NArg() > 0 {
 		return usageError{fmt.Errorf("unexpected argument %q: see -h", flags.Arg(0))}
 	}
+	set := map[string]bool{}
+	flags.Visit(func(f *flag.Flag) { set[f.Name] = true })
+	if *demo && (set["db"] || set["dynamodb"]) {
+		return usageError{errors.New("-demo has a store of its own: leave out -db and -dynamodb")}
+	}
 	write, errWrite := ingest.FromEnv(env)
 	read, errRead := lookup.FromEnv(env)
 	if err := errors.Join(errWrite, errRead); err != nil {
@@ -79,7 +85,14 @@ func run(ctx context.Context, args []string, env func(string) (string, bool), st
 		return usageError{fmt.Errorf("-addr: %w", err)}
 	}
 
-	db, closeDB, err := openStore(ctx, *file, *table, env)
+	openStore, name := openFile, *file
+	switch {
+	case *demo:
+		openStore, name = openDemo, "examples, in memory"
+	case *table != "":
+		openStore, name = openTable, *table
+	}
+	db, closeDB, err := openStore(ctx, name, env)
 	if err != nil {
 		return err
 	}
@@ -98,7 +111,7 @@ func run(ctx context.Context, args []string, env func(string) (string, bool), st
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       30 * time.Second,
 	}
-	log.Info("listening", "url", "http://"+listener.Addr().String(), "store", storeName(*file, *table),
+	log.Info("listening", "url", "http://"+listener.Addr().String(), "store", name,
 		"writes", writers(write))
 
 	served := make(chan error, 1)
@@ -114,15 +127,29 @@ func run(ctx context.Context, args []string, env func(string) (string, bool), st
 	return server.Shutdown(finish)
 }
 
-// openStore opens the table if there is one, else the file.
-func openStore(ctx context.Context, file, table string, env func(string) (string, bool)) (store.Store, func() error, error) {
-	if table == "" {
-		db, err := bolt.Open(file)
-		if err != nil {
-			return nil, nil, err
-		}
-		return db, db.Close, nil
+// environment gives a variable's value, and whether it is set.
+type environment = func(name string) (string, bool)
+
+func openFile(_ context.Context, file string, _ environment) (store.Store, func() error, error) {
+	db, err := bolt.Open(file)
+	if err != nil {
+		return nil, nil, err
 	}
+	return db, db.Close, nil
+}
+
+func openDemo(ctx context.Context, _ string, _ environment) (store.Store, func() error, error) {
+	db, err := bolt.OpenTemporary()
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := fill(ctx, db, time.Now().UTC()); err != nil {
+		return nil, nil, errors.Join(err, db.Close())
+	}
+	return db, db.Close, nil
+}
+
+func openTable(ctx context.Context, table string, env environment) (store.Store, func() error, error) {
 	// A client of the SDK's own kind: no other can take in AWS_CA_BUNDLE.
 	cfg, err := config.LoadDefaultConfig(ctx, config.WithHTTPClient(awshttp.NewBuildableClient().WithTimeout(dynamo.AttemptTimeout)))
 	if err != nil {
@@ -151,13 +178,6 @@ func isLoopback(endpoint string) bool {
 	}
 	ip, err := netip.ParseAddr(u.Hostname())
 	return err == nil && ip.IsLoopback()
-}
-
-func storeName(file, table string) string {
-	if table != "" {
-		return "DynamoDB table " + table
-	}
-	return file
 }
 
 // writers says who may write.

@@ -113,6 +113,26 @@ func TestPushAndBadgeSurviveAKill(t *testing.T) {
 	p.want(t, "GET", "/wasmcloud.azurecr.io/wash", "", 200, badge)
 }
 
+// TestDemo: a newcomer sees a catalogue, and can push into it.
+func TestDemo(t *testing.T) {
+	dir := t.TempDir()
+	p := start(t, []string{"TMPDIR=" + dir}, "-demo")
+	p.want(t, "GET", "/wadm?show=tag&sort=semver&format=text", "", 200, "v0.5.1\n")
+	p.want(t, "GET", "/api/categories", "", 200, `{"categories":["capability-providers","examples","official"]}`)
+	_, body := p.do(t, "GET", "/api/repositories", "")
+	for _, e := range examples {
+		_, name, _ := strings.Cut(e.name, "/")
+		if !strings.Contains(body, `{"name":"`+name+`"`) {
+			t.Errorf("the catalogue lacks %s", name)
+		}
+	}
+	p.want(t, "POST", "/api/azurehook", push, 200, pushed)
+	p.want(t, "GET", "/wash?tag=0.18.1", "", 200, badge)
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("it left %v, %v", left, err)
+	}
+}
+
 // TestOverDynamoDB: the table is made, and shared with the next start.
 func TestOverDynamoDB(t *testing.T) {
 	env := []string{"AWS_ENDPOINT_URL_DYNAMODB=" + dynamotest.Endpoint(t), "AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test"}
@@ -203,6 +223,7 @@ func TestMistakesAreOneLineAndExit2(t *testing.T) {
 		{"", []string{"-addr", "localhost:99999"}, "-addr"},
 		{"", []string{"-addr", "localhost:http-or-so"}, "-addr"},
 		{"", []string{"wash"}, `"wash"`},
+		{"", []string{"-demo"}, "-demo"},
 		{"CACHE_SECONDS=x", nil, "CACHE_SECONDS"},
 		{"WEBHOOK_TOKEN_SHA256=x,y", nil, "WEBHOOK_TOKEN_SHA256"},
 	} {

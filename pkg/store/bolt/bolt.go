@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -23,7 +24,10 @@ import (
 var _ store.Store = (*DB)(nil)
 
 // DB is a store in one file.
-type DB struct{ bolt *bbolt.DB }
+type DB struct {
+	bolt      *bbolt.DB
+	temporary string // file to remove with Close, if any
+}
 
 // Buckets. A key begins with the name and a separator that no name has; what
 // follows is in the index buckets the text to sort by, and in the others the
@@ -62,7 +66,33 @@ type membership struct {
 // Open opens the store in file and makes it if there is none. Only one process
 // can have it open.
 func Open(file string) (*DB, error) {
-	b, err := bbolt.Open(file, 0o644, &bbolt.Options{Timeout: time.Second})
+	return open(file, &bbolt.Options{Timeout: time.Second})
+}
+
+// OpenTemporary opens an empty store that keeps nothing beyond its Close: all
+// that it holds is in memory, behind a file that has no name any more, or loses
+// it with Close on a system that removes no open file.
+func OpenTemporary() (*DB, error) {
+	f, err := os.CreateTemp("", "ocireffer-*.db")
+	if err != nil {
+		return nil, err
+	}
+	file := f.Name()
+	if err := f.Close(); err != nil {
+		return nil, err
+	}
+	db, err := open(file, &bbolt.Options{NoSync: true, NoFreelistSync: true})
+	if err != nil {
+		return nil, errors.Join(err, os.Remove(file))
+	}
+	if os.Remove(file) != nil {
+		db.temporary = file
+	}
+	return db, nil
+}
+
+func open(file string, options *bbolt.Options) (*DB, error) {
+	b, err := bbolt.Open(file, 0o644, options)
 	if errors.Is(err, bolterrors.ErrTimeout) {
 		return nil, fmt.Errorf("open %s: another process has it open", file)
 	}
@@ -82,11 +112,17 @@ func Open(file string) (*DB, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("prepare %s: %w", file, err), b.Close())
 	}
-	return &DB{b}, nil
+	return &DB{bolt: b}, nil
 }
 
 // Close waits for running calls and closes the file.
-func (db *DB) Close() error { return db.bolt.Close() }
+func (db *DB) Close() error {
+	err := db.bolt.Close()
+	if db.temporary != "" {
+		err = errors.Join(err, os.Remove(db.temporary))
+	}
+	return err
+}
 
 // Push implements store.Writer.
 func (db *DB) Push(ctx context.Context, p store.Push) error {
