@@ -32,4 +32,5 @@ require (
 	github.com/aws/aws-sdk-go-v2/service/sts v1.51.8 // indirect
 	github.com/opencontainers/go-digest v1.0.0 // indirect
 	golang.org/x/sys v0.45.0 // indirect
+	maragu.dev/gomponents v1.2.0 // indirect
 )

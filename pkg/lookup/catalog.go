@@ -15,7 +15,6 @@ import (
 	"strings"
 	"time"
 
-	"ocireffer/pkg/reference"
 	"ocireffer/pkg/requestlog"
 	"ocireffer/pkg/store"
 )
@@ -72,7 +71,7 @@ type referenceJSON struct {
 
 // repositories answers GET /api/repositories.
 func (h *handler) repositories(w http.ResponseWriter, r *http.Request) {
-	h.page(w, r, func(ctx context.Context, after string, limit int) (any, error) {
+	h.jsonPage(w, r, func(ctx context.Context, after string, limit int) (any, error) {
 		entries, more, err := h.db.Repositories(ctx, store.Listing{After: after, Limit: limit})
 		if err != nil {
 			return nil, err
@@ -109,21 +108,7 @@ var errNoCategory = errors.New("no such category")
 func (h *handler) category(w http.ResponseWriter, r *http.Request) {
 	h.json(w, r, func(ctx context.Context) (any, error) {
 		category := r.PathValue("category")
-		if err := store.CheckCategory(category); err != nil {
-			return nil, errNoCategory
-		}
-		members, err := h.db.Members(ctx, category)
-		if err != nil {
-			return nil, err
-		}
-		if len(members) == 0 {
-			return nil, errNoCategory
-		}
-		names := make([]string, len(members))
-		for i, m := range members {
-			names[i] = m.Name
-		}
-		entries, err := h.db.Entries(ctx, names)
+		entries, err := h.members(ctx, category)
 		if err != nil {
 			return nil, err
 		}
@@ -134,14 +119,32 @@ func (h *handler) category(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
+// members are the entries of a category's members.
+func (h *handler) members(ctx context.Context, category string) ([]store.Entry, error) {
+	if err := store.CheckCategory(category); err != nil {
+		return nil, fmt.Errorf("%w: %w", errNoCategory, err)
+	}
+	members, err := h.db.Members(ctx, category)
+	if err != nil {
+		return nil, err
+	}
+	if len(members) == 0 {
+		return nil, errNoCategory
+	}
+	names := make([]string, len(members))
+	for i, m := range members {
+		names[i] = m.Name
+	}
+	return h.db.Entries(ctx, names)
+}
+
 // references answers GET /api/repositories/{name+}.
 func (h *handler) references(w http.ResponseWriter, r *http.Request) {
-	h.page(w, r, func(ctx context.Context, after string, limit int) (any, error) {
-		name, err := reference.Name(strings.TrimSuffix(r.PathValue("name"), "/"))
+	h.jsonPage(w, r, func(ctx context.Context, after string, limit int) (any, error) {
+		name, err := h.parseName(r)
 		if err != nil {
-			return nil, fmt.Errorf("%w: %w", store.ErrNotFound, err)
+			return nil, err
 		}
-		requestlog.Add(r.Context(), slog.String("repository", name))
 		pushes, more, err := h.db.References(ctx, name, after, limit)
 		if err != nil {
 			return nil, err
@@ -176,8 +179,8 @@ func (h *handler) references(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// page answers with a page of JSON that list makes.
-func (h *handler) page(w http.ResponseWriter, r *http.Request, list func(ctx context.Context, after string, limit int) (any, error)) {
+// jsonPage answers with a page of JSON that list makes.
+func (h *handler) jsonPage(w http.ResponseWriter, r *http.Request, list func(ctx context.Context, after string, limit int) (any, error)) {
 	h.json(w, r, func(ctx context.Context) (any, error) {
 		after, limit, err := parsePage(r.URL.Query())
 		if err != nil {
@@ -219,12 +222,20 @@ func parsePage(values url.Values) (after string, limit int, err error) {
 			return "", 0, &queryError{"limit"}
 		}
 	}
-	if v := values.Get("next"); v != "" {
-		if after, err = untoken(v); err != nil {
-			return "", 0, &queryError{"next"}
-		}
+	after, err = parseNext(values)
+	return after, limit, err
+}
+
+// parseNext reads behind which key a page begins.
+func parseNext(values url.Values) (after string, err error) {
+	v := values.Get("next")
+	if v == "" {
+		return "", nil
 	}
-	return after, limit, nil
+	if after, err = untoken(v); err != nil {
+		return "", &queryError{"next"}
+	}
+	return after, nil
 }
 
 // token makes a key the opaque text by which a reader asks for what comes behind

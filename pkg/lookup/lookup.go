@@ -28,8 +28,10 @@ func New(s Settings, db store.Reader) gateway.Routes {
 		"GET /api/repositories/{name+}":  h.references,
 		"GET /api/categories":            h.categories,
 		"GET /api/categories/{category}": h.category,
-		"GET /{name+}":                   h.badge,
-		"HEAD /{name+}":                  h.badge,
+		"GET /":                          h.catalog,
+		"HEAD /":                         h.catalog,
+		"GET /{name+}":                   h.name,
+		"HEAD /{name+}":                  h.name,
 	}
 }
 
@@ -38,10 +40,14 @@ type handler struct {
 	db       store.Reader
 }
 
-// badge answers with the reference of a repository that is asked for, in the
-// format that is asked for.
-func (h *handler) badge(w http.ResponseWriter, r *http.Request) {
+// name answers for a repository in the format that is asked for: all that is
+// known of it, or the one reference that is asked for.
+func (h *handler) name(w http.ResponseWriter, r *http.Request) {
 	q, err := parseQuery(r.URL.Query())
+	if q.format == "html" {
+		h.repository(w, r, err)
+		return
+	}
 	var text string
 	if err == nil {
 		text, err = h.find(r, q)
@@ -80,13 +86,12 @@ func (h *handler) badge(w http.ResponseWriter, r *http.Request) {
 
 var errNoDigest = errors.New("no digest is known")
 
-// find gives the text that is asked for. A name that is none costs no read.
+// find gives the text that is asked for.
 func (h *handler) find(r *http.Request, q query) (string, error) {
-	name, err := reference.Name(strings.TrimSuffix(r.PathValue("name"), "/"))
+	name, err := h.parseName(r)
 	if err != nil {
-		return "", fmt.Errorf("%w: %w", store.ErrNotFound, err)
+		return "", err
 	}
-	requestlog.Add(r.Context(), slog.String("repository", name))
 	ctx, cancel := context.WithTimeout(r.Context(), Deadline)
 	defer cancel()
 	push, err := h.db.Pick(ctx, store.Query{Name: name, Order: q.order, Match: q.matches()})
@@ -107,6 +112,16 @@ func (h *handler) find(r *http.Request, q query) (string, error) {
 	default:
 		return push.Reference.String(), nil
 	}
+}
+
+// parseName is the name in the path. One that is none is not found, without a read.
+func (h *handler) parseName(r *http.Request) (string, error) {
+	name, err := reference.Name(strings.TrimSuffix(r.PathValue("name"), "/"))
+	if err != nil {
+		return "", fmt.Errorf("%w: %w", store.ErrNotFound, err)
+	}
+	requestlog.Add(r.Context(), slog.String("repository", name))
+	return name, nil
 }
 
 // failure is the one place where an error becomes a status and a sentence. What

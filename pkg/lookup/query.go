@@ -11,7 +11,7 @@ import (
 // query is what a reader asks for beside the name. The zero values are the
 // defaults.
 type query struct {
-	format string // "", text, svg
+	format string // "", text, svg, html
 	show   string // "", tag, digest, pinned
 	order  store.Order
 	tag    []string // globs of which a tag must match one; none: any tag
@@ -26,7 +26,7 @@ func (e *queryError) Error() string { return "invalid query parameter: " + e.par
 // parseQuery reads the parameters. The format is right also when another
 // parameter is not: the answer that says so has it.
 func parseQuery(values url.Values) (q query, err error) {
-	if q.format, err = choice(values, "format", "json", "text", "svg"); err != nil {
+	if q.format, err = choice(values, "format", "json", "text", "svg", "html"); err != nil {
 		return q, err
 	}
 	sort, err := choice(values, "sort", "date", "semver")

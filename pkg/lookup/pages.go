@@ -1,0 +1,180 @@
+package lookup
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"ocireffer/pkg/requestlog"
+	"ocireffer/pkg/store"
+	"ocireffer/pkg/web"
+)
+
+// How much a page shows.
+const (
+	pageRepositories = 1000
+	pageReferences   = 200
+)
+
+// maxWords is how many words a search may have.
+const maxWords = 10
+
+// catalog answers GET /: all repositories, those that a search finds, or those of
+// a category.
+func (h *handler) catalog(w http.ResponseWriter, r *http.Request) {
+	h.page(w, r, func(ctx context.Context, site web.Site) ([]byte, error) {
+		values := r.URL.Query()
+		after, err := parseNext(values)
+		if err != nil {
+			return nil, err
+		}
+		page := web.Catalog{Site: site, Search: strings.TrimSpace(values.Get("q")), Category: values.Get("category"), Later: after != ""}
+		switch {
+		case page.Search != "":
+			err = h.search(ctx, &page, after)
+		case page.Category != "":
+			page.Entries, err = h.members(ctx, page.Category)
+		case page.Later:
+			err = h.search(ctx, &page, after)
+		default:
+			err = h.everything(ctx, &page)
+		}
+		if err != nil {
+			return nil, err
+		}
+		return page.HTML(), nil
+	})
+}
+
+// search puts the repositories behind after whose names have all words into page.
+func (h *handler) search(ctx context.Context, page *web.Catalog, after string) error {
+	words := strings.Fields(strings.ToLower(page.Search)) // names are in lower case
+	if len(words) > maxWords {
+		return &queryError{"q"}
+	}
+	entries, more, err := h.db.Repositories(ctx, store.Listing{After: after, Limit: pageRepositories, Words: words})
+	if err != nil {
+		return err
+	}
+	page.Entries = entries
+	if more {
+		page.Next = token(entries[len(entries)-1].Name)
+	}
+	return nil
+}
+
+// everything puts the first repositories and the curated lists into page. Members
+// that are among the repositories are not read again.
+func (h *handler) everything(ctx context.Context, page *web.Catalog) error {
+	var members []store.Member
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.Go(func() error { return h.search(groupCtx, page, "") })
+	group.Go(func() (err error) {
+		members, err = h.db.Members(groupCtx, "")
+		return err
+	})
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	known := map[string]store.Entry{}
+	for _, e := range page.Entries {
+		known[e.Name] = e
+	}
+	var missing []string
+	for _, m := range members {
+		if _, ok := known[m.Name]; !ok {
+			known[m.Name] = store.Entry{Name: m.Name}
+			missing = append(missing, m.Name)
+		}
+	}
+	entries, err := h.db.Entries(ctx, missing)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		known[e.Name] = e
+	}
+	for _, m := range members {
+		if n := len(page.Lists); n == 0 || page.Lists[n-1].Name != m.Category {
+			page.Lists = append(page.Lists, web.Category{Name: m.Category})
+		}
+		list := &page.Lists[len(page.Lists)-1]
+		list.Members = append(list.Members, known[m.Name])
+	}
+	return nil
+}
+
+// repository answers GET /{name}?format=html, unless err tells what is wrong with
+// the query.
+func (h *handler) repository(w http.ResponseWriter, r *http.Request, err error) {
+	h.page(w, r, func(ctx context.Context, site web.Site) ([]byte, error) {
+		if err != nil {
+			return nil, err
+		}
+		after, err := parseNext(r.URL.Query())
+		if err != nil {
+			return nil, err
+		}
+		name, err := h.parseName(r)
+		if err != nil {
+			return nil, err
+		}
+		pushes, more, err := h.db.References(ctx, name, after, pageReferences)
+		if err != nil {
+			return nil, err
+		}
+		if len(pushes) == 0 {
+			return nil, store.ErrNotFound
+		}
+		page := web.Repository{Site: site, Name: name, References: pushes, Later: after != ""}
+		if more {
+			page.Next = token(pushes[len(pushes)-1].Keys().Pushed)
+		}
+		return page.HTML(), nil
+	})
+}
+
+// page answers with a page that draw makes, or with one about its error.
+func (h *handler) page(w http.ResponseWriter, r *http.Request, draw func(ctx context.Context, site web.Site) ([]byte, error)) {
+	ctx, cancel := context.WithTimeout(r.Context(), Deadline)
+	defer cancel()
+	body, err := draw(ctx, web.Site{URL: siteURL(r), Now: time.Now()})
+	a := answer{status: http.StatusOK, outcome: "found", contentType: "text/html; charset=utf-8", body: body}
+	if err != nil {
+		var title string
+		a.status, a.outcome, _, title = failure(err)
+		a.body = web.Problem{Title: title, Text: advice(a.status)}.HTML()
+	}
+	if a.status >= 500 {
+		requestlog.Add(r.Context(), slog.Any("err", err))
+	}
+	w.Header().Set("Content-Security-Policy", web.Policy())
+	w.Header().Set("Referrer-Policy", "no-referrer")
+	h.write(w, r, a)
+}
+
+// advice is what a person can do about a page that could not be drawn.
+func advice(status int) string {
+	switch status {
+	case http.StatusNotFound:
+		return "No push of it is known, or all was deleted. It appears here with its next push."
+	case http.StatusBadRequest:
+		return "The address has a parameter with a value that it cannot have."
+	default:
+		return "This is no fault of yours. It is worth trying again in a moment."
+	}
+}
+
+// siteURL is where r was sent, as its sender knows it. Behind API Gateway that is
+// always https, of which the header tells.
+func siteURL(r *http.Request) string {
+	scheme := "http"
+	if r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https" {
+		scheme = "https"
+	}
+	return scheme + "://" + r.Host
+}
