@@ -16,7 +16,7 @@ type example struct {
 	name       string // host and repository
 	age        time.Duration
 	every      time.Duration // between one tag's push and the next
-	tags       string        // oldest first
+	tags       string        // oldest first; latest behind them is on the last one, too
 	categories string
 }
 
@@ -55,24 +55,18 @@ var notPublished = store.Member{Category: "capability-providers", Name: "kvnats"
 func fill(ctx context.Context, db store.Writer, now time.Time) error {
 	members := []store.Member{notPublished}
 	for _, e := range examples {
-		tags := strings.Fields(e.tags)
-		at := now.Add(-e.age - time.Duration(len(tags)-1)*e.every)
-		var digest string
-		for _, tag := range tags {
-			ref, err := reference.Parse(e.name + ":" + tag)
-			if err != nil {
+		releases, latest := strings.CutSuffix(e.tags, " latest")
+		tags := strings.Fields(releases)
+		for i, tag := range tags {
+			at := now.Add(-e.age - time.Duration(len(tags)-1-i)*e.every)
+			if err := pushExample(ctx, db, e.name+":"+tag, e.name+":"+tag, at); err != nil {
 				return err
 			}
-			if tag != "latest" { // which has the digest of the release before it
-				digest = fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(ref.String())))
-			} else {
-				at = at.Add(-e.every + time.Second)
-			}
-			p := store.Push{Reference: ref, Digest: digest, MediaType: "application/vnd.oci.image.manifest.v1+json", Size: 1800 + int64(len(ref.String()))*23, PushedAt: at}
-			if err := db.Push(ctx, p); err != nil {
+		}
+		if latest {
+			if err := pushExample(ctx, db, e.name+":latest", e.name+":"+tags[len(tags)-1], now.Add(-e.age-time.Second)); err != nil {
 				return err
 			}
-			at = at.Add(e.every)
 		}
 		_, name, _ := strings.Cut(e.name, "/")
 		for _, category := range strings.Fields(e.categories) {
@@ -85,4 +79,20 @@ func fill(ctx context.Context, db store.Writer, now time.Time) error {
 		}
 	}
 	return nil
+}
+
+// pushExample pushes a reference whose manifest is made up from content.
+func pushExample(ctx context.Context, db store.Writer, ref, content string, at time.Time) error {
+	parsed, err := reference.Parse(ref)
+	if err != nil {
+		return err
+	}
+	sum := sha256.Sum256([]byte(content))
+	return db.Push(ctx, store.Push{
+		Reference: parsed,
+		Digest:    fmt.Sprintf("sha256:%x", sum),
+		MediaType: "application/vnd.oci.image.manifest.v1+json",
+		Size:      800 + int64(sum[0])*9,
+		PushedAt:  at,
+	})
 }

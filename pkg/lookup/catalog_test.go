@@ -1,9 +1,7 @@
 package lookup_test
 
 import (
-	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -149,25 +147,4 @@ func TestPagesAreStableWhilePushesArrive(t *testing.T) {
 			t.Errorf("references: -want +got\n%s", diff)
 		}
 	})
-}
-
-func TestRepositoriesStoreFailure(t *testing.T) {
-	h := lookup.New(defaults(t), failingLists{})
-	for _, target := range []string{"/api/repositories", "/api/repositories/wash"} {
-		w := do(h, "GET", target)
-		if w.Code != 503 || w.Body.String() != `{"error":"Lookup failed, try again"}` || w.Header().Get("Cache-Control") != "no-store" {
-			t.Errorf("GET %s = %d %s %v", target, w.Code, w.Body, w.Header())
-		}
-	}
-}
-
-// failingLists is a store whose lists fail.
-type failingLists struct{ store.Reader }
-
-func (failingLists) Repositories(context.Context, store.Listing) ([]store.Entry, bool, error) {
-	return nil, false, errors.New("planted")
-}
-
-func (failingLists) References(context.Context, string, string, int) ([]store.Push, bool, error) {
-	return nil, false, errors.New("planted")
 }

@@ -147,7 +147,7 @@ func (h *handler) page(w http.ResponseWriter, r *http.Request, draw func(ctx con
 	if err != nil {
 		var title string
 		a.status, a.outcome, _, title = failure(err)
-		a.body = web.Problem{Title: title, Text: advice(a.status)}.HTML()
+		a.body = web.Problem{Title: title, Text: advice(r, a.status)}.HTML()
 	}
 	if a.status >= 500 {
 		requestlog.Add(r.Context(), slog.Any("err", err))
@@ -157,12 +157,14 @@ func (h *handler) page(w http.ResponseWriter, r *http.Request, draw func(ctx con
 	h.write(w, r, a)
 }
 
-// advice is what a person can do about a page that could not be drawn.
-func advice(status int) string {
-	switch status {
-	case http.StatusNotFound:
-		return "No push of it is known, or all was deleted. It appears here with its next push."
-	case http.StatusBadRequest:
+// advice is what a person can do about an answer with this status.
+func advice(r *http.Request, status int) string {
+	switch name := r.PathValue("name"); {
+	case status == http.StatusNotFound && name != "":
+		return "No push of “" + name + "” is known, or all that was pushed is deleted. It appears here with its next push."
+	case status == http.StatusNotFound:
+		return "A curated list is there as long as it has a member."
+	case status == http.StatusBadRequest:
 		return "The address has a parameter with a value that it cannot have."
 	default:
 		return "This is no fault of yours. It is worth trying again in a moment."

@@ -1,6 +1,7 @@
 package lookup_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"encoding/xml"
 	"fmt"
@@ -314,6 +315,8 @@ func FuzzLookup(f *testing.F) {
 		f.Add("/wash", query)
 		f.Add("/h:5000/team/app/", query)
 	}
+	f.Add("/", "q=wash&next=x&category=official")
+	f.Add("/wash", "format=html&next=MWE")
 	f.Add("//", "")
 	f.Add("/<script>\x00\xff", "format=svg")
 	h := lookup.New(lookup.Settings{Label: "<&\"'>", Color: "blue", Logo: "docker", CacheSeconds: 60}, db)
@@ -330,7 +333,7 @@ func FuzzLookup(f *testing.F) {
 		}
 		switch body := w.Body.Bytes(); w.Header().Get("Content-Type") {
 		case "application/json":
-			if w.Code == 200 {
+			if w.Code == 200 && !strings.HasPrefix(path, "/api/") {
 				endpointBadge(t, body)
 			}
 		case "image/svg+xml; charset=utf-8":
@@ -339,6 +342,10 @@ func FuzzLookup(f *testing.F) {
 			ref, isLine := strings.CutSuffix(string(body), "\n")
 			if _, err := reference.Parse(ref); !isLine || strings.Contains(ref, "\n") || w.Code == 200 && err != nil && !strings.Contains(query, "show") {
 				t.Errorf("text %q: %v", body, err)
+			}
+		case "text/html; charset=utf-8":
+			if n := bytes.Count(body, []byte("<script")); n != 1 {
+				t.Errorf("%d scripts: %s", n, body)
 			}
 		default:
 			t.Errorf("Content-Type %q", w.Header().Get("Content-Type"))

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"fmt"
 	"net/url"
 
@@ -48,7 +49,7 @@ func (c Catalog) HTML() []byte {
 			g.If(c.everything(), h.Data("all", "")),
 			lists,
 			h.H2(g.Text(title)),
-			h.P(h.ID("count"), h.Role("status"), g.Text(c.count())),
+			h.P(h.ID("count"), h.Role("status"), g.Text(c.found())),
 			g.If(len(c.Entries) > 0, h.Table(
 				h.THead(h.Tr(head("Repository"), head("Newest reference"), head("Highest version"), head("Pushed"), head("README badge"))),
 				h.TBody(g.Map(c.Entries, c.row)),
@@ -66,8 +67,8 @@ func (c Catalog) everything() bool {
 	return c.Search == "" && c.Category == "" && !c.Later && c.Next == ""
 }
 
-func (c Catalog) count() string {
-	n := plural(len(c.Entries), "repository")
+func (c Catalog) found() string {
+	n := count(len(c.Entries), "repository", "repositories")
 	switch {
 	case c.Next != "":
 		return n + " on this page, more follow"
@@ -93,7 +94,7 @@ func (c Catalog) list(l Category) g.Node {
 			if !e.Published() {
 				return h.Li(g.Text(e.Name), h.Small(g.Text(" not yet published")))
 			}
-			return h.Li(h.A(h.Href(repositoryPath(e.Name)), g.Text(e.Name)), h.Small(g.Text(" "+e.Newest.Reference.Tag)))
+			return h.Li(h.A(h.Href(repositoryPath(e.Name)), g.Text(e.Name)), h.Small(g.Text(" "+cmp.Or(e.Version, e.Newest.Reference.Tag))))
 		})),
 	)
 }

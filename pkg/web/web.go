@@ -11,7 +11,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/url"
-	"strings"
+	"strconv"
 	"sync"
 	"time"
 
@@ -96,28 +96,25 @@ func ago(d time.Duration) string {
 		name string
 		is   time.Duration
 	}{{"year", 365 * day}, {"month", 30 * day}, {"day", day}, {"hour", time.Hour}, {"minute", time.Minute}} {
-		if n := int64(d / unit.is); n > 0 {
-			return plural(n, unit.name) + " ago"
+		if n := int(d / unit.is); n > 0 {
+			return count(n, unit.name, unit.name+"s") + " ago"
 		}
 	}
 	return "just now"
 }
 
-func plural[N int | int64](n N, noun string) string {
-	switch {
-	case n == 1:
-		return "1 " + noun
-	case strings.HasSuffix(noun, "y"):
-		return fmt.Sprintf("%d %sies", n, strings.TrimSuffix(noun, "y"))
-	default:
-		return fmt.Sprintf("%d %ss", n, noun)
+// count says how many there are of something.
+func count(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
 	}
+	return strconv.Itoa(n) + " " + many
 }
 
 // size is a number of bytes, in short.
 func size(n int64) string {
 	if n < 1000 {
-		return plural(n, "byte")
+		return count(int(n), "byte", "bytes")
 	}
 	f, unit := float64(n)/1000, 0
 	for ; f >= 999.95 && unit < len("kMGTPE")-1; unit++ {
