@@ -230,6 +230,8 @@ var linked = []string{
 	"golang.org/x/sync",                                                // errgroup: both names of a push side by side
 }
 
+var forPages = []string{"maragu.dev/gomponents"} // 0.07 MB, and no time at the start
+
 func TestLinkedModules(t *testing.T) {
 	for _, function := range []string{"ingest", "lookup"} {
 		out, err := exec.Command("go", "list", "-deps", "-tags", "lambda.norpc", "-f", "{{with .Module}}{{if not .Main}}{{.Path}}{{end}}{{end}}", "./"+function).Output()
@@ -238,7 +240,11 @@ func TestLinkedModules(t *testing.T) {
 		}
 		got := strings.Fields(string(out))
 		slices.Sort(got)
-		if diff := cmp.Diff(linked, slices.Compact(got)); diff != "" {
+		want := slices.Clone(linked)
+		if function == "lookup" {
+			want = append(want, forPages...)
+		}
+		if diff := cmp.Diff(want, slices.Compact(got)); diff != "" {
 			t.Errorf("modules linked into %s: -want +got\n%s", function, diff)
 		}
 	}
@@ -253,6 +259,7 @@ type sample struct {
 	Function string
 	Status   int
 	Body     string
+	Contains []string // of a page, whose ages of references change: what is in the body
 	Headers  map[string]string
 }
 
@@ -304,7 +311,11 @@ func replay(t *testing.T, write, read http.Handler) (events []string) {
 				t.Fatal(err)
 			}
 			got, err := gateway.Lambda(functions[s.Function])(t.Context(), event)
-			if err != nil || got.StatusCode != s.Status || got.Body != s.Body {
+			right := got.Body == s.Body
+			if s.Contains != nil {
+				right = !slices.ContainsFunc(s.Contains, func(text string) bool { return !strings.Contains(got.Body, text) })
+			}
+			if err != nil || got.StatusCode != s.Status || !right {
 				t.Errorf("answer = %d %q, %v, want %d %q", got.StatusCode, got.Body, err, s.Status, s.Body)
 			}
 			for name, want := range s.Headers {
