@@ -160,11 +160,20 @@ func (h *handler) write(w http.ResponseWriter, r *http.Request, a answer) {
 		header.Set("Cache-Control", "no-store")
 	} else {
 		header.Set("Cache-Control", fmt.Sprintf("public, max-age=%d", h.settings.CacheSeconds))
-		tag := etag(a)
+		zip := false
+		if len(a.body) >= minGzip {
+			header.Set("Vary", "Accept-Encoding")
+			zip = acceptsGzip(r.Header.Values("Accept-Encoding"))
+		}
+		tag := etag(a, zip)
 		header.Set("ETag", tag)
 		if matches(r.Header.Values("If-None-Match"), tag) {
 			w.WriteHeader(http.StatusNotModified)
 			return
+		}
+		if zip {
+			header.Set("Content-Encoding", "gzip")
+			a.body = compress(a.body)
 		}
 	}
 	header.Set("Content-Type", a.contentType)
@@ -175,10 +184,14 @@ func (h *handler) write(w http.ResponseWriter, r *http.Request, a answer) {
 	}
 }
 
-// etag is a strong one: equal tags, equal bytes.
-func etag(a answer) string {
+// etag is a strong one: equal tags, equal bytes, of which zip makes others.
+func etag(a answer, zip bool) string {
 	sum := sha256.Sum256(append([]byte(a.contentType+"\n"), a.body...))
-	return `"` + hex.EncodeToString(sum[:12]) + `"`
+	tag := hex.EncodeToString(sum[:12])
+	if zip {
+		tag += "-gzip"
+	}
+	return `"` + tag + `"`
 }
 
 // matches reports whether a reader that sent these If-None-Match headers has
