@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"ocireffer/pkg/store"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,6 +15,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"golang.org/x/sync/errgroup"
+
+	"ocireffer/pkg/store"
 )
 
 // catalog is the partition of catalogue entries, whose sort key is the name that
@@ -162,18 +163,20 @@ func (db *DB) Entries(ctx context.Context, names []string) ([]store.Entry, error
 	for chunk := range slices.Chunk(entries, maxBatchGet) {
 		group.Go(func() error { return db.getEntries(groupCtx, chunk) })
 	}
-	err := group.Wait()
+	if err := group.Wait(); err != nil {
+		return nil, fmt.Errorf("read entries: %w", err)
+	}
 	group, groupCtx = errgroup.WithContext(ctx)
 	group.SetLimit(db.parallel)
 	for i, entry := range entries {
-		if err == nil && !entry.Published() && strings.Contains(entry.Name, "/") {
+		if !entry.Published() && strings.Contains(entry.Name, "/") {
 			group.Go(func() (err error) {
 				entries[i], err = db.pickEntry(groupCtx, entry.Name)
 				return err
 			})
 		}
 	}
-	if err = cmp.Or(err, group.Wait()); err != nil {
+	if err := group.Wait(); err != nil {
 		return nil, fmt.Errorf("read entries: %w", err)
 	}
 	return entries, nil

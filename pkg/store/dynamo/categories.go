@@ -4,13 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"ocireffer/pkg/store"
 	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"ocireffer/pkg/store"
 )
 
 // categories is the partition of members, whose sort key is the category, a slash

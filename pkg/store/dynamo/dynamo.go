@@ -7,7 +7,9 @@
 // lock and no transaction. A push writes its reference first and looks for
 // deletes then; a delete writes what it leaves first and looks for references
 // then; both looks are consistent reads. So whichever comes second sees the
-// other, and each mark is made on the condition that it still holds.
+// other, and each mark is made on the condition that it still holds. The
+// catalogue has an entry for each repository, derived from its references;
+// categories have an item for each member.
 package dynamo
 
 import (
