@@ -51,7 +51,7 @@ func (r Repository) row(p store.Push) g.Node {
 		h.Th(h.Scope("row"), code(p.Reference.String())),
 		h.Td(g.Text(p.Version())),
 		h.Td(digest),
-		h.Td(g.If(p.MediaType != "", h.TitleAttr(p.MediaType)), g.Text(manifest)),
+		h.Td(g.If(p.MediaType != "", h.Title(p.MediaType)), g.Text(manifest)),
 		when(r.Now, p.PushedAt),
 	)
 }

@@ -86,7 +86,7 @@ func code(text string) g.Node { return h.Code(g.Text(text)) }
 
 // when is the cell of a table that says how long ago t was, and exactly on hover.
 func when(now, t time.Time) g.Node {
-	return h.Td(h.TitleAttr(t.UTC().Format("2006-01-02 15:04:05 UTC")), g.Text(ago(now.Sub(t))))
+	return h.Td(h.Title(t.UTC().Format("2006-01-02 15:04:05 UTC")), g.Text(ago(now.Sub(t))))
 }
 
 // ago says how long ago something was.
