@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"regexp"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -75,52 +73,6 @@ func TestPages(t *testing.T) {
 			t.Errorf("without a proxy: %s", w.Body)
 		}
 	})
-}
-
-// TestManyRepositories: each is on one page, and found by a search, also beyond
-// the first thousand; the same with references.
-func TestManyRepositories(t *testing.T) {
-	db := open(t)
-	const repositories, references = 2100, 450
-	at := time.Now().Add(-time.Hour)
-	for i := range repositories {
-		pushAll(t, db, []store.Push{pushOf(fmt.Sprintf("app-%04d", i), "1", at)})
-	}
-	for i := range references {
-		pushAll(t, db, []store.Push{pushOf("zoo", fmt.Sprintf("1.%d.0", i), at.Add(time.Duration(-i)*time.Second))})
-	}
-	h := lookup.New(defaults(t), db)
-	next := regexp.MustCompile(`rel="next" href="([^"]+)"`)
-	collect := func(target string, item *regexp.Regexp) (pages int, found []string) {
-		for target != "" {
-			w := do(h, "GET", strings.ReplaceAll(target, "&amp;", "&"))
-			if w.Code != 200 {
-				t.Fatalf("GET %s = %d", target, w.Code)
-			}
-			pages++
-			for _, m := range item.FindAllSubmatch(w.Body.Bytes(), -1) {
-				found = append(found, string(m[1]))
-			}
-			target = ""
-			if m := next.FindSubmatch(w.Body.Bytes()); m != nil {
-				target = string(m[1])
-			}
-		}
-		return pages, found
-	}
-	row := regexp.MustCompile(`<tr><th scope="row"><a [^>]*>([^<]+)<`)
-	if pages, found := collect("/", row); pages != 3 || len(found) != repositories+1 || !slices.IsSorted(found) || slices.Compact(found)[0] != "app-0000" {
-		t.Errorf("%d pages with %d repositories", pages, len(found))
-	}
-	if pages, found := collect("/?q=app", row); pages != 3 || len(found) != repositories {
-		t.Errorf("search: %d pages with %d repositories", pages, len(found))
-	}
-	if pages, found := collect("/?q=zo", row); pages != 1 || !slices.Equal(found, []string{"zoo"}) {
-		t.Errorf("search beyond the first page: %d pages with %v", pages, found)
-	}
-	if pages, found := collect("/zoo?format=html", regexp.MustCompile(`<th scope="row"><code>a.azurecr.io/zoo:1\.(\d+)\.0<`)); pages != 3 || len(found) != references || found[0] != "0" || found[references-1] != "449" {
-		t.Errorf("%d pages with %d references", pages, len(found))
-	}
 }
 
 // failingReads is a store all of whose reads fail.

@@ -1,7 +1,6 @@
 package dynamo_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -99,65 +98,9 @@ func TestOpenNeedsATable(t *testing.T) {
 	}
 }
 
-// meter has DynamoDB say what each call consumed, and counts.
-type meter struct {
-	mu    sync.Mutex
-	calls map[string]int
-	units map[string]float64
-}
-
-func (m *meter) RoundTrip(r *http.Request) (*http.Response, error) {
-	body, err := io.ReadAll(r.Body)
-	if err != nil {
-		return nil, err
-	}
-	body = append([]byte(`{"ReturnConsumedCapacity":"TOTAL",`), body[1:]...)
-	r = r.Clone(r.Context())
-	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
-	response, err := http.DefaultTransport.RoundTrip(r)
-	if err != nil {
-		return nil, err
-	}
-	answer, err := io.ReadAll(response.Body)
-	if err != nil {
-		return nil, err
-	}
-	response.Body = io.NopCloser(bytes.NewReader(answer))
-	type capacity struct{ CapacityUnits float64 }
-	var one struct{ ConsumedCapacity capacity }
-	var many struct{ ConsumedCapacity []capacity }
-	if json.Unmarshal(answer, &one) != nil {
-		if err := json.Unmarshal(answer, &many); err != nil {
-			return nil, err
-		}
-	}
-	_, operation, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.calls[operation]++
-	for _, c := range append(many.ConsumedCapacity, one.ConsumedCapacity) {
-		m.units[operation] += c.CapacityUnits
-	}
-	return response, nil
-}
-
-func (m *meter) reset() { m.calls, m.units = map[string]int{}, map[string]float64{} }
-
-func (m *meter) want(t *testing.T, what string, calls map[string]int, units map[string]float64) {
-	t.Helper()
-	if diff := cmp.Diff(calls, m.calls); diff != "" {
-		t.Errorf("%s: calls: -want +got\n%s", what, diff)
-	}
-	if diff := cmp.Diff(units, m.units); diff != "" {
-		t.Errorf("%s: units: -want +got\n%s", what, diff)
-	}
-	m.reset()
-}
-
 func TestPickUnits(t *testing.T) {
 	const most = 10_000
-	var m meter
-	m.reset()
+	var m dynamotest.Meter
 	db := openNew(t, &m)
 	pushed := 0
 	for _, n := range []int{0, 1, 10, most} {
@@ -166,7 +109,7 @@ func TestPickUnits(t *testing.T) {
 		}
 		fill(t, db, pushed, n)
 		pushed = n
-		m.reset()
+		m.Reset()
 		for _, name := range []string{"wash", "wasmcloud.azurecr.io/wash"} {
 			for _, order := range []store.Order{store.ByPushed, store.ByRelease, store.ByVersion} {
 				_, err := db.Pick(t.Context(), store.Query{Name: name, Order: order})
@@ -177,7 +120,7 @@ func TestPickUnits(t *testing.T) {
 				if n == 0 {
 					units = 0 // on AWS 0.5, too: DynamoDB Local charges nothing for what is not there
 				}
-				m.want(t, fmt.Sprintf("%s, order %d of %d", name, order, n), map[string]int{"Query": 1}, map[string]float64{"Query": units})
+				m.Want(t, fmt.Sprintf("%s, order %d of %d", name, order, n), map[string]int{"Query": 1}, map[string]float64{"Query": units})
 			}
 		}
 	}
@@ -186,8 +129,7 @@ func TestPickUnits(t *testing.T) {
 // TestGlobUnits: a condition on tags is paid by the page, and no more than ten
 // pages are read.
 func TestGlobUnits(t *testing.T) {
-	var m meter
-	m.reset()
+	var m dynamotest.Meter
 	db := openNew(t, &m)
 	fill(t, db, 0, store.MaxScan+50)
 	for _, c := range []struct {
@@ -202,15 +144,15 @@ func TestGlobUnits(t *testing.T) {
 		{"none", "none", 10, 80},
 		{"one beyond a thousand", "1.1.0", 10, 80},
 	} {
-		m.reset()
+		m.Reset()
 		p, err := db.Pick(t.Context(), store.Query{Name: "wash", Match: func(tag string) bool { return tag == c.tag }})
 		if found := c.calls < 10; found != (err == nil && p.Reference.Tag == c.tag) || !found && !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("%s: %s, %v", c.what, p.Reference, err)
 		}
-		if m.calls["Query"] != c.calls || m.units["Query"] > c.most {
-			t.Errorf("%s: %d calls and %v units, want %d and at most %v", c.what, m.calls["Query"], m.units["Query"], c.calls, c.most)
+		if m.Calls["Query"] != c.calls || m.Units["Query"] > c.most {
+			t.Errorf("%s: %d calls and %v units, want %d and at most %v", c.what, m.Calls["Query"], m.Units["Query"], c.calls, c.most)
 		}
-		t.Logf("%s: %v units", c.what, m.units["Query"])
+		t.Logf("%s: %v units", c.what, m.Units["Query"])
 	}
 }
 
@@ -241,8 +183,7 @@ func fill(t *testing.T, db *dynamo.DB, from, n int) {
 }
 
 func TestWriteUnits(t *testing.T) {
-	var m meter
-	m.reset()
+	var m dynamotest.Meter
 	db := openNew(t, &m)
 	push := func(p store.Push) {
 		t.Helper()
@@ -257,27 +198,26 @@ func TestWriteUnits(t *testing.T) {
 	// DynamoDB Local charges neither for reads of what is not there, which cost
 	// a unit each on AWS, nor for a write whose condition fails, which costs one.
 	push(pushOf("1.0.0", noon))
-	m.want(t, "new reference", calls, units(11, 1))
+	m.Want(t, "new reference", calls, units(11, 1))
 	push(pushOf("1.0.0", noon.Add(time.Second)))
-	m.want(t, "reference pushed again, same digest", calls, units(17, 1))
+	m.Want(t, "reference pushed again, same digest", calls, units(17, 1))
 	p := pushOf("1.0.0", noon.Add(time.Minute))
 	p.Digest = "sha256:" + strings.Repeat("1", 64)
 	push(p)
-	m.want(t, "moved reference", calls, units(19, 1))
+	m.Want(t, "moved reference", calls, units(19, 1))
 	push(p)
-	m.want(t, "repeat", calls, units(1, 1))
+	m.Want(t, "repeat", calls, units(1, 1))
 	if _, err := db.Delete(t.Context(), store.Delete{Registry: "wasmcloud.azurecr.io", Repository: "wash", Digest: p.Digest, DeletedAt: noon.Add(time.Hour), ReceivedAt: noon}); err != nil {
 		t.Fatal(err)
 	}
-	m.want(t, "delete", map[string]int{"PutItem": 3, "GetItem": 1, "Query": 3, "UpdateItem": 2}, map[string]float64{"PutItem": 3, "GetItem": 1, "Query": 2, "UpdateItem": 10})
+	m.Want(t, "delete", map[string]int{"PutItem": 3, "GetItem": 1, "Query": 3, "UpdateItem": 2}, map[string]float64{"PutItem": 3, "GetItem": 1, "Query": 2, "UpdateItem": 10})
 }
 
 // TestListUnits: a list is paid by the repositories that it has, whatever the
 // number of their references, and a category by its members.
 func TestListUnits(t *testing.T) {
 	const repositories = 100
-	var m meter
-	m.reset()
+	var m dynamotest.Meter
 	db := openNew(t, &m)
 	const each = 0.5 / 4096 // units a byte
 	for tags := range 3 {
@@ -288,45 +228,45 @@ func TestListUnits(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		m.reset()
+		m.Reset()
 		entries, _, err := db.Repositories(t.Context(), store.Listing{Limit: repositories})
 		if err != nil || len(entries) != repositories {
 			t.Fatalf("%d entries, %v", len(entries), err)
 		}
-		if units := m.units["Query"]; m.calls["Query"] != 1 || units < repositories*250*each || units > repositories*450*each {
-			t.Errorf("with %d tags a page of %d costs %v units in %v calls", tags+1, repositories, units, m.calls)
+		if units := m.Units["Query"]; m.Calls["Query"] != 1 || units < repositories*250*each || units > repositories*450*each {
+			t.Errorf("with %d tags a page of %d costs %v units in %v calls", tags+1, repositories, units, m.Calls)
 		} else {
 			t.Logf("a page of %d costs %v units", repositories, units)
 		}
-		m.reset()
+		m.Reset()
 		if entries, _, err = db.Repositories(t.Context(), store.Listing{Limit: repositories, Words: []string{"wash-7"}}); err != nil || len(entries) != 11 {
 			t.Fatalf("%d entries, %v", len(entries), err)
 		}
-		if units := m.units["Query"]; m.calls["Query"] != 1 || units > repositories*450*each {
-			t.Errorf("with %d tags a search costs %v units in %v calls", tags+1, units, m.calls)
+		if units := m.Units["Query"]; m.Calls["Query"] != 1 || units > repositories*450*each {
+			t.Errorf("with %d tags a search costs %v units in %v calls", tags+1, units, m.Calls)
 		}
 	}
 	var names []string
-	m.reset()
+	m.Reset()
 	for i := range 10 {
 		names = append(names, fmt.Sprintf("wash-%d", i))
 		if err := db.Categorize(t.Context(), store.Membership{Member: store.Member{Category: "official", Name: names[i]}, At: noon}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	m.want(t, "ten members", map[string]int{"PutItem": 10}, map[string]float64{"PutItem": 10})
+	m.Want(t, "ten members", map[string]int{"PutItem": 10}, map[string]float64{"PutItem": 10})
 	if _, err := db.Members(t.Context(), ""); err != nil {
 		t.Fatal(err)
 	}
-	m.want(t, "list of members", map[string]int{"Query": 1}, map[string]float64{"Query": 0.5})
+	m.Want(t, "list of members", map[string]int{"Query": 1}, map[string]float64{"Query": 0.5})
 	if _, err := db.Entries(t.Context(), names); err != nil {
 		t.Fatal(err)
 	}
-	m.want(t, "entries of ten names", map[string]int{"BatchGetItem": 1}, map[string]float64{"BatchGetItem": 5})
+	m.Want(t, "entries of ten names", map[string]int{"BatchGetItem": 1}, map[string]float64{"BatchGetItem": 5})
 	if _, err := db.Entries(t.Context(), []string{"wasmcloud.azurecr.io/wash-0"}); err != nil {
 		t.Fatal(err)
 	}
-	m.want(t, "entry of registry/repository", map[string]int{"BatchGetItem": 1, "Query": 2}, map[string]float64{"BatchGetItem": 0, "Query": 1})
+	m.Want(t, "entry of registry/repository", map[string]int{"BatchGetItem": 1, "Query": 2}, map[string]float64{"BatchGetItem": 0, "Query": 1})
 }
 
 // failing answers as DynamoDB does when it is in trouble, or not at all.
