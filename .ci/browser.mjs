@@ -112,10 +112,18 @@ function tests() {
     await page.getByRole('button', { name: 'Copy wasmcloud.azurecr.io/wash:0.20.0' }).click();
     assert.equal(await clipboard(page), 'wasmcloud.azurecr.io/wash:0.20.0');
     assert.equal(await page.locator('#said').innerText(), 'Copied wasmcloud.azurecr.io/wash:0.20.0');
+    const asked = [];
+    page.on('request', r => asked.push(new URL(r.url()).pathname));
+    const badge = page.getByLabel('Badge of wash', { exact: true }), box = page.locator('details[open]');
+    await badge.click();
+    assert.equal(await box.locator('img').evaluate(img => img.decode().then(() => img.naturalHeight)), 20);
+    assert.deepEqual(asked, ['/wash']); // no other box asks for its image
     await page.getByRole('button', { name: 'Copy Markdown of wash', exact: true }).click();
     assert.equal(await clipboard(page), `![wash](${demo.url}/wash?format=svg)`);
-    const badge = await fetch((await clipboard(page)).match(/\((.*)\)/)[1]);
-    assert.equal(badge.headers.get('content-type'), 'image/svg+xml; charset=utf-8');
+    await page.getByLabel('Badge of wadm', { exact: true }).click();
+    assert.equal(await box.count(), 1); // one is open at a time
+    await page.getByRole('heading', { level: 1 }).click();
+    assert.equal(await box.count(), 0);
     await page.getByRole('button', { name: 'Copy wasmcloud.azurecr.io/wash:0.20.0' }).filter({ hasText: /^Copy$/ }).waitFor();
     await close(page);
   });
@@ -143,10 +151,18 @@ function tests() {
       const e = document.activeElement, style = getComputedStyle(e);
       return { name: e.getAttribute('aria-label') ?? e.innerText, outlined: style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2 };
     });
-    for (const name of ['Search', 'wadm', 'Copy wasmcloud.azurecr.io/wadm:v0.5.1', 'Copy Markdown of wadm']) {
+    for (const name of ['Search', 'wadm', 'Copy wasmcloud.azurecr.io/wadm:v0.5.1', 'Badge of wadm']) {
       await page.keyboard.press('Tab');
       assert.deepEqual(await focused(), { name, outlined: true });
     }
+    await page.keyboard.press('Enter');
+    await page.keyboard.press('Tab');
+    assert.deepEqual(await focused(), { name: 'Copy Markdown of wadm', outlined: true });
+    await page.keyboard.press('Enter');
+    assert.equal(await clipboard(page), `![wadm](${demo.url}/wadm?format=svg)`);
+    await page.keyboard.press('Escape');
+    assert.deepEqual(await focused(), { name: 'Badge of wadm', outlined: true });
+    assert.equal(await page.locator('details[open]').count(), 0);
     await page.keyboard.press('Shift+Tab');
     await page.keyboard.press('Enter');
     assert.equal(await clipboard(page), 'wasmcloud.azurecr.io/wadm:v0.5.1');
@@ -169,6 +185,35 @@ function tests() {
     assert.equal(await page.locator('tbody tr th code').first().innerText(), 'wasmcloud.azurecr.io/petclinic/customers:0.3.1');
     await page.getByText('Badges for a README').click();
     assert.equal(await page.locator('img').first().evaluate(img => img.decode().then(() => img.naturalHeight)), 20);
+    await close(page);
+  });
+
+  test('a screen reader is told what belongs to what', async () => {
+    for (const [path, rows] of [['/', 20], ['/wash?format=html', 9]]) {
+      const page = await open(demo.url + path);
+      assert.equal(await page.getByRole('table').getByRole('rowheader').count(), rows);
+      assert.equal(await page.getByRole('table').getByRole('columnheader').count(), 5);
+      for (const role of ['banner', 'search', 'main', 'contentinfo']) assert.equal(await page.getByRole(role).count(), 1, role);
+      assert.equal(await page.getByRole('heading', { level: 1 }).count(), 1);
+      await close(page);
+    }
+  });
+
+  test('any page can search, and links to its JSON', async () => {
+    const page = await open(demo.url + '/wash?format=html');
+    await page.keyboard.press('/');
+    await page.keyboard.type('kv');
+    await page.keyboard.press('Enter');
+    await page.waitForURL('**/?q=kv');
+    assert.deepEqual(await names(page), ['kvcounter', 'kvredis', 'kvvault']);
+    for (const path of ['/', '/wash?format=html']) {
+      await page.goto(demo.url + path);
+      for (const link of await page.getByRole('contentinfo').getByRole('link').all()) {
+        const answer = await fetch(new URL(await link.getAttribute('href'), demo.url));
+        assert.equal(answer.status, 200);
+        assert.equal(answer.headers.get('content-type'), 'application/json');
+      }
+    }
     await close(page);
   });
 
@@ -203,7 +248,7 @@ function tests() {
       for (const colorScheme of ['light', 'dark']) {
         for (const viewport of [phone, desktop]) {
           const page = await open(new URL(path, demo.url).href, { viewport, colorScheme, bypassCSP: true });
-          if (await page.locator('summary').count()) await page.locator('summary').click();
+          if (await page.locator('summary').count()) await page.locator('summary').first().click();
           await page.addScriptTag({ path: axe });
           const { violations } = await page.evaluate(() => axe.run());
           assert.deepEqual(violations.map(v => `${v.id}: ${v.nodes.map(n => n.html).join(' ')}`), [], `${path} ${colorScheme} ${viewport.width}`);

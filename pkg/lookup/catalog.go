@@ -145,18 +145,15 @@ func (h *handler) references(w http.ResponseWriter, r *http.Request) {
 		if err != nil {
 			return nil, err
 		}
-		pushes, more, err := h.db.References(ctx, name, after, limit)
+		pushes, more, err := h.listReferences(ctx, name, after, limit)
 		if err != nil {
 			return nil, err
-		}
-		if len(pushes) == 0 {
-			return nil, store.ErrNotFound
 		}
 		page := struct {
 			Name       string          `json:"name"`
 			References []referenceJSON `json:"references"`
 			Next       string          `json:"next,omitempty"`
-		}{Name: name}
+		}{Name: name, References: []referenceJSON{}} // not nil, which JSON would call null
 		for _, p := range pushes {
 			ref := referenceJSON{
 				Reference: p.Reference.String(),
@@ -177,6 +174,20 @@ func (h *handler) references(w http.ResponseWriter, r *http.Request) {
 		}
 		return page, nil
 	})
+}
+
+// listReferences is a page of a name's references. It is empty only where those
+// that followed after are gone by now; a name that has none at all is not found.
+func (h *handler) listReferences(ctx context.Context, name, after string, limit int) (pushes []store.Push, more bool, err error) {
+	pushes, more, err = h.db.References(ctx, name, after, limit)
+	if err != nil || len(pushes) > 0 {
+		return pushes, more, err
+	}
+	if after == "" {
+		return nil, false, store.ErrNotFound
+	}
+	_, err = h.db.Pick(ctx, store.Query{Name: name})
+	return nil, false, err
 }
 
 // jsonPage answers with a page of JSON that list makes.
@@ -217,7 +228,7 @@ func (h *handler) json(w http.ResponseWriter, r *http.Request, find func(ctx con
 // parsePage reads where a page begins and how many entries it may have.
 func parsePage(values url.Values) (after string, limit int, err error) {
 	limit = defaultLimit
-	if v := values.Get("limit"); v != "" {
+	if v := parameter(values, "limit"); v != "" {
 		if limit, err = strconv.Atoi(v); err != nil || limit < 1 || limit > maxLimit {
 			return "", 0, &queryError{"limit"}
 		}
@@ -228,7 +239,7 @@ func parsePage(values url.Values) (after string, limit int, err error) {
 
 // parseNext reads behind which key a page begins.
 func parseNext(values url.Values) (after string, err error) {
-	v := values.Get("next")
+	v := parameter(values, "next")
 	if v == "" {
 		return "", nil
 	}

@@ -32,7 +32,7 @@ func (h *handler) catalog(w http.ResponseWriter, r *http.Request) {
 		if err != nil {
 			return nil, err
 		}
-		page := web.Catalog{Site: site, Search: strings.TrimSpace(values.Get("q")), Category: values.Get("category"), Later: after != ""}
+		page := web.Catalog{Site: site, Search: strings.TrimSpace(parameter(values, "q")), Category: parameter(values, "category"), Later: after != ""}
 		switch {
 		case page.Search != "":
 			err = h.search(ctx, &page, after)
@@ -123,12 +123,9 @@ func (h *handler) repository(w http.ResponseWriter, r *http.Request, err error) 
 		if err != nil {
 			return nil, err
 		}
-		pushes, more, err := h.db.References(ctx, name, after, pageReferences)
+		pushes, more, err := h.listReferences(ctx, name, after, pageReferences)
 		if err != nil {
 			return nil, err
-		}
-		if len(pushes) == 0 {
-			return nil, store.ErrNotFound
 		}
 		page := web.Repository{Site: site, Name: name, References: pushes, Later: after != ""}
 		if more {

@@ -60,7 +60,7 @@ func TestPages(t *testing.T) {
 		want("/?q=app+team", 200, "1 repository<", ">a.azurecr.io/team/app:x<")
 		want("/?q=azurecr", 200, "No repository has all of these words in its name")
 		want("/?q=%20&next=", 200, "2 repositories<")
-		want("/?category=official", 200, "<h2>official</h2>", "3 repositories", ">a.azurecr.io/wash:latest<", "not yet published")
+		want("/?category=official", 200, "<h1>official</h1>", "3 repositories", ">a.azurecr.io/wash:latest<", "not yet published")
 		want("/?category=other", 404, "No such category")
 		want("/?category=%3Cb%3E", 404, "No such category")
 		want("/?next=x", 400, "invalid query parameter: next")

@@ -46,17 +46,27 @@ func parseQuery(values url.Values) (q query, err error) {
 	return q, nil
 }
 
-// choice is the value of a parameter: the first that is not empty, or "" for the
-// preset, be it given or not.
+// parameter is the value of one: the first that is not empty, as an empty one
+// counts as absent.
+func parameter(values url.Values, name string) string {
+	for _, v := range values[name] {
+		if v != "" {
+			return v
+		}
+	}
+	return ""
+}
+
+// choice is the value of a parameter, or "" for the preset, be it given or not.
 func choice(values url.Values, name, preset string, others ...string) (string, error) {
-	i := slices.IndexFunc(values[name], func(v string) bool { return v != "" })
-	if i < 0 || values[name][i] == preset {
+	switch v := parameter(values, name); {
+	case v == "" || v == preset:
 		return "", nil
-	}
-	if v := values[name][i]; slices.Contains(others, v) {
+	case slices.Contains(others, v):
 		return v, nil
+	default:
+		return "", &queryError{name}
 	}
-	return "", &queryError{name}
 }
 
 // globs are those in lists separated by commas.

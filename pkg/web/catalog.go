@@ -2,7 +2,6 @@ package web
 
 import (
 	"cmp"
-	"fmt"
 	"net/url"
 
 	g "maragu.dev/gomponents"
@@ -31,32 +30,37 @@ type Category struct {
 
 // HTML draws the page.
 func (c Catalog) HTML() []byte {
-	title := "All repositories"
+	lists := g.Map(c.Lists, c.list)
+	if c.everything() && len(c.Entries) == 0 {
+		return c.page("ocireffer", h.H1(g.Text("Nothing has been pushed yet")), howToConnect(c.URL), lists)
+	}
+	title := "Repositories"
 	switch {
 	case c.Search != "":
 		title = "With “" + c.Search + "” in their names"
 	case c.Category != "":
 		title = c.Category
 	}
-	lists := g.Map(c.Lists, c.list)
-	if c.everything() && len(c.Entries) == 0 {
-		return page("ocireffer", h.H1(g.Text("Nothing has been pushed yet")), howToConnect(c.URL), lists)
-	}
-	return page(title+" · ocireffer",
-		h.H1(g.Text("Repositories")),
-		c.searchBox(),
+	return c.page(title+" · ocireffer",
 		h.Div(h.ID("results"),
 			g.If(c.everything(), h.Data("all", "")),
+			h.H1(g.Text(title)),
 			lists,
-			h.H2(g.Text(title)),
+			g.If(len(lists) > 0, h.H2(g.Text("All"))),
 			h.P(h.ID("count"), h.Role("status"), g.Text(c.found())),
 			g.If(len(c.Entries) > 0, h.Table(
-				h.THead(h.Tr(head("Repository"), head("Newest reference"), head("Highest version"), head("Pushed"), head("README badge"))),
+				h.THead(h.Tr(head("Repository"), head("Newest reference"), head("Highest version"), head("Pushed"), head("README"))),
 				h.TBody(g.Map(c.Entries, c.row)),
 			)),
 			c.pages(),
 		),
 	)
+}
+
+// page draws one around the main part, with what was searched for still in the
+// search box.
+func (c Catalog) page(title string, main ...g.Node) []byte {
+	return page(title, c.Search, "/api/repositories", main...)
 }
 
 func head(text string) g.Node { return h.Th(h.Scope("col"), g.Text(text)) }
@@ -79,14 +83,6 @@ func (c Catalog) found() string {
 	}
 }
 
-func (c Catalog) searchBox() g.Node {
-	return h.Form(h.Role("search"), h.Action("/"),
-		h.Label(h.For("q"), g.Text("Search repositories")),
-		h.Input(h.Type("search"), h.ID("q"), h.Name("q"), h.Value(c.Search), h.AutoComplete("off"), g.Attr("spellcheck", "false"), g.Attr("aria-keyshortcuts", "/")),
-		h.Button(g.Text("Search")),
-	)
-}
-
 func (c Catalog) list(l Category) g.Node {
 	return h.Section(h.Aria("labelledby", "list-"+l.Name), h.Class("list"),
 		h.H2(h.ID("list-"+l.Name), h.A(h.Href("/?category="+l.Name), g.Text(l.Name))),
@@ -101,20 +97,17 @@ func (c Catalog) list(l Category) g.Node {
 
 func (c Catalog) row(e store.Entry) g.Node {
 	if !e.Published() {
-		return h.Tr(h.Th(h.Scope("row"), g.Text(e.Name)), h.Td(h.ColSpan("4"), g.Text("not yet published")))
+		return h.Tr(h.Th(g.Text(e.Name)), h.Td(h.ColSpan("4"), g.Text("not yet published")))
 	}
+	// The first cell needs no scope to be the row's header, as the second is never
+	// empty: twelve bytes a row.
 	return h.Tr(
-		h.Th(h.Scope("row"), h.A(h.Href(repositoryPath(e.Name)), g.Text(e.Name))),
+		h.Th(h.A(h.Href(repositoryPath(e.Name)), g.Text(e.Name))),
 		h.Td(code(e.Newest.Reference.String())),
 		h.Td(g.Text(e.Version)),
-		when(c.Now, e.Newest.PushedAt),
-		h.Td(code(c.badge(e.Name, e.Name, ""))),
+		ago(c.Now, e.Newest.PushedAt),
+		h.Td(code(c.badge(e.Name, ""))),
 	)
-}
-
-// badge is the Markdown of a drawn badge.
-func (s Site) badge(alt, name, parameters string) string {
-	return fmt.Sprintf("![%s](%s%s?format=svg%s)", alt, s.URL, path(name), parameters)
 }
 
 // pages links to the page that follows.

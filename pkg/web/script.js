@@ -22,24 +22,51 @@
     setTimeout(() => { button.textContent = label; said.textContent = '' }, 1500);
   };
 
-  // Each code is there to be copied; in the catalogue the last of a row is Markdown.
+  const element = (name, properties, ...children) => {
+    const e = Object.assign(document.createElement(name), properties);
+    e.append(...children);
+    return e;
+  };
+
+  // The Markdown of a badge goes into a box that opens, with the badge itself.
+  // Closed, it asks for no image.
+  const addBoxes = root => {
+    for (const code of root.querySelectorAll('#results td:last-child > code')) {
+      const src = code.textContent.match(/\(https?:\/\/[^/]*(.*)\)/)[1];
+      const cell = code.parentNode;
+      cell.append(element('details', { name: 'badge' },
+        element('summary', { textContent: 'Badge', ariaLabel: 'Badge of ' + cell.parentNode.cells[0].textContent }),
+        element('div', {}, element('img', { loading: 'lazy', alt: '', src }), code)));
+    }
+  };
+
+  // Each code is there to be copied. What is in a box is Markdown.
   const addButtons = root => {
     for (const code of root.querySelectorAll('code')) {
-      const button = document.createElement('button');
-      const markdown = code.matches('#results td:last-child code');
       const text = code.textContent;
-      button.type = 'button';
-      button.textContent = markdown ? 'Copy Markdown' : 'Copy';
-      button.setAttribute('aria-label', button.textContent + (markdown ? ' of ' + code.closest('tr').cells[0].textContent : ' ' + text));
+      const what = code.closest('details') ? 'Markdown of ' + code.closest('tr').cells[0].textContent : text;
+      const button = element('button', { type: 'button', textContent: 'Copy', ariaLabel: 'Copy ' + what });
       button.onclick = () => copy(button, text);
       code.after(button);
     }
   };
-  document.documentElement.className = 'scripted';
-  addButtons(document);
+
+  const enhance = root => {
+    addBoxes(root);
+    addButtons(root);
+  };
+  enhance(document);
+
+  // A box closes like a menu.
+  const closeBox = event => {
+    const open = document.querySelector('details[name][open]');
+    if (!open || event.type === 'click' && open.contains(event.target)) return;
+    open.open = false;
+    if (event.type === 'keydown') open.querySelector('summary').focus();
+  };
+  addEventListener('click', closeBox);
 
   const input = document.getElementById('q');
-  if (!input) return;
   let results = document.getElementById('results');
   const words = () => input.value.toLowerCase().split(/\s+/).filter(Boolean);
 
@@ -51,7 +78,7 @@
       row.hidden = !all.every(word => name.includes(word));
       n += !row.hidden;
     }
-    for (const list of results.querySelectorAll('.list')) list.hidden = all.length > 0;
+    for (const part of results.querySelectorAll('.list, h2')) part.hidden = all.length > 0;
     document.getElementById('count').textContent = n === 1 ? '1 repository' : n + ' repositories';
   };
 
@@ -69,7 +96,7 @@
         if (!found) throw new Error(answer.status);
         results.replaceWith(found);
         results = found;
-        addButtons(results);
+        enhance(results);
         said.textContent = document.getElementById('count').textContent;
         history.replaceState(null, '', url);
       } catch (error) {
@@ -78,18 +105,23 @@
     }, 250);
   };
   const search = () => 'all' in results.dataset ? filter() : ask();
-  input.addEventListener('input', search);
-  if (input.value && 'all' in results.dataset) filter();
-  input.form.addEventListener('submit', event => {
-    event.preventDefault();
-    search();
-  });
+  // Other pages have no results: there the form sends what was typed.
+  if (results) {
+    input.addEventListener('input', search);
+    if (input.value && 'all' in results.dataset) filter();
+    input.form.addEventListener('submit', event => {
+      event.preventDefault();
+      search();
+    });
+  }
   addEventListener('keydown', event => {
     if (event.key === '/' && !/^(INPUT|TEXTAREA)$/.test(document.activeElement.tagName) && !event.ctrlKey && !event.metaKey && !event.altKey) {
       event.preventDefault();
       input.select();
     }
-    if (event.key === 'Escape' && document.activeElement === input) {
+    if (event.key !== 'Escape') return;
+    closeBox(event);
+    if (document.activeElement === input && results) {
       input.value = '';
       search();
     }

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"net/url"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -25,10 +26,25 @@ import (
 // escape just as well where, as here, no value stands in a script or a style.
 
 //go:embed style.css
-var style string
+var styleFile string
 
 //go:embed script.js
-var script string
+var scriptFile string
+
+// What stands in each page.
+var style, script = short(styleFile), short(scriptFile)
+
+// short is code without indentation and without lines that are comments: a
+// fifth of the script.
+func short(code string) string {
+	var b strings.Builder
+	for line := range strings.Lines(code) {
+		if line = strings.TrimLeft(line, " "); line != "\n" && !strings.HasPrefix(line, "//") {
+			b.WriteString(line)
+		}
+	}
+	return b.String()
+}
 
 // Policy is the Content-Security-Policy of all pages: their own style and script,
 // badges and searches of their own origin, and nothing else.
@@ -56,8 +72,18 @@ func path(name string) string { return (&url.URL{Path: "/" + name}).EscapedPath(
 
 func repositoryPath(name string) string { return path(name) + "?format=html" }
 
-// page draws one around its main part.
-func page(title string, main ...g.Node) []byte {
+func badgePath(name, parameters string) string { return path(name) + "?format=svg" + parameters }
+
+// badge is the Markdown of a drawn badge.
+func (s Site) badge(name, parameters string) string {
+	return markdown(name, s.URL+badgePath(name, parameters))
+}
+
+func markdown(alt, url string) string { return "![" + alt + "](" + url + ")" }
+
+// page draws one around its main part: search is what stands in the search box,
+// asJSON where programs find the same.
+func page(title, search, asJSON string, main ...g.Node) []byte {
 	var buf bytes.Buffer
 	err := h.Doctype(h.HTML(h.Lang("en"),
 		h.Head(
@@ -69,8 +95,20 @@ func page(title string, main ...g.Node) []byte {
 			h.StyleEl(g.Raw(style)),
 		),
 		h.Body(
-			h.Header(h.A(h.Href("/"), g.Text("ocireffer"))),
+			h.Header(
+				h.A(h.Href("/"), g.Text("ocireffer")),
+				h.Form(h.Role("search"), h.Action("/"),
+					h.Label(h.For("q"), h.Class("unseen"), g.Text("Search repositories")),
+					h.Input(h.Type("search"), h.ID("q"), h.Name("q"), h.Value(search), h.Placeholder("Search repositories"),
+						h.AutoComplete("off"), g.Attr("spellcheck", "false"), g.Attr("aria-keyshortcuts", "/")),
+					h.Button(g.Text("Search")),
+				),
+			),
 			h.Main(main...),
+			h.Footer(
+				h.A(h.Href(asJSON), g.Text("The same as JSON")),
+				h.A(h.Href("/api/openapi.json"), g.Text("Description of the API")),
+			),
 			h.P(h.Role("status"), h.ID("said"), h.Class("unseen")),
 			h.Script(g.Raw(script)),
 		),
@@ -84,13 +122,14 @@ func page(title string, main ...g.Node) []byte {
 // code is a text to copy.
 func code(text string) g.Node { return h.Code(g.Text(text)) }
 
-// when is the cell of a table that says how long ago t was, and exactly on hover.
-func when(now, t time.Time) g.Node {
-	return h.Td(h.Title(t.UTC().Format("2006-01-02 15:04:05 UTC")), g.Text(ago(now.Sub(t))))
+// ago is the cell of a table that says how long before now t was, and exactly on
+// hover.
+func ago(now, t time.Time, more ...g.Node) g.Node {
+	return h.Td(h.Title(t.UTC().Format("2006-01-02 15:04:05 UTC")), g.Text(age(now.Sub(t))), g.Group(more))
 }
 
-// ago says how long ago something was.
-func ago(d time.Duration) string {
+// age is a duration up to now, in its greatest unit.
+func age(d time.Duration) string {
 	const day = 24 * time.Hour
 	for _, unit := range []struct {
 		name string
@@ -131,7 +170,7 @@ type Problem struct {
 
 // HTML draws the page.
 func (p Problem) HTML() []byte {
-	return page(p.Title+" · ocireffer",
+	return page(p.Title+" · ocireffer", "", "/api/repositories",
 		h.H1(g.Text(p.Title)),
 		h.P(g.Text(p.Text)),
 		h.P(h.A(h.Href("/"), g.Text("All repositories"))),

@@ -88,21 +88,24 @@ func TestCatalogIsCompleteWithoutScript(t *testing.T) {
 		}
 	}
 	rows := texts(elements(t, page, "tr"))
-	if len(rows) != 4 || !strings.Contains(rows[1], "0.18.12 days ago") || rows[3] != "team/soonnot yet published" {
+	if len(rows) != 4 || !strings.Contains(rows[1], "0.18.12 days ago![") || rows[3] != "team/soonnot yet published" {
 		t.Errorf("rows = %q", rows)
 	}
 	if lists := elements(t, page, "section"); len(lists) != 1 || lists[0].text != "officialcapability-providers-0 0.18.1soon not yet published" {
 		t.Errorf("lists = %+v", lists)
 	}
-	var titles, links []string
-	for _, e := range elements(t, page, "") {
-		titles = append(titles, e.attr["title"])
-		links = append(links, e.attr["href"])
+	var titles []string
+	for _, cell := range elements(t, page, "td") {
+		titles = append(titles, cell.attr["title"])
 	}
 	if !slices.Contains(titles, "2026-11-22 11:00:00 UTC") {
-		t.Errorf("nothing has the exact time as its title: %q", titles)
+		t.Errorf("no cell has the exact time as its title: %q", titles)
 	}
-	for _, want := range []string{"/capability-providers-1?format=html", "/?category=official"} {
+	var links []string
+	for _, e := range elements(t, page, "a") {
+		links = append(links, e.attr["href"])
+	}
+	for _, want := range []string{"/capability-providers-1?format=html", "/?category=official", "/api/repositories", "/api/openapi.json"} {
 		if !slices.Contains(links, want) {
 			t.Errorf("no link to %s: %q", want, links)
 		}
@@ -115,7 +118,7 @@ func TestCatalogStates(t *testing.T) {
 		want []string
 		not  []string
 	}{
-		"empty": {Catalog{Site: site}, []string{"Nothing has been pushed yet", "az acr webhook create", site.URL + "/api/azurehook"}, []string{"<form", "<table"}},
+		"empty": {Catalog{Site: site}, []string{"Nothing has been pushed yet", "az acr webhook create", site.URL + "/api/azurehook"}, []string{"<table"}},
 		"empty but for a list": {Catalog{Site: site, Lists: []Category{{"official", []store.Entry{{Name: "soon"}}}}},
 			[]string{"Nothing has been pushed yet", "soon"}, []string{"<table"}},
 		"all":             {Catalog{Site: site, Entries: entries(1)}, []string{`data-all`, "1 repository<"}, []string{"<nav"}},
@@ -124,7 +127,7 @@ func TestCatalogStates(t *testing.T) {
 		"nothing found":   {Catalog{Site: site, Search: `a "b" <c>`}, []string{"No repository has all of these words in its name", `value="a &#34;b&#34; &lt;c&gt;"`, ">All repositories</a>"}, []string{"<table", "<c>", "data-all"}},
 		"more found":      {Catalog{Site: site, Search: "a&b", Entries: entries(2), Next: "abc"}, []string{`href="/?next=abc&amp;q=a%26b"`}, []string{"data-all"}},
 		"more found, end": {Catalog{Site: site, Search: "a&b", Entries: entries(2), Later: true}, []string{`href="/?q=a%26b"`}, []string{"Next page"}},
-		"category":        {Catalog{Site: site, Category: "official", Entries: entries(2)}, []string{"<h2>official</h2>", "2 repositories<"}, []string{"data-all"}},
+		"category":        {Catalog{Site: site, Category: "official", Entries: entries(2)}, []string{"<h1>official</h1>", "2 repositories<"}, []string{"data-all"}},
 	} {
 		body := string(c.page.HTML())
 		_, body, _ = strings.Cut(body, "<body>")
@@ -160,7 +163,7 @@ func TestRepositoryPage(t *testing.T) {
 		t.Errorf("%d scripts: %+v", len(scripts), scripts[1:])
 	}
 	rows := texts(elements(t, page, "tr"))
-	if got, want := rows[len(rows)-1], "a.azurecr.io/team/app:v1.21.2.0sha256:"+strings.Repeat("01", 32)+"2.2 kB2 days ago"; got != want {
+	if got, want := rows[len(rows)-1], "a.azurecr.io/team/app:v1.21.2.0sha256:"+strings.Repeat("01", 32)+"2.2 kB2 days ago 2026-11-22 11:00 UTC"; got != want {
 		t.Errorf("row = %q, want %q", got, want)
 	}
 	if images := elements(t, page, "img"); len(images) != len(kinds) || images[1].attr["src"] != "/team/app?format=svg&sort=semver" {
@@ -172,6 +175,10 @@ func TestRepositoryPage(t *testing.T) {
 	later := Repository{Site: site, Name: "team/app", References: []store.Push{odd}, Later: true}.HTML()
 	if !bytes.Contains(later, []byte(`href="/team/app?format=html">Newest<`)) || len(elements(t, later, "img")) > 0 {
 		t.Errorf("later page: %s", later)
+	}
+	gone := Repository{Site: site, Name: "team/app", Later: true}.HTML()
+	if !bytes.Contains(gone, []byte("None is older.")) || len(elements(t, gone, "table")) > 0 {
+		t.Errorf("later page, of which all is gone by now: %s", gone)
 	}
 }
 
@@ -212,15 +219,15 @@ func TestCatalogIsSmall(t *testing.T) {
 	t.Logf("100 repositories take %d bytes, none %d", n, len(Catalog{Site: site}.HTML()))
 }
 
-func TestAgo(t *testing.T) {
+func TestAge(t *testing.T) {
 	const day = 24 * time.Hour
 	for d, want := range map[time.Duration]string{
 		-time.Hour: "just now", 0: "just now", 59 * time.Second: "just now", time.Minute: "1 minute ago", 59 * time.Minute: "59 minutes ago",
 		time.Hour: "1 hour ago", 23 * time.Hour: "23 hours ago", day: "1 day ago", 29 * day: "29 days ago", 30 * day: "1 month ago",
 		364 * day: "12 months ago", 365 * day: "1 year ago", 3000 * day: "8 years ago",
 	} {
-		if got := ago(d); got != want {
-			t.Errorf("ago(%s) = %q, want %q", d, got, want)
+		if got := age(d); got != want {
+			t.Errorf("age(%s) = %q, want %q", d, got, want)
 		}
 	}
 }
