@@ -7,6 +7,7 @@ DynamoDB Local that holds the table on port 8000)
 """
 import base64
 import concurrent.futures
+import gzip
 import http.client
 import json
 import os
@@ -44,6 +45,13 @@ def compare(how, case, status, headers, body):
     print(f"{'FAIL' if wrong else 'ok  '} {how} {case['event']}", *wrong, sep="\n     " if wrong else " ", flush=True)
 
 
+def text(body, headers):
+    """The body as a reader sees it."""
+    if "gzip" in (headers.get("Content-Encoding") or headers.get("content-encoding") or ""):
+        body = gzip.decompress(body)
+    return body.decode()
+
+
 def invoke(case):
     run = subprocess.run(
         [SAM, "local", "invoke", case["function"], "-e", f"events/{case['event']}", "--skip-pull-image"],
@@ -53,7 +61,10 @@ def invoke(case):
     except (IndexError, ValueError):
         print(run.stdout, run.stderr, sep="\n")
         answer = {"statusCode": None, "headers": {}, "body": None}
-    compare("invoke", case, answer["statusCode"], answer["headers"], answer["body"])
+    body = answer["body"]
+    if answer.get("isBase64Encoded"):
+        body = text(base64.b64decode(body), answer["headers"])
+    compare("invoke", case, answer["statusCode"], answer["headers"], body)
 
 
 def request(case):
@@ -69,7 +80,8 @@ def request(case):
     connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=60)
     connection.request(event["requestContext"]["http"]["method"], target, body, headers)
     answer = connection.getresponse()
-    compare("start-api", case, answer.status, dict(answer.getheaders()), answer.read().decode())
+    answer_headers = dict(answer.getheaders())
+    compare("start-api", case, answer.status, answer_headers, text(answer.read(), answer_headers))
 
 
 with open("events/answers.json") as f:

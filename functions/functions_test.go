@@ -5,7 +5,9 @@ package functions_test
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -30,6 +32,7 @@ import (
 	"ocireffer/pkg/gateway"
 	"ocireffer/pkg/ingest"
 	"ocireffer/pkg/lookup"
+	"ocireffer/pkg/openapi"
 	"ocireffer/pkg/requestlog"
 	"ocireffer/pkg/store"
 	"ocireffer/pkg/store/bolt"
@@ -311,12 +314,13 @@ func replay(t *testing.T, write, read http.Handler) (events []string) {
 				t.Fatal(err)
 			}
 			got, err := gateway.Lambda(functions[s.Function])(t.Context(), event)
-			right := got.Body == s.Body
+			body := text(t, got)
+			right := body == s.Body
 			if s.Contains != nil {
-				right = !slices.ContainsFunc(s.Contains, func(text string) bool { return !strings.Contains(got.Body, text) })
+				right = !slices.ContainsFunc(s.Contains, func(text string) bool { return !strings.Contains(body, text) })
 			}
 			if err != nil || got.StatusCode != s.Status || !right {
-				t.Errorf("answer = %d %q, %v, want %d %q", got.StatusCode, got.Body, err, s.Status, s.Body)
+				t.Errorf("answer = %d %q, %v, want %d %q", got.StatusCode, body, err, s.Status, s.Body)
 			}
 			for name, want := range s.Headers {
 				if got.Headers[http.CanonicalHeaderKey(name)] != want {
@@ -326,6 +330,28 @@ func replay(t *testing.T, write, read http.Handler) (events []string) {
 		})
 	}
 	return events
+}
+
+// text is the body of an answer as a reader sees it.
+func text(t *testing.T, answer lambdaevents.APIGatewayV2HTTPResponse) string {
+	t.Helper()
+	body := []byte(answer.Body)
+	var err error
+	if answer.IsBase64Encoded {
+		if body, err = base64.StdEncoding.DecodeString(answer.Body); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if answer.Headers["Content-Encoding"] == "gzip" {
+		r, err := gzip.NewReader(bytes.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if body, err = io.ReadAll(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return string(body)
 }
 
 // TestSampleEvents replays events/ with the handlers of both functions over one
@@ -581,6 +607,39 @@ func TestTemplateRoutesAreTheHandlers(t *testing.T) {
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s: routes: -code +template\n%s", function, diff)
 		}
+	}
+}
+
+// TestDescriptionHasTheRoutes: the OpenAPI description has all routes of both
+// functions, and no other.
+func TestDescriptionHasTheRoutes(t *testing.T) {
+	var description struct {
+		Paths map[string]map[string]struct{ OperationID string }
+	}
+	if err := json.Unmarshal([]byte(openapi.Document), &description); err != nil {
+		t.Fatal(err)
+	}
+	var got, want []string
+	ids := map[string]string{}
+	for path, methods := range description.Paths {
+		for method, operation := range methods {
+			route := strings.ToUpper(method) + " " + path
+			got = append(got, route)
+			if other, ok := ids[operation.OperationID]; ok || operation.OperationID == "" {
+				t.Errorf("%s has the operationId %q, as has %s", route, operation.OperationID, other)
+			}
+			ids[operation.OperationID] = route
+		}
+	}
+	for _, routes := range []gateway.Routes{ingest.New(ingest.Settings{}, nil, nil), lookup.New(lookup.Settings{}, nil)} {
+		for key := range routes {
+			want = append(want, strings.ReplaceAll(key, "+}", "}"))
+		}
+	}
+	slices.Sort(got)
+	slices.Sort(want)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("routes: -code +description\n%s", diff)
 	}
 }
 

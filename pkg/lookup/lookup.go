@@ -15,6 +15,7 @@ import (
 
 	"ocireffer/pkg/badge"
 	"ocireffer/pkg/gateway"
+	"ocireffer/pkg/openapi"
 	"ocireffer/pkg/reference"
 	"ocireffer/pkg/requestlog"
 	"ocireffer/pkg/store"
@@ -28,6 +29,7 @@ func New(s Settings, db store.Reader) gateway.Routes {
 		"GET /api/repositories/{name+}":  h.references,
 		"GET /api/categories":            h.categories,
 		"GET /api/categories/{category}": h.category,
+		"GET /api/openapi.json":          h.description,
 		"GET /":                          h.catalog,
 		"HEAD /":                         h.catalog,
 		"GET /{name+}":                   h.name,
@@ -82,6 +84,11 @@ func (h *handler) name(w http.ResponseWriter, r *http.Request) {
 		a.contentType, a.body = "application/json", b.JSON()
 	}
 	h.write(w, r, a)
+}
+
+// description answers GET /api/openapi.json.
+func (h *handler) description(w http.ResponseWriter, r *http.Request) {
+	h.write(w, r, answer{status: http.StatusOK, contentType: "application/json", body: []byte(openapi.Document), outcome: "found"})
 }
 
 var errNoDigest = errors.New("no digest is known")
