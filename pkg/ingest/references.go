@@ -53,12 +53,13 @@ func (h *handler) putReference(w http.ResponseWriter, r *http.Request) {
 
 // readByHand reads a body into p. An error names the field that is wrong.
 func readByHand(body []byte, p *store.Push) error {
-	var b byHand
-	if err := json.Unmarshal(body, &b); err != nil {
-		var wrongType *json.UnmarshalTypeError
-		if errors.As(err, &wrongType) && wrongType.Field != "" {
-			return fmt.Errorf("%s is not a string", wrongType.Field)
-		}
+	var b *byHand // nil after the JSON null
+	err := json.Unmarshal(body, &b)
+	var wrongType *json.UnmarshalTypeError
+	if errors.As(err, &wrongType) && wrongType.Field != "" {
+		return fmt.Errorf("%s is not a string", wrongType.Field)
+	}
+	if err != nil || b == nil {
 		return errors.New("the body is not a JSON object")
 	}
 	if b.Name != nil {

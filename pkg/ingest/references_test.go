@@ -60,6 +60,7 @@ func TestReferencesByHand(t *testing.T) {
 	for body, text := range map[string]string{
 		"x":                                   "the body is not a JSON object",
 		"[]":                                  "the body is not a JSON object",
+		" null ":                              "the body is not a JSON object",
 		`{"name":1}`:                          "name is not a string",
 		`{"name":"A"}`:                        `name: repository "A" is not an OCI name`,
 		`{"name":""}`:                         `name: repository "" is not an OCI name`,

@@ -107,8 +107,9 @@ func (w World) Event(base string) *rapid.Generator[Event] {
 	})
 }
 
-// pick is the model: what a store must answer after events, however they came.
-func pick(events []Event, q store.Query) (best store.Push, found bool) {
+// live is the model: the references of a name that a store must have after
+// events, however they came.
+func live(events []Event, name string) (all []store.Push) {
 	type register struct {
 		name      string
 		reference reference.Reference
@@ -124,11 +125,21 @@ func pick(events []Event, q store.Query) (best store.Push, found bool) {
 		}
 	}
 	for _, p := range newest {
-		counts := slices.Contains(p.Names(), q.Name) && (q.Match == nil || q.Match(p.Reference.Tag))
+		counts := slices.Contains(p.Names(), name)
 		for _, e := range events {
 			counts = counts && (e.Delete == nil || !e.Delete.Reaches(p))
 		}
-		if counts && (!found || compare(q.Order, p, best) > 0) {
+		if counts {
+			all = append(all, p)
+		}
+	}
+	return all
+}
+
+// pick is the one of the model's references that q asks for.
+func pick(events []Event, q store.Query) (best store.Push, found bool) {
+	for _, p := range live(events, q.Name) {
+		if (q.Match == nil || q.Match(p.Reference.Tag)) && (!found || compare(q.Order, p, best) > 0) {
 			best, found = p, true
 		}
 	}
@@ -241,8 +252,24 @@ func CheckEntry(t *rapid.T, s store.Reader, name string, events []Event) {
 }
 
 // CheckName wants s to answer as the model for one name, in every order, of all
-// tags and of some, after events.
+// tags and of some, and to list its references, after events.
 func CheckName(t *rapid.T, s store.Reader, name string, events []Event) {
+	want := live(events, name)
+	slices.SortFunc(want, func(p, q store.Push) int { return compare(store.ByPushed, q, p) })
+	var got []store.Push
+	for after, more := "", true; more; {
+		page, m, err := s.References(t.Context(), name, after, 2)
+		if err != nil {
+			t.Fatalf("References(%s): %v", name, err)
+		}
+		for _, p := range page {
+			got, after = append(got, p), p.Keys().Pushed
+		}
+		more = m
+	}
+	if diff := gocmp.Diff(want, got); diff != "" {
+		t.Fatalf("References(%s): -want +got\n%s", name, diff)
+	}
 	for _, order := range orders {
 		for what, match := range map[string]func(string) bool{"all": nil, "without .": func(tag string) bool { return !strings.Contains(tag, ".") }} {
 			q := store.Query{Name: name, Order: order, Match: match}
