@@ -71,7 +71,15 @@ type referenceJSON struct {
 
 // repositories answers GET /api/repositories.
 func (h *handler) repositories(w http.ResponseWriter, r *http.Request) {
-	h.jsonPage(w, r, func(ctx context.Context, after string, limit int) (any, error) {
+	h.json(w, r, func(ctx context.Context) (any, error) {
+		limit, err := parseLimit(r.URL.Query())
+		if err != nil {
+			return nil, err
+		}
+		after, err := parseNext(r.URL.Query())
+		if err != nil {
+			return nil, err
+		}
 		entries, more, err := h.db.Repositories(ctx, store.Listing{After: after, Limit: limit})
 		if err != nil {
 			return nil, err
@@ -140,12 +148,12 @@ func (h *handler) members(ctx context.Context, category string) ([]store.Entry, 
 
 // references answers GET /api/repositories/{name+}.
 func (h *handler) references(w http.ResponseWriter, r *http.Request) {
-	h.jsonPage(w, r, func(ctx context.Context, after string, limit int) (any, error) {
-		name, err := h.parseName(r)
+	h.json(w, r, func(ctx context.Context) (any, error) {
+		limit, err := parseLimit(r.URL.Query())
 		if err != nil {
 			return nil, err
 		}
-		pushes, more, err := h.listReferences(ctx, name, after, limit)
+		found, err := h.referencePage(ctx, r, limit)
 		if err != nil {
 			return nil, err
 		}
@@ -153,8 +161,8 @@ func (h *handler) references(w http.ResponseWriter, r *http.Request) {
 			Name       string          `json:"name"`
 			References []referenceJSON `json:"references"`
 			Next       string          `json:"next,omitempty"`
-		}{Name: name, References: []referenceJSON{}} // not nil, which JSON would call null
-		for _, p := range pushes {
+		}{found.name, []referenceJSON{}, found.next} // not nil, which JSON would call null
+		for _, p := range found.pushes {
 			ref := referenceJSON{
 				Reference: p.Reference.String(),
 				Registry:  p.Reference.Registry,
@@ -169,36 +177,42 @@ func (h *handler) references(w http.ResponseWriter, r *http.Request) {
 			}
 			page.References = append(page.References, ref)
 		}
-		if more {
-			page.Next = token(pushes[len(pushes)-1].Keys().Pushed)
-		}
 		return page, nil
 	})
 }
 
-// listReferences is a page of a name's references. It is empty only where those
-// that followed after are gone by now; a name that has none at all is not found.
-func (h *handler) listReferences(ctx context.Context, name, after string, limit int) (pushes []store.Push, more bool, err error) {
-	pushes, more, err = h.db.References(ctx, name, after, limit)
-	if err != nil || len(pushes) > 0 {
-		return pushes, more, err
-	}
-	if after == "" {
-		return nil, false, store.ErrNotFound
-	}
-	_, err = h.db.Pick(ctx, store.Query{Name: name})
-	return nil, false, err
+// referencePage is a page of a name's references, newest first.
+type referencePage struct {
+	name   string
+	pushes []store.Push // none only where those that followed the page before are gone by now
+	later  bool         // it is not the first page
+	next   string       // token of the next page, if there is one
 }
 
-// jsonPage answers with a page of JSON that list makes.
-func (h *handler) jsonPage(w http.ResponseWriter, r *http.Request, list func(ctx context.Context, after string, limit int) (any, error)) {
-	h.json(w, r, func(ctx context.Context) (any, error) {
-		after, limit, err := parsePage(r.URL.Query())
-		if err != nil {
-			return nil, err
-		}
-		return list(ctx, after, limit)
-	})
+// referencePage reads the page that r asks for. A name that has no reference at all
+// is not found.
+func (h *handler) referencePage(ctx context.Context, r *http.Request, limit int) (page referencePage, err error) {
+	after, err := parseNext(r.URL.Query())
+	if err != nil {
+		return page, err
+	}
+	page.later = after != ""
+	if page.name, err = h.parseName(r); err != nil {
+		return page, err
+	}
+	pushes, more, err := h.db.References(ctx, page.name, after, limit)
+	switch {
+	case err != nil:
+		return page, err
+	case more:
+		page.next = token(pushes[len(pushes)-1].Keys().Pushed)
+	case len(pushes) == 0 && page.later:
+		_, err = h.db.Pick(ctx, store.Query{Name: page.name})
+	case len(pushes) == 0:
+		err = store.ErrNotFound
+	}
+	page.pushes = pushes
+	return page, err
 }
 
 // json answers with what find gives, or with its error.
@@ -225,16 +239,17 @@ func (h *handler) json(w http.ResponseWriter, r *http.Request, find func(ctx con
 	h.write(w, r, a)
 }
 
-// parsePage reads where a page begins and how many entries it may have.
-func parsePage(values url.Values) (after string, limit int, err error) {
-	limit = defaultLimit
-	if v := parameter(values, "limit"); v != "" {
-		if limit, err = strconv.Atoi(v); err != nil || limit < 1 || limit > maxLimit {
-			return "", 0, &queryError{"limit"}
-		}
+// parseLimit reads how many entries a page may have.
+func parseLimit(values url.Values) (int, error) {
+	v := parameter(values, "limit")
+	if v == "" {
+		return defaultLimit, nil
 	}
-	after, err = parseNext(values)
-	return after, limit, err
+	limit, err := strconv.Atoi(v)
+	if err != nil || limit < 1 || limit > maxLimit {
+		return 0, &queryError{"limit"}
+	}
+	return limit, nil
 }
 
 // parseNext reads behind which key a page begins.

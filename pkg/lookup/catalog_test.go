@@ -3,6 +3,8 @@ package lookup_test
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -13,16 +15,21 @@ import (
 	"ocireffer/pkg/store"
 )
 
+// wantJSON gives a function that asks h and wants an answer.
+func wantJSON(t *testing.T, h http.Handler) func(target string, status int, body string) {
+	return func(target string, status int, body string) {
+		t.Helper()
+		w := do(h, "GET", target)
+		if w.Code != status || w.Body.String() != body || w.Header().Get("Content-Type") != "application/json" || w.Header().Get("Access-Control-Allow-Origin") != "*" {
+			t.Errorf("GET %s = %d %s, want %d %s", target, w.Code, w.Body, status, body)
+		}
+	}
+}
+
 func TestRepositoriesJSON(t *testing.T) {
 	onBoth(t, func(t *testing.T, db store.Store) {
 		h := lookup.New(defaults(t), db)
-		want := func(target string, status int, body string) {
-			t.Helper()
-			w := do(h, "GET", target)
-			if w.Code != status || w.Body.String() != body || w.Header().Get("Content-Type") != "application/json" || w.Header().Get("Access-Control-Allow-Origin") != "*" {
-				t.Errorf("GET %s = %d %s, want %d %s", target, w.Code, w.Body, status, body)
-			}
-		}
+		want := wantJSON(t, h)
 		want("/api/repositories", 200, `{"repositories":[]}`)
 		want("/api/repositories/wash", 404, `{"error":"Provider not yet published"}`)
 		pushAll(t, db, []store.Push{
@@ -31,9 +38,9 @@ func TestRepositoriesJSON(t *testing.T) {
 			{Reference: reference.Reference{Registry: "b.azurecr.io", Repository: "wash", Tag: "latest"}, Size: store.UnknownSize, PushedAt: time.Date(2023, 7, 4, 0, 0, 0, 0, time.UTC)},
 			{Reference: reference.Reference{Registry: "a.azurecr.io", Repository: "team/app", Tag: "x"}, Size: store.UnknownSize, PushedAt: time.Date(2023, 7, 4, 0, 0, 0, 0, time.UTC)},
 		})
-		want("/api/repositories", 200, `{"repositories":[`+
-			`{"name":"team/app","registry":"a.azurecr.io","reference":"a.azurecr.io/team/app:x","tag":"x","pushedAt":"2023-07-04T00:00:00Z"},`+
-			`{"name":"wash","registry":"b.azurecr.io","reference":"b.azurecr.io/wash:latest","tag":"latest","pushedAt":"2023-07-04T00:00:00Z","version":"1.0.0"}]}`)
+		app := `{"name":"team/app","registry":"a.azurecr.io","reference":"a.azurecr.io/team/app:x","tag":"x","pushedAt":"2023-07-04T00:00:00Z"}`
+		wash := `{"name":"wash","registry":"b.azurecr.io","reference":"b.azurecr.io/wash:latest","tag":"latest","pushedAt":"2023-07-04T00:00:00Z","version":"1.0.0"}`
+		want("/api/repositories", 200, `{"repositories":[`+app+`,`+wash+`]}`)
 		want("/api/repositories/wash", 200, `{"name":"wash","references":[`+
 			`{"reference":"b.azurecr.io/wash:latest","registry":"b.azurecr.io","tag":"latest","pushedAt":"2023-07-04T00:00:00Z"},`+
 			`{"reference":"a.azurecr.io/wash:v1.0","registry":"a.azurecr.io","tag":"v1.0","digest":"sha256:0000000000000000000000000000000000000000000000000000000000000001",`+
@@ -45,22 +52,38 @@ func TestRepositoriesJSON(t *testing.T) {
 			want("/api/repositories?"+query, 400, `{"error":"invalid query parameter: limit"}`)
 			want("/api/repositories/wash?"+query, 400, `{"error":"invalid query parameter: limit"}`)
 		}
-		for _, query := range []string{"next=x", "next=%00", "next=MQ", "next=MQo"} {
+		for _, query := range []string{"next=x", "next=%00", "next=MQ", "next=MQo", "next=&next=x"} {
 			want("/api/repositories?"+query, 400, `{"error":"invalid query parameter: next"}`)
+			want("/api/repositories/wash?"+query, 400, `{"error":"invalid query parameter: next"}`)
 		}
+		// An empty parameter is none, and the first of several counts.
+		want("/api/repositories?limit=&next=", 200, `{"repositories":[`+app+`,`+wash+`]}`)
+		want("/api/repositories?limit=&limit=1&limit=x", 200, `{"repositories":[`+app+`],"next":"MXRlYW0vYXBw"}`)
+
+		// What followed a page may be gone when it is asked for.
+		var page struct{ Next string }
+		if err := json.Unmarshal(do(h, "GET", "/api/repositories/wash?limit=1").Body.Bytes(), &page); err != nil {
+			t.Fatal(err)
+		}
+		remove := func(tag string) {
+			d := store.Delete{Registry: map[string]string{"v1.0": "a.azurecr.io", "latest": "b.azurecr.io"}[tag], Repository: "wash", Tag: tag, DeletedAt: time.Now(), ReceivedAt: time.Now()}
+			if _, err := db.Delete(t.Context(), d); err != nil {
+				t.Fatal(err)
+			}
+		}
+		remove("v1.0")
+		want("/api/repositories/wash?next="+page.Next, 200, `{"name":"wash","references":[]}`)
+		if w := do(h, "GET", "/wash?format=html&next="+page.Next); w.Code != 200 || !strings.Contains(w.Body.String(), "None is older.") {
+			t.Errorf("a later page without references = %d %s", w.Code, w.Body)
+		}
+		remove("latest")
+		want("/api/repositories/wash?next="+page.Next, 404, `{"error":"Provider not yet published"}`)
 	})
 }
 
 func TestCategoriesJSON(t *testing.T) {
 	onBoth(t, func(t *testing.T, db store.Store) {
-		h := lookup.New(defaults(t), db)
-		want := func(target string, status int, body string) {
-			t.Helper()
-			w := do(h, "GET", target)
-			if w.Code != status || w.Body.String() != body || w.Header().Get("Content-Type") != "application/json" || w.Header().Get("Access-Control-Allow-Origin") != "*" {
-				t.Errorf("GET %s = %d %s, want %d %s", target, w.Code, w.Body, status, body)
-			}
-		}
+		want := wantJSON(t, lookup.New(defaults(t), db))
 		want("/api/categories", 200, `{"categories":[]}`)
 		want("/api/categories/official", 404, `{"error":"No such category"}`)
 		want("/api/categories/Official", 404, `{"error":"No such category"}`)

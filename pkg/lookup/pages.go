@@ -115,22 +115,11 @@ func (h *handler) repository(w http.ResponseWriter, r *http.Request, err error) 
 		if err != nil {
 			return nil, err
 		}
-		after, err := parseNext(r.URL.Query())
+		found, err := h.referencePage(ctx, r, pageReferences)
 		if err != nil {
 			return nil, err
 		}
-		name, err := h.parseName(r)
-		if err != nil {
-			return nil, err
-		}
-		pushes, more, err := h.listReferences(ctx, name, after, pageReferences)
-		if err != nil {
-			return nil, err
-		}
-		page := web.Repository{Site: site, Name: name, References: pushes, Later: after != ""}
-		if more {
-			page.Next = token(pushes[len(pushes)-1].Keys().Pushed)
-		}
+		page := web.Repository{Site: site, Name: found.name, References: found.pushes, Later: found.later, Next: found.next}
 		return page.HTML(), nil
 	})
 }
