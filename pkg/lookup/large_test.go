@@ -38,6 +38,9 @@ var (
 // the first page; the same with references, and with JSON. With -v it says what
 // each answer takes.
 func TestManyRepositories(t *testing.T) {
+	if testing.Short() {
+		*repositories = min(*repositories, 1050)
+	}
 	t.Run("bolt", func(t *testing.T) {
 		db, err := bolt.OpenTemporary()
 		if err != nil {
