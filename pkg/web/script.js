@@ -59,7 +59,7 @@
 
   // A box closes like a menu.
   const closeBox = event => {
-    const open = document.querySelector('details[name][open]');
+    const open = document.querySelector('td > details[open]');
     if (!open || event.type === 'click' && open.contains(event.target)) return;
     open.open = false;
     if (event.type === 'keydown') open.querySelector('summary').focus();
@@ -115,10 +115,6 @@
     });
   }
   addEventListener('keydown', event => {
-    if (event.key === '/' && !/^(INPUT|TEXTAREA)$/.test(document.activeElement.tagName) && !event.ctrlKey && !event.metaKey && !event.altKey) {
-      event.preventDefault();
-      input.select();
-    }
     if (event.key !== 'Escape') return;
     closeBox(event);
     if (document.activeElement === input && results) {

@@ -101,7 +101,7 @@ func page(title, search, asJSON string, main ...g.Node) []byte {
 				h.Form(h.Role("search"), h.Action("/"),
 					h.Label(h.For("q"), h.Class("unseen"), g.Text("Search repositories")),
 					h.Input(h.Type("search"), h.ID("q"), h.Name("q"), h.Value(search), h.Placeholder("Search repositories"),
-						h.AutoComplete("off"), g.Attr("spellcheck", "false"), g.Attr("aria-keyshortcuts", "/")),
+						h.AutoComplete("off"), g.Attr("spellcheck", "false")),
 					h.Button(g.Text("Search")),
 				),
 			),
