@@ -37,7 +37,7 @@ func (c Catalog) HTML() []byte {
 	title := "Repositories"
 	switch {
 	case c.Search != "":
-		title = "With “" + c.Search + "” in their names"
+		title = "Repositories with “" + c.Search + "”"
 	case c.Category != "":
 		title = c.Category
 	}
