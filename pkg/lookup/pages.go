@@ -18,6 +18,7 @@ import (
 const (
 	pageRepositories = 1000
 	pageReferences   = 200
+	pageMembers      = 50 // of each curated list on the first page; its own page has all
 )
 
 // maxWords is how many words a search may have.
@@ -84,8 +85,9 @@ func (h *handler) everything(ctx context.Context, page *web.Catalog) error {
 	for _, e := range page.Entries {
 		known[e.Name] = e
 	}
+	shown, more := firstMembers(members)
 	var missing []string
-	for _, m := range members {
+	for _, m := range shown {
 		if _, ok := known[m.Name]; !ok {
 			known[m.Name] = store.Entry{Name: m.Name}
 			missing = append(missing, m.Name)
@@ -98,14 +100,32 @@ func (h *handler) everything(ctx context.Context, page *web.Catalog) error {
 	for _, e := range entries {
 		known[e.Name] = e
 	}
-	for _, m := range members {
+	for _, m := range shown {
 		if n := len(page.Lists); n == 0 || page.Lists[n-1].Name != m.Category {
-			page.Lists = append(page.Lists, web.Category{Name: m.Category})
+			page.Lists = append(page.Lists, web.Category{Name: m.Category, More: more[m.Category]})
 		}
 		list := &page.Lists[len(page.Lists)-1]
 		list.Members = append(list.Members, known[m.Name])
 	}
 	return nil
+}
+
+// firstMembers are those that the first page shows of each category, and how many
+// more it has.
+func firstMembers(members []store.Member) (shown []store.Member, more map[string]int) {
+	more = map[string]int{}
+	n := 0 // of this category so far
+	for i, m := range members {
+		if i == 0 || members[i-1].Category != m.Category {
+			n = 0
+		}
+		if n++; n > pageMembers {
+			more[m.Category]++
+			continue
+		}
+		shown = append(shown, m)
+	}
+	return shown, more
 }
 
 // repository answers GET /{name}?format=html, unless err tells what is wrong with

@@ -75,6 +75,30 @@ func TestPages(t *testing.T) {
 	})
 }
 
+// TestLongListIsShortenedOnTheFirstPage: all of it is on its own page.
+func TestLongListIsShortenedOnTheFirstPage(t *testing.T) {
+	db := open(t)
+	for i := range 70 {
+		m := store.Member{Category: "long", Name: fmt.Sprintf("app-%02d", i)}
+		if err := db.Categorize(t.Context(), store.Membership{Member: m, At: time.Now()}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := db.Categorize(t.Context(), store.Membership{Member: store.Member{Category: "short", Name: "app-69"}, At: time.Now()}); err != nil {
+		t.Fatal(err)
+	}
+	h := lookup.New(defaults(t), db)
+	for target, want := range map[string]struct {
+		members int
+		more    string
+	}{"/": {51, "and 20 more"}, "/?category=long": {70, "70 repositories"}} {
+		w := do(h, "GET", target)
+		if n := strings.Count(w.Body.String(), "not yet published"); n != want.members || !strings.Contains(w.Body.String(), want.more) {
+			t.Errorf("GET %s: %d members, want %d and %q", target, n, want.members, want.more)
+		}
+	}
+}
+
 // failingReads is a store all of whose reads fail.
 type failingReads struct{}
 

@@ -3,6 +3,7 @@ package web
 import (
 	"cmp"
 	"net/url"
+	"strconv"
 
 	g "maragu.dev/gomponents"
 	h "maragu.dev/gomponents/html"
@@ -26,6 +27,7 @@ type Catalog struct {
 type Category struct {
 	Name    string
 	Members []store.Entry
+	More    int // how many members it has beside these
 }
 
 // HTML draws the page.
@@ -86,12 +88,15 @@ func (c Catalog) found() string {
 func (c Catalog) list(l Category) g.Node {
 	return h.Section(h.Aria("labelledby", "list-"+l.Name), h.Class("list"),
 		h.H2(h.ID("list-"+l.Name), h.A(h.Href("/?category="+l.Name), g.Text(l.Name))),
-		h.Ul(g.Map(l.Members, func(e store.Entry) g.Node {
-			if !e.Published() {
-				return h.Li(g.Text(e.Name), h.Small(g.Text(" not yet published")))
-			}
-			return h.Li(h.A(h.Href(repositoryPath(e.Name)), g.Text(e.Name)), h.Small(g.Text(" "+cmp.Or(e.Version, e.Newest.Reference.Tag))))
-		})),
+		h.Ul(
+			g.Map(l.Members, func(e store.Entry) g.Node {
+				if !e.Published() {
+					return h.Li(g.Text(e.Name), h.Small(g.Text(" not yet published")))
+				}
+				return h.Li(h.A(h.Href(repositoryPath(e.Name)), g.Text(e.Name)), h.Small(g.Text(" "+cmp.Or(e.Version, e.Newest.Reference.Tag))))
+			}),
+			g.If(l.More > 0, h.Li(h.A(h.Href("/?category="+l.Name), g.Text("and "+strconv.Itoa(l.More)+" more")))),
+		),
 	)
 }
 

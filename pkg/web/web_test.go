@@ -77,7 +77,7 @@ func texts(elements []element) (all []string) {
 }
 
 func TestCatalogIsCompleteWithoutScript(t *testing.T) {
-	page := Catalog{Site: site, Entries: append(entries(2), store.Entry{Name: "team/soon"}), Lists: []Category{{"official", []store.Entry{entries(1)[0], {Name: "soon"}}}}}.HTML()
+	page := Catalog{Site: site, Entries: append(entries(2), store.Entry{Name: "team/soon"}), Lists: []Category{{"official", []store.Entry{entries(1)[0], {Name: "soon"}}, 7}}}.HTML()
 	codes := texts(elements(t, page, "code"))
 	for _, want := range []string{
 		"wasmcloud.azurecr.io/capability-providers-1:0.18.1",
@@ -91,7 +91,7 @@ func TestCatalogIsCompleteWithoutScript(t *testing.T) {
 	if len(rows) != 4 || !strings.Contains(rows[1], "0.18.12 days ago![") || rows[3] != "team/soonnot yet published" {
 		t.Errorf("rows = %q", rows)
 	}
-	if lists := elements(t, page, "section"); len(lists) != 1 || lists[0].text != "officialcapability-providers-0 0.18.1soon not yet published" {
+	if lists := elements(t, page, "section"); len(lists) != 1 || lists[0].text != "officialcapability-providers-0 0.18.1soon not yet publishedand 7 more" {
 		t.Errorf("lists = %+v", lists)
 	}
 	var titles []string
@@ -119,7 +119,7 @@ func TestCatalogStates(t *testing.T) {
 		not  []string
 	}{
 		"empty": {Catalog{Site: site}, []string{"Nothing has been pushed yet", "az acr webhook create", site.URL + "/api/azurehook"}, []string{"<table"}},
-		"empty but for a list": {Catalog{Site: site, Lists: []Category{{"official", []store.Entry{{Name: "soon"}}}}},
+		"empty but for a list": {Catalog{Site: site, Lists: []Category{{"official", []store.Entry{{Name: "soon"}}, 0}}},
 			[]string{"Nothing has been pushed yet", "soon"}, []string{"<table"}},
 		"all":             {Catalog{Site: site, Entries: entries(1)}, []string{`data-all`, "1 repository<"}, []string{"<nav"}},
 		"first of many":   {Catalog{Site: site, Entries: entries(2), Next: "abc"}, []string{`href="/?next=abc"`, "2 repositories on this page, more follow"}, []string{"data-all", "First page"}},
@@ -210,7 +210,7 @@ func TestCatalogIsSmall(t *testing.T) {
 	const most = 50_000
 	c := Catalog{Site: site, Entries: entries(100)}
 	for i := range 2 {
-		c.Lists = append(c.Lists, Category{fmt.Sprintf("category-%d", i), c.Entries[10*i : 10*i+10]})
+		c.Lists = append(c.Lists, Category{fmt.Sprintf("category-%d", i), c.Entries[10*i : 10*i+10], 0})
 	}
 	n := len(c.HTML())
 	if n >= most {
