@@ -85,12 +85,14 @@ func (h *handler) everything(ctx context.Context, page *web.Catalog) error {
 	for _, e := range page.Entries {
 		known[e.Name] = e
 	}
-	shown, more := firstMembers(members)
+	page.Lists = lists(members)
 	var missing []string
-	for _, m := range shown {
-		if _, ok := known[m.Name]; !ok {
-			known[m.Name] = store.Entry{Name: m.Name}
-			missing = append(missing, m.Name)
+	for _, list := range page.Lists {
+		for _, e := range list.Members {
+			if _, ok := known[e.Name]; !ok {
+				known[e.Name] = e
+				missing = append(missing, e.Name)
+			}
 		}
 	}
 	entries, err := h.db.Entries(ctx, missing)
@@ -100,32 +102,28 @@ func (h *handler) everything(ctx context.Context, page *web.Catalog) error {
 	for _, e := range entries {
 		known[e.Name] = e
 	}
-	for _, m := range shown {
-		if n := len(page.Lists); n == 0 || page.Lists[n-1].Name != m.Category {
-			page.Lists = append(page.Lists, web.Category{Name: m.Category, More: more[m.Category]})
+	for _, list := range page.Lists {
+		for i, e := range list.Members {
+			list.Members[i] = known[e.Name]
 		}
-		list := &page.Lists[len(page.Lists)-1]
-		list.Members = append(list.Members, known[m.Name])
 	}
 	return nil
 }
 
-// firstMembers are those that the first page shows of each category, and how many
-// more it has.
-func firstMembers(members []store.Member) (shown []store.Member, more map[string]int) {
-	more = map[string]int{}
-	n := 0 // of this category so far
-	for i, m := range members {
-		if i == 0 || members[i-1].Category != m.Category {
-			n = 0
+// lists are the categories of members, of which each shows its first by name.
+func lists(members []store.Member) (all []web.Category) {
+	for _, m := range members {
+		if n := len(all); n == 0 || all[n-1].Name != m.Category {
+			all = append(all, web.Category{Name: m.Category})
 		}
-		if n++; n > pageMembers {
-			more[m.Category]++
+		list := &all[len(all)-1]
+		if len(list.Members) == pageMembers {
+			list.More++
 			continue
 		}
-		shown = append(shown, m)
+		list.Members = append(list.Members, store.Entry{Name: m.Name})
 	}
-	return shown, more
+	return all
 }
 
 // repository answers GET /{name}?format=html, unless err tells what is wrong with
