@@ -27,30 +27,28 @@ import (
 // style.
 
 //go:embed style.css
-var styleFile string
+var style string
 
 //go:embed script.js
 var scriptFile string
 
-// What stands in each page.
-var style, script = short(styleFile), short(scriptFile)
-
-// short is code without indentation and without lines that are comments: a
-// fifth of the script.
-func short(code string) string {
+// script is the script as it stands in a page: without indentation and without
+// lines that are comments, a fifth of it. A badge needs none, so it is made for the
+// first page, not at the start.
+var script = sync.OnceValue(func() string {
 	var b strings.Builder
-	for line := range strings.Lines(code) {
+	for line := range strings.Lines(scriptFile) {
 		if line = strings.TrimLeft(line, " "); line != "\n" && !strings.HasPrefix(line, "//") {
 			b.WriteString(line)
 		}
 	}
 	return b.String()
-}
+})
 
 // Policy is the Content-Security-Policy of all pages: their own style and script,
 // badges and searches of their own origin, and nothing else.
 var Policy = sync.OnceValue(func() string {
-	return "default-src 'none'; style-src '" + hash(style) + "'; script-src '" + hash(script) + "'; img-src 'self' data:; " +
+	return "default-src 'none'; style-src '" + hash(style) + "'; script-src '" + hash(script()) + "'; img-src 'self' data:; " +
 		"connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 })
 
@@ -111,7 +109,7 @@ func page(title, search, asJSON string, main ...g.Node) []byte {
 				h.A(h.Href("/api/openapi.json"), g.Text("Description of the API")),
 			),
 			h.P(h.Role("status"), h.ID("said"), h.Class("unseen")),
-			h.Script(g.Raw(script)),
+			h.Script(g.Raw(script())),
 		),
 	)).Render(&buf)
 	if err != nil {
