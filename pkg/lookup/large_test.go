@@ -3,6 +3,7 @@ package lookup_test
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -38,22 +39,28 @@ var (
 // the first page; the same with references, and with JSON. With -v it says what
 // each answer takes.
 func TestManyRepositories(t *testing.T) {
+	n := *repositories
 	if testing.Short() {
-		*repositories = min(*repositories, 1050)
+		n = min(n, 1050)
 	}
+	names := []string{zoo}
+	for i := range n {
+		names = append(names, fmt.Sprintf("team-%d/app-%05d", i%7, i))
+	}
+	slices.Sort(names)
 	t.Run("bolt", func(t *testing.T) {
 		db, err := bolt.OpenTemporary()
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer db.Close()
-		fillMany(t, db, db)
-		testMany(t, db, nil)
+		fillMany(t, names, db, db)
+		testMany(t, names, db, nil)
 	})
 	t.Run("dynamo", func(t *testing.T) {
 		var meter dynamotest.Meter
 		table := dynamotest.Table(t)
-		bulk := &bulk{client: dynamodb.NewFromConfig(dynamotest.Config(t)), table: table}
+		fast := &bulk{client: dynamodb.NewFromConfig(dynamotest.Config(t)), table: table}
 		open := func(transport http.RoundTripper) store.Store {
 			cfg := dynamotest.Config(t)
 			cfg.HTTPClient = &http.Client{Transport: transport}
@@ -63,21 +70,30 @@ func TestManyRepositories(t *testing.T) {
 			}
 			return db
 		}
-		fillMany(t, open(bulk), open(http.DefaultTransport))
-		if err := bulk.flush(t.Context()); err != nil {
+		fillMany(t, names, open(fast), open(http.DefaultTransport))
+		if err := fast.flush(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		testMany(t, open(&meter), &meter)
+		testMany(t, names, open(&meter), &meter)
 	})
 }
 
 // zoo has references for three pages; no other has.
-const zoo, zooTags = "zoo", 450
+const zoo = "zoo"
 
-func manyPush(repository, tag int) store.Push {
+func tagsOf(name string) int {
+	if name == zoo {
+		return 450
+	}
+	return *tagsOfEach
+}
+
+// manyPush is the push of a name's tag with that number; the last is the newest.
+func manyPush(name string, tag int) store.Push {
+	ref := reference.Reference{Registry: "a.azurecr.io", Repository: name, Tag: fmt.Sprintf("1.%d.0", tag)}
 	return store.Push{
-		Reference: reference.Reference{Registry: "a.azurecr.io", Repository: fmt.Sprintf("team-%d/app-%05d", repository%7, repository), Tag: fmt.Sprintf("1.%d.0", tag)},
-		Digest:    fmt.Sprintf("sha256:%032d%032d", repository, tag),
+		Reference: ref,
+		Digest:    fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(ref.String()))),
 		MediaType: "application/vnd.oci.image.manifest.v1+json",
 		Size:      2203,
 		PushedAt:  time.Date(2023, 7, 3, 12, 0, 0, tag, time.UTC),
@@ -86,34 +102,25 @@ func manyPush(repository, tag int) store.Push {
 
 // fillMany stores the last reference of each repository through last, and the
 // others through others.
-func fillMany(t *testing.T, others, last store.Writer) {
+func fillMany(t *testing.T, names []string, others, last store.Writer) {
 	t.Helper()
 	group, ctx := errgroup.WithContext(t.Context())
 	group.SetLimit(64)
-	push := func(repository string, tag, tags int, p store.Push) {
-		if repository != "" {
-			p.Reference.Repository = repository
+	for _, name := range names {
+		for tag := range tagsOf(name) {
+			db := others
+			if tag == tagsOf(name)-1 {
+				db = last
+			}
+			group.Go(func() error { return db.Push(ctx, manyPush(name, tag)) })
 		}
-		db := others
-		if tag == tags-1 {
-			db = last
-		}
-		group.Go(func() error { return db.Push(ctx, p) })
-	}
-	for r := range *repositories {
-		for tag := range *tagsOfEach {
-			push("", tag, *tagsOfEach, manyPush(r, tag))
-		}
-	}
-	for tag := range zooTags {
-		push(zoo, tag, zooTags, manyPush(0, tag))
 	}
 	if err := group.Wait(); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func testMany(t *testing.T, db store.Reader, meter *dynamotest.Meter) {
+func testMany(t *testing.T, names []string, db store.Reader, meter *dynamotest.Meter) {
 	h := lookup.New(defaults(t), db)
 	get := func(target string) *bytes.Buffer {
 		t.Helper()
@@ -156,12 +163,6 @@ func testMany(t *testing.T, db store.Reader, meter *dynamotest.Meter) {
 		}
 	}
 
-	var names []string
-	for r := range *repositories {
-		names = append(names, manyPush(r, 0).Reference.Repository)
-	}
-	names = append(names, zoo)
-	slices.Sort(names)
 	var ofTeam, app42 []string
 	for _, name := range names {
 		if strings.Contains(name, "team-3/") {
@@ -185,14 +186,14 @@ func testMany(t *testing.T, db store.Reader, meter *dynamotest.Meter) {
 	want("search of nothing", n, found, 1, nil)
 
 	var zooReferences []string
-	for tag := zooTags - 1; tag >= 0; tag-- {
-		zooReferences = append(zooReferences, fmt.Sprintf("a.azurecr.io/zoo:1.%d.0", tag))
+	for tag := tagsOf(zoo) - 1; tag >= 0; tag-- {
+		zooReferences = append(zooReferences, manyPush(zoo, tag).Reference.String())
 	}
 	n, found = pages("/zoo?format=html", regexp.MustCompile(`<tr><th scope="row"><code>(a\.azurecr\.io/zoo:[^<]+)<`))
 	want("/zoo", n, found, 3, zooReferences)
 
 	var listed []string
-	limit := min(1000, *repositories/3)
+	limit := min(1000, len(names)/3)
 	for after := ""; ; {
 		var page struct {
 			Repositories []struct{ Name, Reference, Version string }
@@ -203,8 +204,8 @@ func testMany(t *testing.T, db store.Reader, meter *dynamotest.Meter) {
 		}
 		for _, r := range page.Repositories {
 			listed = append(listed, r.Name)
-			if newest := fmt.Sprintf("1.%d.0", *tagsOfEach-1); r.Name != zoo && (r.Version != newest || r.Reference != "a.azurecr.io/"+r.Name+":"+newest) {
-				t.Fatalf("%+v, want the version %s", r, newest)
+			if newest := manyPush(r.Name, tagsOf(r.Name)-1); r.Version != newest.Version() || r.Reference != newest.Reference.String() {
+				t.Fatalf("%+v, want %s", r, newest.Reference)
 			}
 		}
 		if after = page.Next; after == "" {
@@ -231,7 +232,7 @@ func testMany(t *testing.T, db store.Reader, meter *dynamotest.Meter) {
 	}
 	want("/api/repositories/zoo", 1, references, 1, zooReferences)
 
-	middle := manyPush(*repositories/2, *tagsOfEach-1).Reference
+	middle := manyPush(names[len(names)/2], *tagsOfEach-1).Reference
 	for _, query := range []string{"", "&sort=semver", "&sort=semver&include_prereleases"} {
 		if got := get("/" + middle.Repository + "?format=text" + query).String(); got != middle.String()+"\n" {
 			t.Errorf("newest of %s%s = %s", middle.Repository, query, got)
