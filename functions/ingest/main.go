@@ -3,19 +3,22 @@ package main
 
 import (
 	"context"
+	"errors"
 	"os"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
 
-	"ocireffer/pkg/gateway"
+	"ocireffer/pkg/apigateway"
 	"ocireffer/pkg/ingest"
 	"ocireffer/pkg/requestlog"
+	"ocireffer/pkg/store"
 	"ocireffer/pkg/store/dynamo"
 )
 
-// warmUp bounds what is done before the first event. Azure's 5 s run already.
-const warmUp = 500 * time.Millisecond
+// startTimeout bounds the check of the store before the first event: Azure's 5 s are
+// running already.
+const startTimeout = 500 * time.Millisecond
 
 func main() {
 	log := requestlog.NewJSON(os.Stderr)
@@ -29,12 +32,17 @@ func main() {
 		log.Error("ingest cannot start", "err", err)
 		os.Exit(1)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), warmUp)
+	// Lambda gives a full core until the first event, and a share of one after it: a
+	// TLS handshake is ten times as fast here.
+	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
-	// Lambda gives a full core until the first event, and a share of one after
-	// it: a TLS handshake is made here ten times as fast.
-	if err := db.Warm(ctx); err != nil {
+	err = db.StartWriter(ctx)
+	if errors.Is(err, store.ErrDataVersion) {
+		log.Error("ingest cannot start", "err", err)
+		os.Exit(1)
+	}
+	if err != nil {
 		log.Warn("the first event will be slower", "err", err)
 	}
-	lambda.Start(gateway.Lambda(requestlog.Handler(log, gateway.RequestIDHeader, ingest.New(settings, db, log))))
+	lambda.Start(apigateway.Handler(requestlog.Handler(log, ingest.New(settings, db, log))))
 }

@@ -7,17 +7,18 @@ import (
 	"strings"
 	"time"
 
+	"ocireffer/pkg/event"
 	"ocireffer/pkg/reference"
 	"ocireffer/pkg/store"
 )
 
-// example is a repository of the demonstration.
+// An example is a repository of the demonstration.
 type example struct {
-	name       string // host and repository
-	age        time.Duration
-	every      time.Duration // between one tag's push and the next
-	tags       string        // oldest first; latest behind them is on the last one, too
-	categories string
+	name       string        // registry/repository
+	age        time.Duration // of the last push
+	every      time.Duration // from one push to the next
+	tags       string        // separated by blanks, the oldest first; at the end perhaps latest, which is the last one's manifest
+	categories string        // separated by blanks
 }
 
 const (
@@ -48,51 +49,48 @@ var examples = []example{
 	{"ghcr.io/acme/storefront-worker", 31 * time.Minute, 9 * day, "1.9.0 1.10.0 1.10.1", ""},
 }
 
-// notPublished is in a category, and nowhere else yet.
-var notPublished = store.Member{Category: "capability-providers", Name: "kvnats"}
+// notPublished is in a category, and nothing of it has been pushed yet.
+var notPublished = event.Member{Category: "capability-providers", Name: reference.Name{Repository: "kvnats"}}
 
 // fill puts the examples into db, their times counted back from now.
 func fill(ctx context.Context, db store.Writer, now time.Time) error {
-	members := []store.Member{notPublished}
-	for _, e := range examples {
-		releases, latest := strings.CutSuffix(e.tags, " latest")
-		tags := strings.Fields(releases)
-		for i, tag := range tags {
-			at := now.Add(-e.age - time.Duration(len(tags)-1-i)*e.every)
-			if err := pushExample(ctx, db, e.name+":"+tag, e.name+":"+tag, at); err != nil {
-				return err
-			}
-		}
-		if latest {
-			if err := pushExample(ctx, db, e.name+":latest", e.name+":"+tags[len(tags)-1], now.Add(-e.age-time.Second)); err != nil {
-				return err
-			}
-		}
-		_, name, _ := strings.Cut(e.name, "/")
-		for _, category := range strings.Fields(e.categories) {
-			members = append(members, store.Member{Category: category, Name: name})
-		}
+	events := []event.Event{{Membership: &event.Membership{Member: notPublished, At: now}}}
+	for _, example := range examples {
+		events = append(events, example.events(now)...)
 	}
-	for _, m := range members {
-		if err := db.Categorize(ctx, store.Membership{Member: m, At: now}); err != nil {
-			return err
+	for _, e := range events {
+		if _, err := store.Apply(ctx, db, e); err != nil {
+			return fmt.Errorf("store an example: %w", err)
 		}
 	}
 	return nil
 }
 
-// pushExample pushes a reference whose manifest is made up from content.
-func pushExample(ctx context.Context, db store.Writer, ref, content string, at time.Time) error {
-	parsed, err := reference.Parse(ref)
-	if err != nil {
-		return err
+// events returns the pushes and the memberships of e.
+func (e example) events(now time.Time) (events []event.Event) {
+	registry, repository, _ := strings.Cut(e.name, "/")
+	push := func(tag, manifest string, at time.Time) {
+		sum := sha256.Sum256([]byte(e.name + ":" + manifest)) // made up
+		events = append(events, event.Event{Push: &event.Push{
+			Reference: reference.Reference{Registry: registry, Repository: repository, Tag: tag},
+			Digest:    fmt.Sprintf("sha256:%x", sum),
+			MediaType: "application/vnd.oci.image.manifest.v1+json",
+			Size:      800 + int64(sum[0])*9,
+			PushedAt:  at,
+		}})
 	}
-	sum := sha256.Sum256([]byte(content))
-	return db.Push(ctx, store.Push{
-		Reference: parsed,
-		Digest:    fmt.Sprintf("sha256:%x", sum),
-		MediaType: "application/vnd.oci.image.manifest.v1+json",
-		Size:      800 + int64(sum[0])*9,
-		PushedAt:  at,
-	})
+	releases, latest := strings.CutSuffix(e.tags, " latest")
+	tags := strings.Fields(releases)
+	last := len(tags) - 1
+	for i, tag := range tags {
+		push(tag, tag, now.Add(-e.age-time.Duration(last-i)*e.every))
+	}
+	if latest {
+		push("latest", tags[last], now.Add(-e.age-time.Second))
+	}
+	for category := range strings.FieldsSeq(e.categories) {
+		member := event.Member{Category: category, Name: reference.Name{Repository: repository}}
+		events = append(events, event.Event{Membership: &event.Membership{Member: member, At: now}})
+	}
+	return events
 }

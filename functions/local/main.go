@@ -1,5 +1,5 @@
-// Local serves both Lambda functions' handlers on localhost, as the deployed
-// API does, over a store in one file, a DynamoDB table, or examples in memory.
+// Local serves the routes of both Lambda functions on localhost, as the deployed
+// API does, over a store in one file, a DynamoDB table, or examples.
 package main
 
 import (
@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"maps"
 	"net"
 	"net/http"
 	"net/netip"
@@ -23,10 +22,10 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 
-	"ocireffer/pkg/gateway"
 	"ocireffer/pkg/ingest"
 	"ocireffer/pkg/lookup"
 	"ocireffer/pkg/requestlog"
+	"ocireffer/pkg/route"
 	"ocireffer/pkg/store"
 	"ocireffer/pkg/store/bolt"
 	"ocireffer/pkg/store/dynamo"
@@ -36,138 +35,157 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, os.Args[1:], os.LookupEnv, os.Stderr)
 	stop()
-	var usage usageError
-	switch {
-	case err == nil || errors.Is(err, flag.ErrHelp):
-	case errors.As(err, &usage):
-		fmt.Fprintln(os.Stderr, "local:", oneLine(err))
-		os.Exit(2)
-	default:
-		fmt.Fprintln(os.Stderr, "local:", oneLine(err))
-		os.Exit(1)
+	if err == nil || errors.Is(err, flag.ErrHelp) {
+		return
 	}
+	fmt.Fprintln(os.Stderr, "local:", strings.ReplaceAll(err.Error(), "\n", "; "))
+	if _, ok := errors.AsType[usageError](err); ok {
+		os.Exit(2)
+	}
+	os.Exit(1)
 }
 
-// usageError is a wrong flag or variable: the caller's to mend.
+// A usageError is about a wrong flag or environment variable.
 type usageError struct{ error }
 
-func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
+// environment returns a variable's value, and whether it is set.
+type environment = func(name string) (string, bool)
 
-// run serves until ctx ends, then finishes what is being answered.
-func run(ctx context.Context, args []string, env environment, stderr io.Writer) error {
-	flags := flag.NewFlagSet("local", flag.ContinueOnError)
-	flags.SetOutput(io.Discard)
-	addr := flags.String("addr", "localhost:8080", "`host:port` to listen on")
-	file := flags.String("db", "ocireffer.db", "`file` of the embedded store")
-	table := flags.String("dynamodb", "", "DynamoDB `table` to use instead, by the ordinary AWS configuration and AWS_ENDPOINT_URL_DYNAMODB; made if it is missing and the endpoint is a loopback address")
-	demo := flags.Bool("demo", false, "use an in-memory store instead, filled with examples")
-	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
-		flags.SetOutput(stderr)
-		flags.Usage()
+// run serves until ctx ends, then finishes the requests that are being answered.
+func run(ctx context.Context, args []string, env environment, stderr io.Writer) (err error) {
+	options, err := parseFlags(args, stderr)
+	if err != nil {
 		return err
-	} else if err != nil {
-		return usageError{err}
-	}
-	if flags.NArg() > 0 {
-		return usageError{fmt.Errorf("unexpected argument %q: see -h", flags.Arg(0))}
-	}
-	set := map[string]bool{}
-	flags.Visit(func(f *flag.Flag) { set[f.Name] = true })
-	if *demo && (set["db"] || set["dynamodb"]) {
-		return usageError{errors.New("-demo has a store of its own: leave out -db and -dynamodb")}
 	}
 	write, errWrite := ingest.FromEnv(env)
 	read, errRead := lookup.FromEnv(env)
 	if err := errors.Join(errWrite, errRead); err != nil {
 		return usageError{err}
 	}
-	if _, err := net.ResolveTCPAddr("tcp", *addr); err != nil {
-		return usageError{fmt.Errorf("-addr: %w", err)}
-	}
-
-	openStore, name := openFile, *file
-	switch {
-	case *demo:
-		openStore, name = openDemo, "examples, in memory"
-	case *table != "":
-		openStore, name = openTable, *table
-	}
-	db, closeDB, err := openStore(ctx, name, env)
+	db, err := openStore(ctx, options, env)
 	if err != nil {
 		return err
 	}
-	defer closeDB()
-	listener, err := net.Listen("tcp", *addr)
+	defer func() { err = errors.Join(err, db.Close()) }()
+	listener, err := net.Listen("tcp", options.addr)
 	if err != nil {
 		return err
 	}
+	// Nobody but the users of this machine can reach a loopback address.
 	write.WithoutToken = listener.Addr().(*net.TCPAddr).IP.IsLoopback()
 
 	log := slog.New(slog.NewTextHandler(stderr, nil))
-	routes := ingest.New(write, db, log)
-	maps.Copy(routes, lookup.New(read, db))
-	server := &http.Server{
-		Handler:           requestlog.Handler(log, gateway.RequestIDHeader, routes),
-		ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout:       30 * time.Second,
-	}
-	log.Info("listening", "url", "http://"+listener.Addr().String(), "store", name,
-		"writes", writers(write))
-
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener) }()
-	select {
-	case err := <-served:
-		return err
-	case <-ctx.Done():
-	}
-	log.Info("stopping")
-	finish, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
-	return server.Shutdown(finish)
+	log.Info("listening", "url", "http://"+listener.Addr().String(), "store", options.storeName(), "writes", writers(write))
+	return serve(ctx, listener, log, route.Join(ingest.New(write, db, log), lookup.New(read, db)))
 }
 
-// environment gives a variable's value, and whether it is set.
-type environment = func(name string) (string, bool)
+// options are the values of the flags.
+type options struct {
+	addr  string
+	file  string
+	table string // in place of file; empty: none
+	demo  bool   // in place of both
+}
 
-func openFile(_ context.Context, file string, _ environment) (store.Store, func() error, error) {
-	db, err := bolt.Open(file)
+// storeName returns the name of the store in the log.
+func (o options) storeName() string {
+	switch {
+	case o.demo:
+		return "examples"
+	case o.table != "":
+		return o.table
+	default:
+		return o.file
+	}
+}
+
+// parseFlags reads the command line. The text of -h goes to help, and the error is
+// flag.ErrHelp then; any other is a usageError.
+func parseFlags(args []string, help io.Writer) (options, error) {
+	var o options
+	flags := flag.NewFlagSet("local", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	flags.StringVar(&o.addr, "addr", "localhost:8080", "`host:port` to listen on")
+	flags.StringVar(&o.file, "db", "ocireffer.db", "`file` of the embedded store")
+	flags.StringVar(&o.table, "dynamodb", "", "DynamoDB `table` to use instead, by the ordinary AWS configuration and AWS_ENDPOINT_URL_DYNAMODB; made if it is missing and the endpoint is a loopback address")
+	flags.BoolVar(&o.demo, "demo", false, "use a temporary store instead, filled with examples")
+	err := flags.Parse(args)
+	if errors.Is(err, flag.ErrHelp) {
+		flags.SetOutput(help)
+		flags.Usage()
+		return o, err
+	}
 	if err != nil {
-		return nil, nil, err
+		return o, usageError{err}
 	}
-	return db, db.Close, nil
+	if flags.NArg() > 0 {
+		return o, usageError{fmt.Errorf("unexpected argument %q: see -h", flags.Arg(0))}
+	}
+	otherStore := false
+	flags.Visit(func(f *flag.Flag) { otherStore = otherStore || f.Name == "db" || f.Name == "dynamodb" })
+	if o.demo && otherStore {
+		return o, usageError{errors.New("-demo has a store of its own: leave out -db and -dynamodb")}
+	}
+	if _, err := net.ResolveTCPAddr("tcp", o.addr); err != nil {
+		return o, usageError{fmt.Errorf("-addr: %w", err)}
+	}
+	return o, nil
 }
 
-func openDemo(ctx context.Context, _ string, _ environment) (store.Store, func() error, error) {
+// A closingStore is a store that must be closed after use.
+type closingStore interface {
+	store.Store
+	io.Closer
+}
+
+func openStore(ctx context.Context, o options, env environment) (closingStore, error) {
+	switch {
+	case o.demo:
+		return openDemo(ctx)
+	case o.table != "":
+		return openTable(ctx, o.table, env)
+	default:
+		return bolt.Open(o.file)
+	}
+}
+
+func openDemo(ctx context.Context) (closingStore, error) {
 	db, err := bolt.OpenTemporary()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if err := fill(ctx, db, time.Now().UTC()); err != nil {
-		return nil, nil, errors.Join(err, db.Close())
+		return nil, errors.Join(err, db.Close())
 	}
-	return db, db.Close, nil
+	return db, nil
 }
 
-func openTable(ctx context.Context, table string, env environment) (store.Store, func() error, error) {
-	// A client of the SDK's own kind: no other can take in AWS_CA_BUNDLE.
+// A table is a store in DynamoDB, which keeps nothing open.
+type table struct{ *dynamo.DB }
+
+func (table) Close() error { return nil }
+
+func openTable(ctx context.Context, name string, env environment) (closingStore, error) {
+	// LoadDefaultConfig can apply AWS_CA_BUNDLE only to the SDK's own type of client.
 	cfg, err := config.LoadDefaultConfig(ctx, config.WithHTTPClient(awshttp.NewBuildableClient().WithTimeout(dynamo.AttemptTimeout)))
 	if err != nil {
-		return nil, nil, fmt.Errorf("read the AWS configuration: %w", err)
+		return nil, fmt.Errorf("read the AWS configuration: %w", err)
 	}
-	db, err := dynamo.Open(cfg, table)
+	db, err := dynamo.Open(cfg, name)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
+	start := db.StartWriter
 	if endpoint, _ := env("AWS_ENDPOINT_URL_DYNAMODB"); isLoopback(endpoint) {
-		if err := db.Create(ctx); err != nil {
-			return nil, nil, err
-		}
+		start = db.Create
 	}
-	return db, func() error { return nil }, nil
+	if err := start(ctx); err != nil {
+		return nil, err
+	}
+	return table{db}, nil
 }
 
-// isLoopback reports whether endpoint is the URL of this machine itself.
+// isLoopback reports whether endpoint is a URL of this machine itself.
 func isLoopback(endpoint string) bool {
 	u, err := url.Parse(endpoint)
 	if err != nil {
@@ -180,7 +198,7 @@ func isLoopback(endpoint string) bool {
 	return err == nil && ip.IsLoopback()
 }
 
-// writers says who may write.
+// writers returns who may write, for the log.
 func writers(s ingest.Settings) string {
 	switch {
 	case len(s.Tokens) > 0:
@@ -190,4 +208,24 @@ func writers(s ingest.Settings) string {
 	default:
 		return "refused: not a loopback address, and no WEBHOOK_TOKEN_SHA256"
 	}
+}
+
+// serve answers requests until ctx ends, and then those that have begun.
+func serve(ctx context.Context, listener net.Listener, log *slog.Logger, h http.Handler) error {
+	server := &http.Server{
+		Handler:           requestlog.Handler(log, h),
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       30 * time.Second,
+	}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	select {
+	case err := <-served:
+		return err
+	case <-ctx.Done():
+	}
+	log.Info("stopping")
+	finish, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	return server.Shutdown(finish)
 }

@@ -14,22 +14,27 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
-	"ocireffer/pkg/store/dynamo/dynamotest"
+	"go.etcd.io/bbolt"
+
+	"ocireffer/pkg/store"
+	"ocireffer/pkg/store/bolt"
+	"ocireffer/pkg/store/dynamo/dynamolocal"
 )
 
-// TestMain runs the program itself where a test starts this binary as one: it
-// is killed and asked to end as a user's is.
+// TestMain runs the program itself where a test starts this binary as one, so that
+// it can be killed, and asked to end, as a user's is.
 func TestMain(m *testing.M) {
 	if os.Getenv("RUN_LOCAL") != "" {
 		main()
 		return
 	}
-	dynamotest.Main(m)
+	dynamolocal.Main(m)
 }
 
 const (
@@ -39,10 +44,18 @@ const (
 	push    = `{"action":"push","target":{"repository":"wash","tag":"0.18.1"},"request":{"host":"wasmcloud.azurecr.io"}}`
 )
 
-// program is a running local.
+// command returns the program's command line. env are variables as in NAME=value.
+func command(env []string, args ...string) *exec.Cmd {
+	cmd := exec.Command(os.Args[0], args...)
+	cmd.Env = append(append(os.Environ(), "RUN_LOCAL=1"), env...)
+	return cmd
+}
+
+// A program is a running local.
 type program struct {
 	*exec.Cmd
-	url string
+	url       string
+	listening string // its line in the log
 }
 
 var listening = regexp.MustCompile(`msg=listening url=(\S+)`)
@@ -50,8 +63,7 @@ var listening = regexp.MustCompile(`msg=listening url=(\S+)`)
 // start runs the program with a free port and waits until it listens.
 func start(t *testing.T, env []string, args ...string) program {
 	t.Helper()
-	cmd := exec.Command(os.Args[0], append([]string{"-addr", "127.0.0.1:0"}, args...)...)
-	cmd.Env = append(append(os.Environ(), "RUN_LOCAL=1"), env...)
+	cmd := command(env, append([]string{"-addr", "127.0.0.1:0"}, args...)...)
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -63,14 +75,20 @@ func start(t *testing.T, env []string, args ...string) program {
 	for lines := bufio.NewScanner(stderr); lines.Scan(); {
 		if m := listening.FindStringSubmatch(lines.Text()); m != nil {
 			go io.Copy(io.Discard, stderr)
-			return program{cmd, m[1]}
+			return program{cmd, m[1], lines.Text()}
 		}
 	}
 	t.Fatalf("%v ended: %v", cmd, cmd.Wait())
 	return program{}
 }
 
-func (p program) do(t *testing.T, method, path, body string, header ...string) (int, string) {
+// startNew starts the program with a new file.
+func startNew(t *testing.T, env []string, args ...string) program {
+	t.Helper()
+	return start(t, env, append([]string{"-db", filepath.Join(t.TempDir(), "test.db")}, args...)...)
+}
+
+func (p program) do(t *testing.T, method, path, body string, header ...string) (status int, answer string) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), method, p.url+path, strings.NewReader(body))
 	if err != nil {
@@ -98,7 +116,33 @@ func (p program) want(t *testing.T, method, path, body string, status int, want 
 	}
 }
 
-func TestPushAndBadgeSurviveAKill(t *testing.T) {
+// wantExit runs the program and wants it to end with this status and one line on
+// standard error, which has text.
+func wantExit(t *testing.T, cmd *exec.Cmd, status int, text string) {
+	t.Helper()
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	timeout := time.AfterFunc(20*time.Second, func() { cmd.Process.Kill() })
+	defer timeout.Stop()
+	if err := cmd.Run(); err == nil && status != 0 {
+		t.Errorf("%v ended well", cmd)
+	}
+	if got := cmd.ProcessState.ExitCode(); got != status {
+		t.Errorf("%v: exit %d, want %d", cmd, got, status)
+	}
+	if n := strings.Count(stderr.String(), "\n"); n != 1 || !strings.HasPrefix(stderr.String(), "local: ") {
+		t.Errorf("%v wrote %q, want one line that begins with local:", cmd, &stderr)
+	}
+	if !strings.Contains(stderr.String(), text) {
+		t.Errorf("%v wrote %q, want %q in it", cmd, &stderr, text)
+	}
+}
+
+// TestStoredPushSurvivesAKilledProcess shows no more than its name says: the
+// operating system still writes to the disk after its process is gone. package bolt
+// checks that each commit is synced.
+func TestStoredPushSurvivesAKilledProcess(t *testing.T) {
+	t.Parallel()
 	file := filepath.Join(t.TempDir(), "test.db")
 	p := start(t, nil, "-db", file)
 	p.want(t, "GET", "/wash", "", 200, unknown)
@@ -113,8 +157,9 @@ func TestPushAndBadgeSurviveAKill(t *testing.T) {
 	p.want(t, "GET", "/wasmcloud.azurecr.io/wash", "", 200, badge)
 }
 
-// TestDemo: a newcomer sees a catalogue, and can push into it.
-func TestDemo(t *testing.T) {
+// TestDemoShowsACatalogueAndTakesPushes, and leaves no file.
+func TestDemoShowsACatalogueAndTakesPushes(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	p := start(t, []string{"TMPDIR=" + dir}, "-demo")
 	p.want(t, "GET", "/wadm?show=tag&sort=semver&format=text", "", 200, "v0.5.1\n")
@@ -129,15 +174,17 @@ func TestDemo(t *testing.T) {
 	p.want(t, "POST", "/api/azurehook", push, 200, pushed)
 	p.want(t, "GET", "/wash?tag=0.18.1", "", 200, badge)
 	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
-		t.Errorf("it left %v, %v", left, err)
+		t.Errorf("files in the temporary folder: %v, %v, want none", left, err)
 	}
 }
 
-// TestOverDynamoDB: the table is made, and shared with the next start.
-func TestOverDynamoDB(t *testing.T) {
-	env := []string{"AWS_ENDPOINT_URL_DYNAMODB=" + dynamotest.Endpoint(t), "AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test"}
+// TestTableIsCreatedAndReused needs a DynamoDB.
+func TestTableIsCreatedAndReused(t *testing.T) {
+	t.Parallel()
+	env := []string{"AWS_ENDPOINT_URL_DYNAMODB=" + dynamolocal.Endpoint(t), "AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test"}
+	table := fmt.Sprintf("local-test-%d", time.Now().UnixNano())
 	for i := range 2 {
-		p := start(t, env, "-dynamodb", "local-test")
+		p := start(t, env, "-dynamodb", table)
 		if i == 0 {
 			p.want(t, "POST", "/api/azurehook", push, 200, pushed)
 		}
@@ -145,8 +192,9 @@ func TestOverDynamoDB(t *testing.T) {
 	}
 }
 
-func TestAnswersAsTheDeployedAPI(t *testing.T) {
-	p := start(t, nil, "-db", filepath.Join(t.TempDir(), "test.db"))
+func TestAnswersMatchTheDeployedAPI(t *testing.T) {
+	t.Parallel()
+	p := startNew(t, nil)
 	const notFound = `{"message":"Not Found"}`
 	p.want(t, "POST", "/wash", "", 404, notFound)
 	p.want(t, "PUT", "/api/azurehook", "", 404, notFound)
@@ -156,45 +204,74 @@ func TestAnswersAsTheDeployedAPI(t *testing.T) {
 	p.want(t, "GET", "/a/../b", "", 200, unknown)
 }
 
-func TestTokenHoldsHereToo(t *testing.T) {
-	const env = "WEBHOOK_TOKEN_SHA256=60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752" // test2
-	p := start(t, []string{env}, "-db", filepath.Join(t.TempDir(), "test.db"))
-	p.want(t, "POST", "/api/azurehook", push, 401, "Unauthorized")
-	p.want(t, "POST", "/api/azurehook", push, 200, pushed, "Authorization", "Bearer test2")
+func TestWritersDependOnTokenAndAddress(t *testing.T) {
+	t.Parallel()
+	const env = "WEBHOOK_TOKEN_SHA256=60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752" // of test2
+	for name, c := range map[string]struct {
+		env                  []string
+		addr                 string
+		withoutToken, withIt int    // status of a push
+		writes               string // in the log
+	}{
+		"loopback":           {addr: "127.0.0.1:0", withoutToken: 200, withIt: 200, writes: "without a token"},
+		"localhost":          {addr: "localhost:0", withoutToken: 200, withIt: 200, writes: "without a token"},
+		"loopback, token":    {env: []string{env}, addr: "127.0.0.1:0", withoutToken: 401, withIt: 200, writes: "with a token"},
+		"any address":        {addr: "0.0.0.0:0", withoutToken: 401, withIt: 401, writes: "refused: not a loopback address, and no WEBHOOK_TOKEN_SHA256"},
+		"any address, token": {env: []string{env}, addr: "0.0.0.0:0", withoutToken: 401, withIt: 200, writes: "with a token"},
+		"no address at all":  {addr: ":0", withoutToken: 401, withIt: 401, writes: "refused: not a loopback address, and no WEBHOOK_TOKEN_SHA256"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := startNew(t, c.env, "-addr", c.addr)
+			answers := map[int]string{200: pushed, 401: "Unauthorized"}
+			p.want(t, "POST", "/api/azurehook", push, c.withoutToken, answers[c.withoutToken])
+			p.want(t, "POST", "/api/azurehook", push, c.withIt, answers[c.withIt], "Authorization", "Bearer test2")
+			if want := "writes=" + strconv.Quote(c.writes); !strings.Contains(p.listening, want) {
+				t.Errorf("log %q, want %q in it", p.listening, want)
+			}
+		})
+	}
 }
 
-// TestNoTokenBeyondLoopback: where others can reach it, a token is needed.
-func TestNoTokenBeyondLoopback(t *testing.T) {
-	p := start(t, nil, "-db", filepath.Join(t.TempDir(), "test.db"), "-addr", "0.0.0.0:0")
-	p.want(t, "POST", "/api/azurehook", push, 401, "Unauthorized")
+func TestSettingsOfBothSidesAreRead(t *testing.T) {
+	t.Parallel()
+	p := startNew(t, []string{"ALLOWED_REGISTRIES=ghcr.io", "BADGE_LABEL=newest"})
+	p.want(t, "POST", "/api/azurehook", push, 403, "Registry wasmcloud.azurecr.io is not allowed")
+	if _, body := p.do(t, "GET", "/wash", ""); !strings.Contains(body, `"label":"newest"`) {
+		t.Errorf("GET /wash = %s, want the label newest", body)
+	}
 }
 
-func TestSignalsEndItWellAndRequestsAreFinished(t *testing.T) {
+func TestSignalLetsRequestsFinish(t *testing.T) {
+	t.Parallel()
 	for _, signal := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
-		p := start(t, nil, "-db", filepath.Join(t.TempDir(), "test.db"))
-		conn, err := net.Dial("tcp", strings.TrimPrefix(p.url, "http://"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer conn.Close()
-		answer := bufio.NewReader(conn)
-		fmt.Fprintf(conn, "POST /api/azurehook HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\nExpect: 100-continue\r\n\r\n", len(push))
-		// This comes when the handler reads the body, so the request is in work.
-		if line, err := answer.ReadString('\n'); err != nil || !strings.Contains(line, "100") {
-			t.Fatalf("%q, %v, want 100 Continue", line, err)
-		}
-		if err := p.Process.Signal(signal); err != nil {
-			t.Fatal(err)
-		}
-		waitUntilClosed(t, p.url)
-		io.WriteString(conn, push)
-		rest, err := io.ReadAll(answer)
-		if err != nil || !strings.Contains(string(rest), "200 OK") || !strings.HasSuffix(string(rest), pushed) {
-			t.Errorf("%s: the request got %q, %v, want %q", signal, rest, err, pushed)
-		}
-		if err := p.Wait(); err != nil {
-			t.Errorf("%s: %v, want exit 0", signal, err)
-		}
+		t.Run(signal.String(), func(t *testing.T) {
+			t.Parallel()
+			p := startNew(t, nil)
+			conn, err := net.Dial("tcp", strings.TrimPrefix(p.url, "http://"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			answer := bufio.NewReader(conn)
+			fmt.Fprintf(conn, "POST /api/azurehook HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\nExpect: 100-continue\r\n\r\n", len(push))
+			// This comes when the handler reads the body, so the request has begun.
+			if line, err := answer.ReadString('\n'); err != nil || !strings.Contains(line, "100") {
+				t.Fatalf("%q, %v, want 100 Continue", line, err)
+			}
+			if err := p.Process.Signal(signal); err != nil {
+				t.Fatal(err)
+			}
+			waitUntilClosed(t, p.url)
+			io.WriteString(conn, push)
+			rest, err := io.ReadAll(answer)
+			if err != nil || !strings.Contains(string(rest), "200 OK") || !strings.HasSuffix(string(rest), pushed) {
+				t.Errorf("the request got %q, %v, want %q", rest, err, pushed)
+			}
+			if err := p.Wait(); err != nil {
+				t.Errorf("the program ended with %v, want exit 0", err)
+			}
+		})
 	}
 }
 
@@ -203,7 +280,11 @@ func waitUntilClosed(t *testing.T, url string) {
 	t.Helper()
 	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	for {
-		response, err := client.Get(url)
+		r, err := http.NewRequestWithContext(t.Context(), "GET", url, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response, err := client.Do(r)
 		if err != nil {
 			return
 		}
@@ -212,54 +293,121 @@ func waitUntilClosed(t *testing.T, url string) {
 }
 
 func TestMistakesAreOneLineAndExit2(t *testing.T) {
+	t.Parallel()
 	file := filepath.Join(t.TempDir(), "test.db")
-	for _, c := range []struct {
+	for name, c := range map[string]struct {
 		env  string
 		args []string
 		want string
 	}{
-		{"", []string{"-nothing"}, "-nothing"},
-		{"", []string{"-addr", "localhost"}, "-addr"},
-		{"", []string{"-addr", "localhost:99999"}, "-addr"},
-		{"", []string{"-addr", "localhost:http-or-so"}, "-addr"},
-		{"", []string{"wash"}, `"wash"`},
-		{"", []string{"-demo"}, "-demo"},
-		{"CACHE_SECONDS=x", nil, "CACHE_SECONDS"},
-		{"WEBHOOK_TOKEN_SHA256=x,y", nil, "WEBHOOK_TOKEN_SHA256"},
+		"unknown flag":           {args: []string{"-nothing"}, want: "flag provided but not defined: -nothing"},
+		"address without port":   {args: []string{"-addr", "localhost"}, want: "-addr: "},
+		"port too high":          {args: []string{"-addr", "localhost:99999"}, want: "-addr: "},
+		"unknown service":        {args: []string{"-addr", "localhost:http-or-so"}, want: "-addr: "},
+		"argument":               {args: []string{"wash"}, want: `unexpected argument "wash": see -h`},
+		"demo with a file":       {args: []string{"-demo"}, want: "-demo has a store of its own"},
+		"setting of lookup":      {env: "CACHE_SECONDS=x", want: "CACHE_SECONDS"},
+		"settings of ingest":     {env: "WEBHOOK_TOKEN_SHA256=x,y", want: "WEBHOOK_TOKEN_SHA256"},
+		"registry of one word":   {env: "ALLOWED_REGISTRIES=demo", want: `registry "demo" has neither a dot nor a port`},
+		"flag without its value": {args: []string{"-addr"}, want: "-addr"},
 	} {
-		cmd := exec.Command(os.Args[0], append([]string{"-db", file}, c.args...)...)
-		cmd.Env = append(os.Environ(), "RUN_LOCAL=1", c.env)
-		var stderr bytes.Buffer
-		cmd.Stderr = &stderr
-		cmd.Run()
-		if cmd.ProcessState.ExitCode() != 2 || strings.Count(stderr.String(), "\n") != 1 || !strings.Contains(stderr.String(), c.want) {
-			t.Errorf("%v %v: exit %d, %q, want exit 2 and one line with %s", c.env, c.args, cmd.ProcessState.ExitCode(), &stderr, c.want)
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			wantExit(t, command([]string{c.env}, append([]string{"-db", file}, c.args...)...), 2, c.want)
+		})
+	}
+	t.Run("demo with a table", func(t *testing.T) {
+		t.Parallel()
+		wantExit(t, command(nil, "-demo", "-dynamodb", "x"), 2, "-demo has a store of its own")
+	})
+}
+
+func TestNewerDataEndsTheStart(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "test.db")
+	db, err := bolt.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	b, err := bbolt.Open(file, 0o600, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	newer := strconv.Itoa(store.DataVersion + 1)
+	err = b.Update(func(tx *bbolt.Tx) error { return tx.Bucket([]byte("meta")).Put([]byte("version"), []byte(newer)) })
+	if err := errors.Join(err, b.Close()); err != nil {
+		t.Fatal(err)
+	}
+	wantExit(t, command(nil, "-db", file), 1, "run a newer release")
+}
+
+func TestUnusableStoreIsExit1(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	wantExit(t, command(nil, "-db", dir), 1, dir)
+	// Nothing listens on this port, which is not an HTTP server's.
+	env := []string{"AWS_ENDPOINT_URL_DYNAMODB=http://127.0.0.1:1", "AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test"}
+	wantExit(t, command(env, "-dynamodb", "local-test"), 1, "local-test")
+}
+
+func TestHelpNamesTheFlagsAndIsNoError(t *testing.T) {
+	t.Parallel()
+	var stderr bytes.Buffer
+	err := run(t.Context(), []string{"-h"}, os.LookupEnv, &stderr)
+	if !errors.Is(err, flag.ErrHelp) {
+		t.Errorf("run(-h) = %v, want flag.ErrHelp", err)
+	}
+	for _, want := range []string{"-addr host:port", "-db file", "-dynamodb table", "-demo"} {
+		if !strings.Contains(stderr.String(), want) {
+			t.Errorf("help lacks %q: %s", want, &stderr)
 		}
+	}
+	if out, err := command(nil, "-h").CombinedOutput(); err != nil {
+		t.Errorf("-h ends with %v, want exit 0: %s", err, out)
 	}
 }
 
-func TestHelp(t *testing.T) {
-	var stderr bytes.Buffer
-	err := run(t.Context(), []string{"-h"}, os.LookupEnv, &stderr)
-	if !errors.Is(err, flag.ErrHelp) || !strings.Contains(stderr.String(), "-dynamodb table") {
-		t.Errorf("run(-h) = %v, %s", err, &stderr)
+func TestFlagsHaveDefaults(t *testing.T) {
+	t.Parallel()
+	got, err := parseFlags(nil, io.Discard)
+	if want := (options{addr: "localhost:8080", file: "ocireffer.db"}); err != nil || got != want {
+		t.Errorf("parseFlags() = %+v, %v, want %+v", got, err, want)
 	}
 }
 
 func TestPortInUseIsAnError(t *testing.T) {
-	p := start(t, nil, "-db", filepath.Join(t.TempDir(), "a.db"))
+	t.Parallel()
+	p := startNew(t, nil)
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	err := run(ctx, []string{"-db", filepath.Join(t.TempDir(), "b.db"), "-addr", strings.TrimPrefix(p.url, "http://")}, os.LookupEnv, io.Discard)
+	file := filepath.Join(t.TempDir(), "b.db")
+	err := run(ctx, []string{"-db", file, "-addr", strings.TrimPrefix(p.url, "http://")}, os.LookupEnv, io.Discard)
 	if err == nil || !strings.Contains(err.Error(), "address already in use") {
-		t.Errorf("run on a port in use: %v", err)
+		t.Errorf("run on a port in use: %v, want that it is in use", err)
 	}
+	// The store was closed: it can be opened again.
+	db, err := bolt.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	db.Close()
 }
 
 func TestIsLoopback(t *testing.T) {
+	t.Parallel()
 	for endpoint, want := range map[string]bool{
-		"http://localhost:8000": true, "http://127.0.0.1:8000": true, "http://[::1]:8000": true,
-		"": false, "https://dynamodb.us-east-1.amazonaws.com": false, "http://192.0.2.1:8000": false, "http://host.docker.internal:8000": false, "%": false,
+		"http://localhost:8000": true,
+		"http://127.0.0.1:8000": true,
+		"http://[::1]:8000":     true,
+		"":                      false,
+		"https://dynamodb.us-east-1.amazonaws.com": false,
+		"http://192.0.2.1:8000":                    false,
+		"http://localhost.example.com:8000":        false,
+		"http://host.docker.internal:8000":         false,
+		"%":                                        false,
 	} {
 		if got := isLoopback(endpoint); got != want {
 			t.Errorf("isLoopback(%q) = %v, want %v", endpoint, got, want)

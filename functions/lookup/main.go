@@ -9,15 +9,16 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambda"
 
-	"ocireffer/pkg/gateway"
+	"ocireffer/pkg/apigateway"
 	"ocireffer/pkg/lookup"
 	"ocireffer/pkg/requestlog"
 	"ocireffer/pkg/store"
 	"ocireffer/pkg/store/dynamo"
 )
 
-// warmUp bounds what is done before the first event. A reader waits already.
-const warmUp = 500 * time.Millisecond
+// startTimeout bounds the check of the store before the first event: a reader is
+// waiting already.
+const startTimeout = 500 * time.Millisecond
 
 func main() {
 	log := requestlog.NewJSON(os.Stderr)
@@ -31,12 +32,17 @@ func main() {
 		log.Error("lookup cannot start", "err", err)
 		os.Exit(1)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), warmUp)
+	// Lambda gives a full core until the first event, and a share of one after it: a
+	// TLS handshake is ten times as fast here.
+	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
-	// Lambda gives a full core until the first event, and a share of one after
-	// it: a TLS handshake is made here ten times as fast.
-	if _, err := db.Pick(ctx, store.Query{Name: "#warm"}); err != nil && !errors.Is(err, store.ErrNotFound) {
+	err = db.StartReader(ctx)
+	if errors.Is(err, store.ErrDataVersion) {
+		log.Error("lookup cannot start", "err", err)
+		os.Exit(1)
+	}
+	if err != nil {
 		log.Warn("the first event will be slower", "err", err)
 	}
-	lambda.Start(gateway.Lambda(requestlog.Handler(log, gateway.RequestIDHeader, lookup.New(settings, db))))
+	lambda.Start(apigateway.Handler(requestlog.Handler(log, lookup.New(settings, db))))
 }

@@ -1,5 +1,5 @@
-// Package badge draws badges: as the JSON that a shields.io endpoint badge
-// reads. What a badge says is decided by who asks for it.
+// Package badge draws badges: as the JSON from which shields.io draws one, and as an
+// SVG image of its own. What a badge says is its caller's decision.
 package badge
 
 import (
@@ -7,31 +7,31 @@ import (
 	"encoding/json"
 )
 
-// A Badge is what one says and how it looks.
+// A Badge is a label and a message, side by side.
 type Badge struct {
-	Label   string
+	Label   string // empty: the message stands alone
 	Message string // must not be empty: shields.io refuses such a badge
-	Color   string // a hex triplet without #, or a name that shields.io knows
-	Logo    string // a slug of Simple Icons; empty: none
-	IsError bool   // shields.io draws it as an error and keeps it for a shorter time
+	Color   string // of the message's side: three or six hex digits without #, or a name that shields.io knows
+	Logo    string // a slug of Simple Icons, which only shields.io draws; empty: none
+	IsError bool   // shields.io caches an error for a shorter time
 }
 
-// JSON is b by the schema of shields.io's endpoint badge, which refuses unknown
+// JSON returns b by the schema of shields.io's endpoint badge, which refuses unknown
 // keys: https://shields.io/badges/endpoint-badge.
 func (b Badge) JSON() []byte {
-	var buf bytes.Buffer
-	enc := json.NewEncoder(&buf)
-	enc.SetEscapeHTML(false)
-	// Strings, a number and a truth: this cannot fail.
-	if err := enc.Encode(struct {
+	endpoint := struct {
 		SchemaVersion int    `json:"schemaVersion"`
 		Label         string `json:"label"`
 		Message       string `json:"message"`
 		Color         string `json:"color"`
 		NamedLogo     string `json:"namedLogo,omitempty"`
 		IsError       bool   `json:"isError,omitempty"`
-	}{1, b.Label, b.Message, b.Color, b.Logo, b.IsError}); err != nil {
-		panic(err)
+	}{1, b.Label, b.Message, b.Color, b.Logo, b.IsError}
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(endpoint); err != nil {
+		panic(err) // strings, a number and a bool can be encoded
 	}
 	return bytes.TrimSuffix(buf.Bytes(), []byte("\n"))
 }

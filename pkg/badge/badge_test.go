@@ -1,24 +1,40 @@
 package badge_test
 
 import (
+	"fmt"
 	"testing"
 
 	"ocireffer/pkg/badge"
 )
 
+func ExampleBadge_JSON() {
+	b := badge.Badge{Message: "wasmcloud.azurecr.io/wash:0.18.1", Color: "253746", Logo: "wasmcloud"}
+	fmt.Printf("%s\n", b.JSON())
+	// Output: {"schemaVersion":1,"label":"","message":"wasmcloud.azurecr.io/wash:0.18.1","color":"253746","namedLogo":"wasmcloud"}
+}
+
 func TestJSON(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		badge badge.Badge
 		want  string
 	}{
-		"all": {badge.Badge{Label: "oci", Message: "host/wash:1", Color: "253746", Logo: "wasmcloud"},
-			`{"schemaVersion":1,"label":"oci","message":"host/wash:1","color":"253746","namedLogo":"wasmcloud"}`},
-		"no logo": {badge.Badge{Message: "host/wash:1", Color: "blue"},
-			`{"schemaVersion":1,"label":"","message":"host/wash:1","color":"blue"}`},
-		"error": {badge.Badge{Message: "Provider not yet published", Color: "lightgrey", IsError: true},
-			`{"schemaVersion":1,"label":"","message":"Provider not yet published","color":"lightgrey","isError":true}`},
-		"not escaped": {badge.Badge{Label: "<&>", Message: `"é\`, Color: "x"},
-			`{"schemaVersion":1,"label":"<&>","message":"\"é\\","color":"x"}`},
+		"all": {
+			badge: badge.Badge{Label: "oci", Message: "host/wash:1", Color: "253746", Logo: "wasmcloud"},
+			want:  `{"schemaVersion":1,"label":"oci","message":"host/wash:1","color":"253746","namedLogo":"wasmcloud"}`,
+		},
+		"no logo": {
+			badge: badge.Badge{Message: "host/wash:1", Color: "blue"},
+			want:  `{"schemaVersion":1,"label":"","message":"host/wash:1","color":"blue"}`,
+		},
+		"error": {
+			badge: badge.Badge{Message: "Provider not yet published", Color: "lightgrey", IsError: true},
+			want:  `{"schemaVersion":1,"label":"","message":"Provider not yet published","color":"lightgrey","isError":true}`,
+		},
+		"not escaped": {
+			badge: badge.Badge{Label: "<&>", Message: `"é\`, Color: "x"},
+			want:  `{"schemaVersion":1,"label":"<&>","message":"\"é\\","color":"x"}`,
+		},
 	} {
 		if got := string(c.badge.JSON()); got != c.want {
 			t.Errorf("%s: JSON() = %s, want %s", name, got, c.want)

@@ -14,6 +14,7 @@ var update = flag.Bool("update", false, "draw the README's pictures anew")
 
 // TestPictures: the README's pictures are what is drawn.
 func TestPictures(t *testing.T) {
+	t.Parallel()
 	const color = "253746"
 	for name, b := range map[string]badge.Badge{
 		"reference": {Message: "wasmcloud.azurecr.io/wash:0.18.1", Color: color},

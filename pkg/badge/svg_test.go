@@ -10,6 +10,8 @@ import (
 	"testing"
 	"unicode"
 
+	"github.com/google/go-cmp/cmp"
+
 	"ocireffer/pkg/badge"
 )
 
@@ -21,16 +23,25 @@ type image struct {
 	Role    string   `xml:"role,attr"`
 	Aria    string   `xml:"aria-label,attr"`
 	Title   string   `xml:"title"`
-	Texts   []struct {
-		Fill   string `xml:"fill,attr"`
-		Length int    `xml:"textLength,attr"`
-		X      int    `xml:"x,attr"`
-		Text   string `xml:",chardata"`
-	} `xml:"g>text"`
-	Rects []struct {
-		Fill  string `xml:"fill,attr"`
-		Width int    `xml:"width,attr"`
-	} `xml:"g>rect"`
+	Texts   []text   `xml:"g>text"`
+	Rects   []rect   `xml:"g>rect"`
+}
+
+type text struct {
+	Fill    string `xml:"fill,attr"`
+	Opacity string `xml:"fill-opacity,attr"`
+	Length  int    `xml:"textLength,attr"`
+	X       int    `xml:"x,attr"`
+	Y       int    `xml:"y,attr"`
+	Hidden  string `xml:"aria-hidden,attr"`
+	Text    string `xml:",chardata"`
+}
+
+type rect struct {
+	Fill   string `xml:"fill,attr"`
+	X      int    `xml:"x,attr"`
+	Width  int    `xml:"width,attr"`
+	Height int    `xml:"height,attr"`
 }
 
 func parse(t testing.TB, svg []byte) (i image) {
@@ -41,9 +52,10 @@ func parse(t testing.TB, svg []byte) (i image) {
 	return i
 }
 
-// TestWidthsAreBadgeMakers compares with the widths of the npm package. Those of
-// other scripts than Latin are estimates.
+// TestWidthsAreBadgeMakers compares widths with the npm package's. Scripts other than
+// Latin are estimated.
 func TestWidthsAreBadgeMakers(t *testing.T) {
+	t.Parallel()
 	b, err := os.ReadFile("testdata/widths.json")
 	if err != nil {
 		t.Fatal(err)
@@ -73,60 +85,118 @@ func TestWidthsAreBadgeMakers(t *testing.T) {
 }
 
 func TestSVG(t *testing.T) {
+	t.Parallel()
 	got := parse(t, badge.Badge{Label: "oci", Message: "1.0", Color: "blue", Logo: "docker"}.SVG())
-	if got.Width != 52 || got.Height != 20 || got.Role != "img" || got.Aria != "oci: 1.0" || got.Title != "oci: 1.0" {
-		t.Errorf("SVG = %+v", got)
+	// Widths, middles and lengths are badge-maker's.
+	want := image{XMLName: got.XMLName, Width: 52, Height: 20, Role: "img", Aria: "oci: 1.0", Title: "oci: 1.0",
+		Texts: []text{
+			{Fill: "#010101", Opacity: ".3", Length: 150, X: 135, Y: 150, Hidden: "true", Text: "oci"},
+			{Fill: "#fff", Length: 150, X: 135, Y: 140, Text: "oci"},
+			{Fill: "#010101", Opacity: ".3", Length: 170, X: 375, Y: 150, Hidden: "true", Text: "1.0"},
+			{Fill: "#fff", Length: 170, X: 375, Y: 140, Text: "1.0"},
+		},
+		Rects: []rect{{Fill: "#555", Width: 25, Height: 20}, {Fill: "#007ec6", X: 25, Width: 27, Height: 20}, {Fill: got.Rects[2].Fill, Width: 52, Height: 20}},
 	}
-	if len(got.Rects) != 3 || got.Rects[0].Width != 25 || got.Rects[0].Fill != "#555" || got.Rects[1].Width != 27 || got.Rects[1].Fill != "#007ec6" {
-		t.Errorf("rectangles = %+v, want label and message as badge-maker has them", got.Rects)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("badge with a label: -want +got\n%s", diff)
 	}
-	// The middles and lengths, too, are badge-maker's.
-	for i, want := range []struct{ x, length int }{{135, 150}, {135, 150}, {375, 170}, {375, 170}} {
-		if text := got.Texts[i]; text.X != want.x || text.Length != want.length {
-			t.Errorf("text %d = %+v, want middle %d and length %d", i, text, want.x, want.length)
-		}
-	}
+}
 
-	alone := parse(t, badge.Badge{Message: "1.0", Color: "blue"}.SVG())
-	if alone.Width != 27 || alone.Title != "1.0" || len(alone.Rects) != 2 || len(alone.Texts) != 2 {
-		t.Errorf("SVG without a label = %+v", alone)
+func TestSVGWithoutALabel(t *testing.T) {
+	t.Parallel()
+	for _, label := range []string{"", " "} {
+		got := parse(t, badge.Badge{Label: label, Message: " 1.0 ", Color: "blue"}.SVG())
+		want := image{XMLName: got.XMLName, Width: 27, Height: 20, Role: "img", Aria: "1.0", Title: "1.0",
+			Texts: []text{
+				{Fill: "#010101", Opacity: ".3", Length: 170, X: 135, Y: 150, Hidden: "true", Text: "1.0"},
+				{Fill: "#fff", Length: 170, X: 135, Y: 140, Text: "1.0"},
+			},
+			Rects: []rect{{Fill: "#007ec6", Width: 27, Height: 20}, {Fill: got.Rects[1].Fill, Width: 27, Height: 20}},
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("badge with the label %q: -want +got\n%s", label, diff)
+		}
 	}
 }
 
 func TestColors(t *testing.T) {
+	t.Parallel()
 	for color, want := range map[string]struct{ fill, ink string }{
-		"253746": {"#253746", "#fff"}, "fff": {"#fff", "#333"}, "FFF": {"#FFF", "#333"}, "000": {"#000", "#fff"},
-		"b0b0b0": {"#b0b0b0", "#333"}, "afafaf": {"#afafaf", "#fff"}, // on both sides of 0.69
-		"brightgreen": {"#4c1", "#fff"}, "lightgrey": {"#9f9f9f", "#fff"}, "inactive": {"#9f9f9f", "#fff"}, "red": {"#e05d44", "#fff"}, "blue": {"#007ec6", "#fff"},
-		"rebeccapurple": {"rebeccapurple", "#fff"},
-		"":              {"#9f9f9f", "#fff"}, "#fff": {"#9f9f9f", "#fff"}, "12345": {"#9f9f9f", "#fff"}, `"/><script>`: {"#9f9f9f", "#fff"}, "url(x)": {"#9f9f9f", "#fff"},
+		"253746":        {fill: "#253746", ink: "#fff"},
+		"fff":           {fill: "#fff", ink: "#333"},
+		"FFF":           {fill: "#FFF", ink: "#333"},
+		"000":           {fill: "#000", ink: "#fff"},
+		"b0b0b0":        {fill: "#b0b0b0", ink: "#333"}, // a brightness of 0.690
+		"afafaf":        {fill: "#afafaf", ink: "#fff"}, // and one of 0.686
+		"ff0000":        {fill: "#ff0000", ink: "#fff"},
+		"00ff00":        {fill: "#00ff00", ink: "#fff"},
+		"ffff00":        {fill: "#ffff00", ink: "#333"},
+		"00ffff":        {fill: "#00ffff", ink: "#333"},
+		"ff00ff":        {fill: "#ff00ff", ink: "#fff"},
+		"brightgreen":   {fill: "#4c1", ink: "#fff"},
+		"success":       {fill: "#4c1", ink: "#fff"},
+		"green":         {fill: "#97ca00", ink: "#fff"},
+		"yellowgreen":   {fill: "#a4a61d", ink: "#fff"},
+		"yellow":        {fill: "#dfb317", ink: "#fff"},
+		"orange":        {fill: "#fe7d37", ink: "#fff"},
+		"important":     {fill: "#fe7d37", ink: "#fff"},
+		"red":           {fill: "#e05d44", ink: "#fff"},
+		"critical":      {fill: "#e05d44", ink: "#fff"},
+		"blue":          {fill: "#007ec6", ink: "#fff"},
+		"informational": {fill: "#007ec6", ink: "#fff"},
+		"grey":          {fill: "#555", ink: "#fff"},
+		"gray":          {fill: "#555", ink: "#fff"},
+		"lightgrey":     {fill: "#9f9f9f", ink: "#fff"},
+		"lightgray":     {fill: "#9f9f9f", ink: "#fff"},
+		"inactive":      {fill: "#9f9f9f", ink: "#fff"},
+		"rebeccapurple": {fill: "rebeccapurple", ink: "#fff"},
+		"":              {fill: "#9f9f9f", ink: "#fff"},
+		"#fff":          {fill: "#9f9f9f", ink: "#fff"},
+		"12345":         {fill: "#9f9f9f", ink: "#fff"},
+		"1234567":       {fill: "#9f9f9f", ink: "#fff"},
+		`"/><script>`:   {fill: "#9f9f9f", ink: "#fff"},
+		"url(x)":        {fill: "#9f9f9f", ink: "#fff"},
 	} {
 		got := parse(t, badge.Badge{Message: "x", Color: color}.SVG())
-		if got.Rects[0].Fill != want.fill || got.Texts[1].Fill != want.ink {
-			t.Errorf("colour %q: fill %s with text %s, want %s and %s", color, got.Rects[0].Fill, got.Texts[1].Fill, want.fill, want.ink)
+		if got.Rects[0].Fill != want.fill {
+			t.Errorf("color %q: fill %s, want %s", color, got.Rects[0].Fill, want.fill)
+		}
+		if got.Texts[1].Fill != want.ink {
+			t.Errorf("color %q: text in %s, want %s", color, got.Texts[1].Fill, want.ink)
 		}
 	}
 }
 
 func TestMarkupIsText(t *testing.T) {
-	const hostile = `</title><script>alert("x")</script>&amp;'` + "\x00\x1b\xff\uFFFE"
-	svg := badge.Badge{Label: hostile, Message: hostile, Color: "blue"}.SVG()
-	got := parse(t, svg)
-	if strings.Contains(string(svg), "<script") || !strings.HasPrefix(got.Texts[0].Text, `</title><script>alert("x")</script>&amp;'`) {
-		t.Errorf("SVG = %s", svg)
+	t.Parallel()
+	const hostile = `</title><script>alert("x")</script>&amp;'` + "\x00\x1b\uFFFE\uFFFF.\t.\n.\r."
+	const drawn = `</title><script>alert("x")</script>&amp;'` + "\uFFFD\uFFFD\uFFFD\uFFFD.\t.\n.\n."
+	got := parse(t, badge.Badge{Label: hostile, Message: hostile, Color: "blue"}.SVG())
+	for i, text := range got.Texts {
+		if text.Text != drawn {
+			t.Errorf("text %d is %q, want %q", i, text.Text, drawn)
+		}
+	}
+	if want := drawn + ": " + drawn; got.Title != want {
+		t.Errorf("title %q, want %q", got.Title, want)
 	}
 }
 
 func TestIDsDiffer(t *testing.T) {
+	t.Parallel()
 	id := func(b badge.Badge) string {
 		_, rest, _ := strings.Cut(string(b.SVG()), `clipPath id="`)
 		id, _, _ := strings.Cut(rest, `"`)
 		return id
 	}
-	a := badge.Badge{Message: "1", Color: "blue"}
-	first, again, other := id(a), id(a), id(badge.Badge{Message: "2", Color: "blue"})
-	if first != again || first == other {
-		t.Errorf("ids %s and %s of one badge, %s of another", first, again, other)
+	first := badge.Badge{Message: "1", Color: "blue"}
+	if a, b := id(first), id(first); a != b {
+		t.Errorf("one badge has the ids %s and %s", a, b)
+	}
+	for _, other := range []badge.Badge{{Message: "2", Color: "blue"}, {Message: "1", Color: "red"}, {Label: "1", Message: "1", Color: "blue"}} {
+		if id(first) == id(other) {
+			t.Errorf("%+v and %+v have the same id", first, other)
+		}
 	}
 }
 

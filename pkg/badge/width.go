@@ -1,6 +1,6 @@
 package badge
 
-// Widths of characters in Verdana at 11 px, in hundredths of a pixel, measured.
+// Widths of characters in Verdana at 11 px, in hundredths of a pixel, as measured.
 var (
 	asciiWidths = [...]uint16{ // from the blank to ~
 		387, 433, 505, 900, 699, 1184, 799, 295, 500, 500, 699, 900, 400, 500, 400, 500,
@@ -20,16 +20,14 @@ var (
 	}
 )
 
-// Estimates for other scripts: those of Europe and the Near East with general
-// punctuation, which are about as wide as Latin, and the rest, which is nearly as
-// wide as high.
+// Estimates for other characters.
 const (
-	narrowWidth = 700  // below U+2100
-	wideWidth   = 1070 // Chinese, Korean, emoji
+	narrowWidth = 700  // below U+2100: scripts of Europe and the Near East, punctuation
+	wideWidth   = 1070 // above: Chinese, Korean, emoji
 )
 
-// width is how wide text is in pixels, rounded to an odd number: such a text can
-// be centred on half a pixel, and its letters stand sharp.
+// width returns how wide text is, in pixels, rounded to an odd number: text of such
+// a width is centered on half a pixel, which keeps its letters sharp.
 func width(text string) int {
 	sum := 0
 	for _, r := range text {

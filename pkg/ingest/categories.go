@@ -1,41 +1,43 @@
 package ingest
 
 import (
-	"fmt"
+	"context"
 	"log/slog"
 	"net/http"
 	"time"
 
+	"ocireffer/pkg/event"
 	"ocireffer/pkg/reference"
 	"ocireffer/pkg/requestlog"
-	"ocireffer/pkg/store"
 )
 
-// categorize puts a name into a category, or takes it out. That it was there, or
-// was not, is no matter.
-func (h *handler) categorize(out bool) http.HandlerFunc {
-	outcome := "stored"
-	if out {
-		outcome = "deleted"
+// putMember puts a name into a category, whether or not it is there already.
+func (h *handler) putMember(r *http.Request, _ []byte) (response, error) {
+	return h.categorize(r.Context(), r.PathValue("category"), r.PathValue("name"), false)
+}
+
+// deleteMember removes a name from a category, whether or not it is there.
+func (h *handler) deleteMember(r *http.Request, _ []byte) (response, error) {
+	return h.categorize(r.Context(), r.PathValue("category"), r.PathValue("name"), true)
+}
+
+func (h *handler) categorize(ctx context.Context, category, name string, remove bool) (response, error) {
+	member, err := parseMember(category, name)
+	if err != nil {
+		return response{}, badRequest{err.Error()}
 	}
-	return func(w http.ResponseWriter, r *http.Request) {
-		m := store.Membership{Member: store.Member{Category: r.PathValue("category")}, Out: out, At: time.Now().UTC()}
-		err := store.CheckCategory(m.Member.Category)
-		if err == nil {
-			m.Member.Name, err = reference.Name(r.PathValue("name"))
-		}
-		if err != nil {
-			answer(w, r, result{http.StatusBadRequest, "bad_request", err.Error()})
-			return
-		}
-		requestlog.Add(r.Context(), slog.String("repository", m.Member.Name), slog.String("category", m.Member.Category))
-		ctx, cancel := h.deadline(r)
-		defer cancel()
-		if err := h.db.Categorize(ctx, m); err != nil {
-			requestlog.Add(r.Context(), slog.Any("err", err))
-			answer(w, r, result{http.StatusInternalServerError, "store_failed", fmt.Sprintf("Failed to store %s in %s", m.Member.Name, m.Member.Category)})
-			return
-		}
-		answer(w, r, result{http.StatusNoContent, outcome, ""})
+	requestlog.Add(ctx, slog.String("repository", member.Name.String()), slog.String("category", member.Category))
+	answer, err := h.store(ctx, event.Event{Membership: &event.Membership{Member: member, Removed: remove, At: time.Now().UTC()}})
+	if err != nil {
+		return response{}, notCategorized{member, err}
 	}
+	return answer, nil
+}
+
+func parseMember(category, name string) (event.Member, error) {
+	if err := reference.CheckCategory(category); err != nil {
+		return event.Member{}, err
+	}
+	parsed, err := reference.ParseName(name)
+	return event.Member{Category: category, Name: parsed}, err
 }

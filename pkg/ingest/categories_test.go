@@ -1,7 +1,6 @@
 package ingest_test
 
 import (
-	"errors"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -9,62 +8,87 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"ocireffer/pkg/ingest"
+	"ocireffer/pkg/store"
 )
 
-func TestCategories(t *testing.T) {
+func members(t *testing.T, db store.Reader) (all []string) {
+	t.Helper()
+	found, err := db.Members(t.Context(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range found {
+		all = append(all, m.Category+"/"+m.Name.String())
+	}
+	return all
+}
+
+// TestCategoriesHoldTheNamesPutIntoThem goes through one list of changes.
+func TestCategoriesHoldTheNamesPutIntoThem(t *testing.T) {
+	t.Parallel()
 	db := openBolt(t)
-	s := newServer(ingest.Settings{Tokens: []ingest.TokenHash{hash("token")}}, db)
+	s := newServer(anyone, db)
 	longest := strings.Repeat("a", 63)
 	for _, c := range []struct {
 		method, path string
-		status       int
-		text         string
 		members      []string // afterwards
 	}{
-		{"PUT", "official/wash", 204, "", []string{"official/wash"}},
-		{"PUT", "official/wash", 204, "", []string{"official/wash"}},
-		{"PUT", "official/Acme.azurecr.io:443/team/app", 204, "", []string{"official/acme.azurecr.io:443/team/app", "official/wash"}},
-		{"DELETE", "official/acme.azurecr.io:443/team/app", 204, "", []string{"official/wash"}},
-		{"DELETE", "official/never-there", 204, "", []string{"official/wash"}},
-		{"DELETE", "official/wash", 204, "", nil},
-		{"PUT", "official/wash", 204, "", []string{"official/wash"}},
-		{"PUT", longest + "/a", 204, "", []string{longest + "/a", "official/wash"}},
-		{"DELETE", longest + "/a", 204, "", []string{"official/wash"}},
-		{"PUT", longest + "a/a", 400, `category "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" is not 1 to 63 lower-case letters, digits and hyphens`, []string{"official/wash"}},
-		{"PUT", "Official/wash", 400, `category "Official" is not 1 to 63 lower-case letters, digits and hyphens`, []string{"official/wash"}},
-		{"DELETE", "a_b/wash", 400, `category "a_b" is not 1 to 63 lower-case letters, digits and hyphens`, []string{"official/wash"}},
-		{"PUT", "official/wash:1", 400, "", []string{"official/wash"}},
-		{"DELETE", "official/Not%20a%20name", 400, "", []string{"official/wash"}},
-		{"PUT", "official", 404, "", []string{"official/wash"}},
+		{method: "PUT", path: "official/wash", members: []string{"official/wash"}},
+		{method: "PUT", path: "official/wash", members: []string{"official/wash"}},
+		{method: "PUT", path: "official/Acme.azurecr.io:443/team/app", members: []string{"official/acme.azurecr.io:443/team/app", "official/wash"}},
+		{method: "DELETE", path: "official/acme.azurecr.io:443/team/app", members: []string{"official/wash"}},
+		{method: "DELETE", path: "official/never-there", members: []string{"official/wash"}},
+		{method: "DELETE", path: "official/wash", members: nil},
+		{method: "PUT", path: "official/wash", members: []string{"official/wash"}},
+		{method: "PUT", path: longest + "/a", members: []string{longest + "/a", "official/wash"}},
+		{method: "DELETE", path: longest + "/a", members: []string{"official/wash"}},
 	} {
-		r := httptest.NewRequest(c.method, "/api/categories/"+c.path, nil)
-		r.Header.Set("Authorization", "Bearer token")
-		w := s.do(r)
-		if w.Code != c.status || c.text != "" && w.Body.String() != c.text || c.status == 400 && w.Body.Len() == 0 {
-			t.Errorf("%s %s = %d %q, want %d %q", c.method, c.path, w.Code, w.Body, c.status, c.text)
-		}
-		if c.status == 204 && (w.Body.Len() > 0 || w.Header().Get("Content-Type") != "") {
-			t.Errorf("%s %s: 204 with %q of type %q", c.method, c.path, w.Body, w.Header().Get("Content-Type"))
-		}
-		members, err := db.Members(t.Context(), "")
-		if err != nil {
-			t.Fatal(err)
-		}
-		var got []string
-		for _, m := range members {
-			got = append(got, m.Category+"/"+m.Name)
-		}
-		if diff := cmp.Diff(c.members, got); diff != "" {
+		wantAnswer(t, c.method+" "+c.path, s.do(c.method, "/api/categories/"+c.path, ""), 204, "")
+		if diff := cmp.Diff(c.members, members(t, db)); diff != "" {
 			t.Errorf("members after %s %s: -want +got\n%s", c.method, c.path, diff)
 		}
 	}
+}
+
+func TestBadCategoriesAndNamesAreRefused(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		method, path string
+		status       int
+		text         string // how the answer begins
+	}{
+		"too long":              {method: "PUT", path: strings.Repeat("a", 64) + "/a", status: 400, text: `category "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" is not 1 to 63 lower-case letters, digits and hyphens`},
+		"in upper case":         {method: "PUT", path: "Official/wash", status: 400, text: `category "Official" is not 1 to 63`},
+		"delete from malformed": {method: "DELETE", path: "a_b/wash", status: 400, text: `category "a_b" is not 1 to 63`},
+		"reference":             {method: "PUT", path: "official/wash:1", status: 400, text: `repository "wash:1" is not an OCI name`},
+		"malformed name":        {method: "DELETE", path: "official/Not%20a%20name", status: 400, text: `repository "Not a name" is not an OCI name`},
+		"malformed registry":    {method: "PUT", path: "official/-.io/wash", status: 400, text: `registry "-.io" is not a host`},
+		"no name":               {method: "PUT", path: "official", status: 404, text: `{"message":"Not Found"}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			db := &recorder{}
+			w := newServer(anyone, db).do(c.method, "/api/categories/"+c.path, "")
+			if w.Code != c.status || !strings.HasPrefix(w.Body.String(), c.text) {
+				t.Errorf("%s %s = %d %q, want %d %q", c.method, c.path, w.Code, w.Body, c.status, c.text)
+			}
+			if len(db.events) > 0 {
+				t.Errorf("stored %v, want nothing", db.events)
+			}
+		})
+	}
+}
+
+func TestFailureToStoreAMemberNamesIt(t *testing.T) {
+	t.Parallel()
 	for _, method := range []string{"PUT", "DELETE"} {
-		if w := s.do(httptest.NewRequest(method, "/api/categories/official/other", nil)); w.Code != 401 {
-			t.Errorf("%s without a token: %d", method, w.Code)
-		}
+		w := newServer(anyone, broken).do(method, "/api/categories/official/acme.azurecr.io/wash", "")
+		wantAnswer(t, method, w, 500, "Failed to store acme.azurecr.io/wash in official")
 	}
-	s = newServer(ingest.Settings{WithoutToken: true}, broken{errors.New("planted")})
-	if w := s.do(httptest.NewRequest("PUT", "/api/categories/official/wash", nil)); w.Code != 500 || w.Body.String() != "Failed to store wash in official" {
-		t.Errorf("with a failing store: %d %q", w.Code, w.Body)
-	}
+}
+
+func TestBodyOfAMemberIsIgnored(t *testing.T) {
+	t.Parallel()
+	s := newServer(ingest.Settings{WithoutToken: true}, &recorder{})
+	wantAnswer(t, "PUT", s.serve(httptest.NewRequest("PUT", official, strings.NewReader("not JSON"))), 204, "")
 }

@@ -1,48 +1,54 @@
-// Package ingest takes in what registries report: it checks who calls, has the
-// body read by package acr, puts pushes and deletes into the store, and says
-// what became of each event. References can also be recorded and forgotten by hand,
-// and names put into categories.
+// Package ingest is the write side. It checks that the sender may write, turns
+// requests into events, stores them, and reports the result of each to the sender.
+// Events come from webhooks, which package webhook parses, or are written by hand:
+// references that a CI has pushed, and the members of categories.
 package ingest
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
+	"errors"
 	"io"
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
-	"slices"
-	"strings"
-	"sync"
+	"runtime/debug"
 	"time"
 
-	"ocireffer/pkg/acr"
-	"ocireffer/pkg/gateway"
+	"golang.org/x/sync/errgroup"
+
+	"ocireffer/pkg/event"
 	"ocireffer/pkg/reference"
 	"ocireffer/pkg/requestlog"
+	"ocireffer/pkg/route"
 	"ocireffer/pkg/store"
+	"ocireffer/pkg/webhook"
 )
+
+// Deadline is how long a request may take once its body is read, retries to the
+// store included. Azure waits 5 s for the answer to its native webhook and never
+// sends it again. An answer is promised within 4.5 s, of which a cold start takes
+// some.
+const Deadline = 3 * time.Second
 
 // maxBody is the largest body that is read, in bytes. Azure sends at most 1 MB.
 const maxBody = 1 << 20
 
-// parallel bounds the events of a batch that are stored at once.
+// parallel is how many events of a batch are stored at once.
 const parallel = 16
 
-// New makes the write side: the routes of the ingest function. Log gets the
-// events that could not be stored, each whole in a line of its own.
-func New(s Settings, db store.Writer, log *slog.Logger) gateway.Routes {
+// New returns the routes of the write side. Each event of a webhook that could not
+// be stored is written to log, whole, in a line of its own.
+func New(s Settings, db store.Writer, log *slog.Logger) route.Routes {
 	h := &handler{s, db, log}
-	return gateway.Routes{
-		"POST /api/azurehook":    h.authorized(h.azurehook),
-		"OPTIONS /api/azurehook": h.handshake,
+	return route.Routes{
+		"POST /api/azurehook":    h.authorized(hook{h, "Azure webhook payload"}.receive),
+		"OPTIONS /api/azurehook": handshake,
 
 		"PUT /api/references/{reference+}":    h.authorized(h.putReference),
 		"DELETE /api/references/{reference+}": h.authorized(h.deleteReference),
 
-		"PUT /api/categories/{category}/{name+}":    h.authorized(h.categorize(false)),
-		"DELETE /api/categories/{category}/{name+}": h.authorized(h.categorize(true)),
+		"PUT /api/categories/{category}/{name+}":    h.authorized(h.putMember),
+		"DELETE /api/categories/{category}/{name+}": h.authorized(h.deleteMember),
 	}
 }
 
@@ -52,219 +58,162 @@ type handler struct {
 	log      *slog.Logger
 }
 
-// authorized lets only those through to next who have an accepted token, in the
-// Authorization header or, as Event Grid can send no other, in the query.
-func (h *handler) authorized(next http.HandlerFunc) http.HandlerFunc {
+// An endpoint answers a request that has been let through. It gets the request's
+// body, and a context that ends at the deadline.
+type endpoint func(r *http.Request, body []byte) (response, error)
+
+// authorized returns a handler that calls next for those who may write.
+func (h *handler) authorized(next endpoint) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-		if !strings.EqualFold(scheme, "Bearer") {
-			token = r.URL.Query().Get("token")
-		}
-		token = strings.TrimSpace(token)
-		if h.settings.WithoutToken && len(h.settings.Tokens) == 0 || token != "" && h.settings.accepts(token) {
-			next(w, r)
-			return
-		}
-		w.Header().Set("WWW-Authenticate", "Bearer")
-		answer(w, r, result{http.StatusUnauthorized, "unauthorized", "Unauthorized"})
+		answer, err := h.serve(r, next)
+		respond(r.Context(), w, answer, err)
 	}
 }
 
-// handshake lets CloudEvents senders deliver here.
+func (h *handler) serve(r *http.Request, next endpoint) (response, error) {
+	// A stranger's body is not even read.
+	if err := h.settings.authorize(r); err != nil {
+		return response{}, err
+	}
+	body, err := readBody(r.Body)
+	if err != nil {
+		return response{}, err
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), Deadline)
+	defer cancel()
+	return next(r.WithContext(ctx), body)
+}
+
+func readBody(body io.Reader) ([]byte, error) {
+	b, err := io.ReadAll(io.LimitReader(body, maxBody+1))
+	if err != nil {
+		return nil, badRequest{"the body was cut short: " + err.Error()}
+	}
+	if len(b) > maxBody {
+		return nil, errTooLarge
+	}
+	return b, nil
+}
+
+// A hook receives webhooks, whoever sends them.
+type hook struct {
+	*handler
+	payload string // the name of the body in error messages
+}
+
+// receive stores each event of a body by itself, and answers with a line for each.
+func (h hook) receive(r *http.Request, body []byte) (response, error) {
+	items, err := webhook.Parse(body, r.Header.Get, time.Now())
+	if err != nil {
+		return response{}, h.unusable(err)
+	}
+	ctx := r.Context()
+	if len(items) == 1 {
+		logNames(ctx, items[0].Event)
+	} else {
+		requestlog.Add(ctx, slog.Int("events", len(items)))
+	}
+	return join(h.handleAll(ctx, items)), nil
+}
+
+// unusable returns the error of a body, or of one event of it, that cannot be used.
+func (h hook) unusable(err error) error {
+	return badRequest{h.payload + " did not contain required fields: " + err.Error()}
+}
+
+// handleAll stores events concurrently and in random order, and returns a response
+// for each, in their order. The order of storing does not affect the result, and if
+// a batch exceeds the deadline, a random one lets each redelivery store different
+// events.
+func (h hook) handleAll(ctx context.Context, items []webhook.Item) []response {
+	responses := make([]response, len(items))
+	var group errgroup.Group
+	group.SetLimit(parallel)
+	for _, i := range rand.Perm(len(items)) {
+		group.Go(func() error {
+			responses[i] = h.handle(ctx, items[i])
+			return nil // one event's failure must not stop the others
+		})
+	}
+	group.Wait()
+	return responses
+}
+
+// handle carries out one item. An event that could not be stored is written to
+// the log, so that it can be sent again.
+func (h hook) handle(ctx context.Context, item webhook.Item) response {
+	answer, err := h.try(ctx, item)
+	if err == nil {
+		return answer
+	}
+	answer = responseTo(err)
+	if answer.err != nil {
+		attrs := []slog.Attr{slog.Any("event", item.Raw), slog.Any("err", err), slog.String("requestId", requestlog.ID(ctx))}
+		if p, ok := errors.AsType[*panicked](err); ok {
+			attrs = append(attrs, slog.String("stack", string(p.stack)))
+		}
+		h.log.LogAttrs(ctx, slog.LevelError, "event not stored", attrs...)
+	}
+	return answer
+}
+
+// try carries out one item. A panic becomes an error, so that it fails this item
+// alone.
+func (h hook) try(ctx context.Context, item webhook.Item) (answer response, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = &panicked{p, debug.Stack()}
+		}
+	}()
+	switch {
+	case item.Err != nil:
+		return response{}, h.unusable(item.Err)
+	case item.Event.IsZero():
+		return answered(item.Answer), nil
+	default:
+		return h.store(ctx, item.Event)
+	}
+}
+
+// logNames adds the names in e to the request's line in the log.
+func logNames(ctx context.Context, e event.Event) {
+	if e.Push != nil {
+		logReference(ctx, e.Push.Reference)
+	}
+	if e.Delete != nil {
+		requestlog.Add(ctx, slog.String("repository", e.Delete.Repository))
+	}
+}
+
+func logReference(ctx context.Context, ref reference.Reference) {
+	requestlog.Add(ctx, slog.String("repository", ref.Repository), slog.String("reference", ref.String()))
+}
+
+// store stores e, however it came, if its registry is allowed, and returns the
+// response to it.
+func (h *handler) store(ctx context.Context, e event.Event) (response, error) {
+	// A membership is about a name, whatever its registry.
+	if registry := e.Registry(); e.Membership == nil && !h.settings.allows(registry) {
+		return response{}, forbidden{registry}
+	}
+	deleted, err := store.Apply(ctx, h.db, e)
+	if err != nil {
+		return response{}, err
+	}
+	return stored(e, deleted), nil
+}
+
+// handshake tells a CloudEvents sender that it may deliver here.
 //
 // See https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/http-webhook.md#4-abuse-protection
-func (h *handler) handshake(w http.ResponseWriter, r *http.Request) {
-	origin := r.Header.Get("WebHook-Request-Origin")
-	if origin == "" {
-		answer(w, r, result{http.StatusBadRequest, "bad_request", "The header WebHook-Request-Origin is missing"})
-		return
+func handshake(w http.ResponseWriter, r *http.Request) {
+	answer := response{status: http.StatusOK, outcome: "handshake", header: map[string]string{
+		"WebHook-Allowed-Origin": r.Header.Get("WebHook-Request-Origin"),
+		"WebHook-Allowed-Rate":   "*",
+	}}
+	var err error
+	if r.Header.Get("WebHook-Request-Origin") == "" {
+		err = badRequest{"The header WebHook-Request-Origin is missing"}
 	}
-	w.Header().Set("WebHook-Allowed-Origin", origin)
-	w.Header().Set("WebHook-Allowed-Rate", "*")
-	answer(w, r, result{http.StatusOK, "handshake", ""})
-}
-
-// result is what became of an event, or of a request.
-type result struct {
-	status  int
-	outcome string // for the log
-	text    string // for the sender
-}
-
-// azurehook stores the events of one request, each for itself, and answers line
-// by line.
-func (h *handler) azurehook(w http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
-	if err != nil {
-		answer(w, r, bad(fmt.Errorf("the body was cut short: %w", err)))
-		return
-	}
-	if len(body) > maxBody {
-		answer(w, r, tooLarge)
-		return
-	}
-	now := time.Now()
-	events, err := acr.Parse(body, r.Header.Get, now)
-	if err != nil {
-		answer(w, r, bad(err))
-		return
-	}
-	if len(events) == 1 {
-		logEvent(r.Context(), events[0])
-	} else {
-		requestlog.Add(r.Context(), slog.Int("events", len(events)))
-	}
-	a := join(h.handleAll(r, events, now))
-	if len(events) == 1 && events[0].Kind == acr.Validation {
-		w.Header().Set("Content-Type", "application/json")
-	}
-	answer(w, r, a)
-}
-
-// handleAll handles events side by side. Their order does not matter, so it is
-// chance's: of a batch that is too long for the deadline each repeat stores other
-// events.
-func (h *handler) handleAll(r *http.Request, events []acr.Event, now time.Time) []result {
-	ctx, cancel := h.deadline(r)
-	defer cancel()
-	results := make([]result, len(events))
-	room := make(chan struct{}, parallel)
-	var wg sync.WaitGroup
-	for _, i := range rand.Perm(len(events)) {
-		event := events[i]
-		room <- struct{}{}
-		wg.Go(func() {
-			defer func() { <-room }()
-			var err error
-			if results[i], err = h.handle(ctx, event, now); err != nil {
-				h.log.LogAttrs(ctx, slog.LevelError, "event not stored",
-					slog.Any("event", event.Raw), slog.Any("err", err),
-					slog.String("requestId", r.Header.Get(gateway.RequestIDHeader)))
-			}
-		})
-	}
-	wg.Wait()
-	return results
-}
-
-// handle does what event asks for. An error is the store's: the result says no
-// more to the sender than that there was one.
-func (h *handler) handle(ctx context.Context, event acr.Event, now time.Time) (result, error) {
-	if (event.Kind == acr.Push || event.Kind == acr.Delete) && !h.settings.allows(event.Registry) {
-		return forbidden(event.Registry), nil
-	}
-	switch event.Kind {
-	case acr.Push:
-		p := push(event)
-		if err := h.db.Push(ctx, p); err != nil {
-			return notStored, err
-		}
-		return result{http.StatusOK, "stored", fmt.Sprintf("Url %s stored for %s", p.Reference, event.Repository)}, nil
-	case acr.Delete:
-		n, err := h.db.Delete(ctx, store.Delete{
-			Registry: event.Registry, Repository: event.Repository, Tag: event.Tag, Digest: event.Digest,
-			DeletedAt: event.Time, ReceivedAt: now,
-		})
-		if err != nil {
-			return notStored, err
-		}
-		return deleted(n, event.Repository), nil
-	case acr.Ping:
-		return result{http.StatusOK, "pong", "pong"}, nil
-	case acr.Validation:
-		return result{http.StatusOK, "validated", validationResponse(event.Code)}, nil
-	case acr.Ignored:
-		return result{http.StatusOK, "ignored", "Ignored: " + event.Why}, nil
-	default:
-		return bad(event.Err), nil
-	}
-}
-
-// deadline bounds what is left to do for r.
-func (h *handler) deadline(r *http.Request) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(r.Context(), Deadline)
-}
-
-var (
-	notStored = result{http.StatusInternalServerError, "store_failed", "Failed to store url"}
-	tooLarge  = result{http.StatusRequestEntityTooLarge, "too_large", fmt.Sprintf("The body is larger than %d bytes", maxBody)}
-)
-
-func forbidden(registry string) result {
-	return result{http.StatusForbidden, "forbidden", fmt.Sprintf("Registry %s is not allowed", registry)}
-}
-
-func deleted(n int, name string) result {
-	noun := "references"
-	if n == 1 {
-		noun = "reference"
-	}
-	return result{http.StatusOK, "deleted", fmt.Sprintf("Deleted %d %s of %s", n, noun, name)}
-}
-
-func bad(err error) result {
-	return result{http.StatusBadRequest, "bad_request", "Azure webhook payload did not contain required fields: " + err.Error()}
-}
-
-func push(event acr.Event) store.Push {
-	return store.Push{
-		Reference: reference.Reference{Registry: event.Registry, Repository: event.Repository, Tag: event.Tag},
-		Digest:    event.Digest,
-		MediaType: event.MediaType,
-		Size:      event.Size,
-		PushedAt:  event.Time,
-	}
-}
-
-// validationResponse is what Event Grid wants to read before it sends events.
-//
-// See https://learn.microsoft.com/azure/event-grid/end-point-validation-event-grid-events-schema
-func validationResponse(code string) string {
-	b, err := json.Marshal(map[string]string{"validationResponse": code})
-	if err != nil {
-		panic(err) // a string can be encoded
-	}
-	return string(b)
-}
-
-// join is the answer to a batch: a line for each event, and the status that
-// makes the sender do right. It repeats all after a 500, which changes nothing
-// where an event was stored before; after any other it does not come again.
-func join(results []result) result {
-	all := result{status: http.StatusForbidden, outcome: "forbidden"}
-	lines := make([]string, len(results))
-	for i, r := range results {
-		lines[i] = r.text
-		if rank(r.status) > rank(all.status) {
-			all.status, all.outcome = r.status, r.outcome
-		}
-	}
-	all.text = strings.Join(lines, "\n")
-	return all
-}
-
-func rank(status int) int {
-	return slices.Index([]int{http.StatusForbidden, http.StatusBadRequest, http.StatusOK, http.StatusInternalServerError}, status)
-}
-
-// answer sends a as text, unless the header has another type already.
-func answer(w http.ResponseWriter, r *http.Request, a result) {
-	requestlog.Add(r.Context(), slog.String("outcome", a.outcome))
-	if w.Header().Get("Content-Type") == "" && a.status != http.StatusNoContent {
-		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	}
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	w.WriteHeader(a.status)
-	io.WriteString(w, a.text)
-}
-
-// logEvent puts what the event is about into the request's line.
-func logEvent(ctx context.Context, event acr.Event) {
-	if event.Repository == "" {
-		return
-	}
-	requestlog.Add(ctx, slog.String("repository", event.Repository))
-	if event.Kind == acr.Push {
-		requestlog.Add(ctx, slog.String("reference", push(event).Reference.String()))
-	}
+	respond(r.Context(), w, answer, err)
 }

@@ -11,31 +11,47 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"path/filepath"
+	"slices"
 	"strings"
-	"sync/atomic"
+	"sync"
 	"testing"
 	"testing/iotest"
 	"testing/synctest"
 	"time"
-	"unicode/utf8"
 
+	"github.com/google/go-cmp/cmp"
+
+	"ocireffer/pkg/event"
 	"ocireffer/pkg/ingest"
+	"ocireffer/pkg/reference"
 	"ocireffer/pkg/requestlog"
 	"ocireffer/pkg/store"
 	"ocireffer/pkg/store/bolt"
+	"ocireffer/pkg/webhook"
 )
 
 const (
-	digest   = "sha256:0116c9dd59ca86bf8069dc8e56c02eb91d1296bbe66b511c279af77cba44d445"
-	required = "Azure webhook payload did not contain required fields"
-	push     = `{"timestamp":"2023-07-03T14:56:52.0604218Z","action":"push","target":{"repository":"wash","tag":"0.18.1","digest":"` + digest + `"},"request":{"host":"wasmcloud.azurecr.io"}}`
-	pushed   = "Url wasmcloud.azurecr.io/wash:0.18.1 stored for wash"
+	digest     = "sha256:0116c9dd59ca86bf8069dc8e56c02eb91d1296bbe66b511c279af77cba44d445"
+	required   = "Azure webhook payload did not contain required fields"
+	push       = `{"timestamp":"2023-07-03T14:56:52.0604218Z","action":"push","target":{"repository":"wash","tag":"0.18.1","digest":"` + digest + `"},"request":{"host":"wasmcloud.azurecr.io"}}`
+	pushed     = "Url wasmcloud.azurecr.io/wash:0.18.1 stored for wash"
+	validation = `{"eventType":"Microsoft.EventGrid.SubscriptionValidationEvent","data":{"validationCode":"<a&b>"}}`
+	notStored  = "Failed to store url"
 )
 
-// change replaces parts of the push: pairs of old and new.
+// pushedAt is the time in push.
+var pushedAt = time.Date(2023, 7, 3, 14, 56, 52, 60421800, time.UTC)
+
+// change returns push with parts of it replaced: pairs of old and new.
 func change(oldnew ...string) string { return strings.NewReplacer(oldnew...).Replace(push) }
+
+// deletion returns a delete of the digest in push, with parts of it replaced.
+func deletion(oldnew ...string) string {
+	return strings.NewReplacer(oldnew...).Replace(change(`"push"`, `"delete"`, `"tag":"0.18.1",`, ""))
+}
+
+func batch(events ...string) string { return "[" + strings.Join(events, ",") + "]" }
 
 func openBolt(t testing.TB) store.Store {
 	t.Helper()
@@ -47,11 +63,85 @@ func openBolt(t testing.TB) store.Store {
 	return db
 }
 
+func pick(t *testing.T, db store.Reader, name string) (event.Push, error) {
+	t.Helper()
+	parsed, err := reference.ParseName(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return db.Pick(t.Context(), store.Query{Name: parsed})
+}
+
+// wantPick checks which reference is the newest of name; none if want is empty.
+func wantPick(t *testing.T, db store.Reader, name, want string) {
+	t.Helper()
+	p, err := pick(t, db, name)
+	if want == "" {
+		if !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("Pick(%s) = %s, %v, want that it is not found", name, p.Reference, err)
+		}
+		return
+	}
+	if err != nil || p.Reference.String() != want {
+		t.Errorf("Pick(%s) = %s, %v, want %s", name, p.Reference, err, want)
+	}
+}
+
+// fails is a store whose calls return err or, without one, only when their context
+// ends.
+type fails struct{ err error }
+
+func (f fails) call(ctx context.Context) error {
+	if f.err != nil {
+		return f.err
+	}
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+func (f fails) Push(ctx context.Context, _ event.Push) error { return f.call(ctx) }
+
+func (f fails) Delete(ctx context.Context, _ event.Delete) (int, error) { return 0, f.call(ctx) }
+
+func (f fails) Categorize(ctx context.Context, _ event.Membership) error { return f.call(ctx) }
+
+var (
+	hanging = fails{}
+	broken  = fails{errors.New("planted")}
+)
+
+// A recorder is a store that only records the events it was given.
+type recorder struct {
+	mu     sync.Mutex
+	events []event.Event
+}
+
+func (r *recorder) add(e event.Event) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.events = append(r.events, e)
+}
+
+func (r *recorder) Push(_ context.Context, p event.Push) error {
+	r.add(event.Event{Push: &p})
+	return nil
+}
+
+func (r *recorder) Delete(_ context.Context, d event.Delete) (int, error) {
+	r.add(event.Event{Delete: &d})
+	return 1, nil
+}
+
+func (r *recorder) Categorize(_ context.Context, m event.Membership) error {
+	r.add(event.Event{Membership: &m})
+	return nil
+}
+
 func hash(token string) ingest.TokenHash { return sha256.Sum256([]byte(token)) }
 
 var anyone = ingest.Settings{WithoutToken: true}
 
-// server is the write side over a store, with what it logs.
+// A server is the write side over a store, with its log.
 type server struct {
 	http.Handler
 	log *bytes.Buffer
@@ -60,302 +150,319 @@ type server struct {
 func newServer(s ingest.Settings, db store.Writer) server {
 	var buf bytes.Buffer
 	log := requestlog.NewJSON(&buf)
-	return server{requestlog.Handler(log, "X-Request-Id", ingest.New(s, db, log)), &buf}
+	return server{requestlog.Handler(log, ingest.New(s, db, log)), &buf}
 }
 
-func (s server) do(r *http.Request) *httptest.ResponseRecorder {
+func (s server) serve(r *http.Request) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()
 	s.ServeHTTP(w, r)
 	return w
 }
 
-func (s server) post(body string) *httptest.ResponseRecorder {
-	return s.do(httptest.NewRequest("POST", "/api/azurehook", strings.NewReader(body)))
+func (s server) do(method, target, body string) *httptest.ResponseRecorder {
+	return s.serve(httptest.NewRequest(method, target, strings.NewReader(body)))
 }
 
-// lines are the log's lines.
+// post sends a webhook.
+func (s server) post(body string) *httptest.ResponseRecorder {
+	return s.do("POST", "/api/azurehook", body)
+}
+
+// lines returns the lines of the log.
 func (s server) lines(t *testing.T) (lines []map[string]any) {
 	t.Helper()
 	for dec := json.NewDecoder(bytes.NewReader(s.log.Bytes())); ; {
 		var line map[string]any
-		if err := dec.Decode(&line); errors.Is(err, io.EOF) {
+		err := dec.Decode(&line)
+		if errors.Is(err, io.EOF) {
 			return lines
-		} else if err != nil {
+		}
+		if err != nil {
 			t.Fatal(err)
 		}
 		lines = append(lines, line)
 	}
 }
 
-// TestAnswers has a row for each kind of body of the contract's table.
+// wantAnswer checks status and text of an answer.
+func wantAnswer(t *testing.T, what string, w *httptest.ResponseRecorder, status int, text string) {
+	t.Helper()
+	if w.Code != status || w.Body.String() != text {
+		t.Errorf("%s = %d %q, want %d %q", what, w.Code, w.Body, status, text)
+	}
+}
+
+// TestAnswers has a row for each kind of webhook of the contract's table.
 func TestAnswers(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		body    string
 		status  int
-		want    string
+		text    string
 		outcome string
 	}{
-		"push":                        {push, 200, pushed, "stored"},
-		"push without action":         {change(`"action":"push",`, ""), 200, pushed, "stored"},
-		"untagged push":               {change(`"tag":"0.18.1",`, ""), 200, "Ignored: push of wash@" + digest + " has no tag", "ignored"},
-		"delete by digest":            {change(`"push"`, `"delete"`, `"tag":"0.18.1",`, ""), 200, "Deleted 0 references of wash", "deleted"},
-		"ping":                        {`{"action":"ping"}`, 200, "pong", "pong"},
-		"quarantine":                  {change(`"push"`, `"quarantine"`), 200, `Ignored: action "quarantine"`, "ignored"},
-		"chart_push":                  {change(`"push"`, `"chart_push"`), 200, `Ignored: action "chart_push"`, "ignored"},
-		"chart_delete":                {change(`"push"`, `"chart_delete"`), 200, `Ignored: action "chart_delete"`, "ignored"},
-		"unknown action":              {change(`"push"`, `"retag"`), 200, `Ignored: action "retag"`, "ignored"},
-		"event grid validation":       {`[{"eventType":"Microsoft.EventGrid.SubscriptionValidationEvent","data":{"validationCode":"<a&b>"}}]`, 200, `{"validationResponse":"\u003ca\u0026b\u003e"}`, "validated"},
-		"not JSON":                    {"push", 400, required + ": the body is not JSON", "bad_request"},
-		"no body":                     {"", 400, required + ": the body is not JSON", "bad_request"},
-		"text":                        {`"push"`, 400, required + ": the event is not an object", "bad_request"},
-		"empty object":                {"{}", 400, required + ": action and target are missing", "bad_request"},
-		"empty array":                 {"[]", 400, required + ": the body is an empty array", "bad_request"},
-		"push without repository":     {change(`"repository":"wash",`, ""), 400, required + ": target.repository is missing", "bad_request"},
-		"push without host":           {change(`"host":"wasmcloud.azurecr.io"`, ""), 400, required + ": request.host is missing", "bad_request"},
-		"push without tag and digest": {change(`"tag":"0.18.1",`, "", digest, ""), 400, required + ": target.tag and target.digest are missing", "bad_request"},
-		"tag of another type":         {change(`"0.18.1"`, "18"), 400, required + `: target.tag is not a string: "18"`, "bad_request"},
-		"delete with empty digest":    {change(`"push"`, `"delete"`, digest, ""), 400, required + ": target.digest is empty", "bad_request"},
-		"one mebibyte":                {strings.Repeat(" ", 1<<20-len(push)) + push, 200, pushed, "stored"},
-		"over one mebibyte":           {strings.Repeat(" ", 1<<20-len(push)+1) + push, 413, "The body is larger than 1048576 bytes", "too_large"},
+		"push":                        {body: push, status: 200, text: pushed, outcome: "stored"},
+		"push without action":         {body: change(`"action":"push",`, ""), status: 200, text: pushed, outcome: "stored"},
+		"push without tag":            {body: change(`"tag":"0.18.1",`, ""), status: 200, text: "Ignored: push of wash@" + digest + " has no tag", outcome: "ignored"},
+		"delete":                      {body: deletion(), status: 200, text: "Deleted 0 references of wash", outcome: "deleted"},
+		"ping":                        {body: `{"action":"ping"}`, status: 200, text: "pong", outcome: "pong"},
+		"quarantine":                  {body: change(`"push"`, `"quarantine"`), status: 200, text: `Ignored: action "quarantine"`, outcome: "ignored"},
+		"chart_push":                  {body: change(`"push"`, `"chart_push"`), status: 200, text: `Ignored: action "chart_push"`, outcome: "ignored"},
+		"chart_delete":                {body: change(`"push"`, `"chart_delete"`), status: 200, text: `Ignored: action "chart_delete"`, outcome: "ignored"},
+		"unknown action":              {body: change(`"push"`, `"retag"`), status: 200, text: `Ignored: action "retag"`, outcome: "ignored"},
+		"validation":                  {body: validation, status: 200, text: `{"validationResponse":"\u003ca\u0026b\u003e"}`, outcome: "validated"},
+		"validation in an array":      {body: batch(validation), status: 200, text: `{"validationResponse":"\u003ca\u0026b\u003e"}`, outcome: "validated"},
+		"not JSON":                    {body: "push", status: 400, text: required + ": the body is not JSON", outcome: "bad_request"},
+		"no body":                     {body: "", status: 400, text: required + ": the body is not JSON", outcome: "bad_request"},
+		"text":                        {body: `"push"`, status: 400, text: required + ": the event is not an object", outcome: "bad_request"},
+		"empty object":                {body: "{}", status: 400, text: required + ": action and target are missing", outcome: "bad_request"},
+		"empty array":                 {body: "[]", status: 400, text: required + ": the body is an empty array", outcome: "bad_request"},
+		"push without repository":     {body: change(`"repository":"wash",`, ""), status: 400, text: required + ": target.repository is missing", outcome: "bad_request"},
+		"push without host":           {body: change(`"host":"wasmcloud.azurecr.io"`, ""), status: 400, text: required + ": request.host is missing", outcome: "bad_request"},
+		"push without tag and digest": {body: change(`"tag":"0.18.1",`, "", digest, ""), status: 400, text: required + ": target.tag and target.digest are missing", outcome: "bad_request"},
+		"tag of another type":         {body: change(`"0.18.1"`, "18"), status: 400, text: required + `: target.tag is not a string: "18"`, outcome: "bad_request"},
+		"host of a single word": {body: change("wasmcloud.azurecr.io", "demo"), status: 400,
+			text:    required + `: request.host: registry "demo" has neither a dot nor a port: want a host such as demo.azurecr.io or docker.io`,
+			outcome: "bad_request"},
+		"delete, host of a single word": {body: deletion("wasmcloud.azurecr.io", "demo"), status: 400,
+			text:    required + `: request.host: registry "demo" has neither a dot nor a port: want a host such as demo.azurecr.io or docker.io`,
+			outcome: "bad_request"},
+		"delete with empty digest": {body: deletion(digest, ""), status: 400, text: required + ": target.digest is empty", outcome: "bad_request"},
+		"1 MiB":                    {body: strings.Repeat(" ", 1<<20-len(push)) + push, status: 200, text: pushed, outcome: "stored"},
+		"over 1 MiB":               {body: strings.Repeat(" ", 1<<20-len(push)+1) + push, status: 413, text: "The body is larger than 1048576 bytes", outcome: "too_large"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			s := newServer(anyone, openBolt(t))
 			w := s.post(c.body)
-			if w.Code != c.status || w.Body.String() != c.want {
-				t.Errorf("answer = %d %q, want %d %q", w.Code, w.Body, c.status, c.want)
-			}
-			wantType := "text/plain; charset=utf-8"
-			if c.outcome == "validated" {
-				wantType = "application/json"
-			}
-			if got := w.Header().Get("Content-Type"); got != wantType {
-				t.Errorf("Content-Type = %q, want %q", got, wantType)
-			}
+			wantAnswer(t, "the answer", w, c.status, c.text)
 			lines := s.lines(t)
-			if len(lines) != 1 || lines[0]["outcome"] != c.outcome || lines[0]["status"] != float64(c.status) {
-				t.Errorf("log = %v, want one line with outcome %s", lines, c.outcome)
+			if len(lines) != 1 {
+				t.Fatalf("%d lines are logged, want 1: %v", len(lines), lines)
+			}
+			if lines[0]["outcome"] != c.outcome {
+				t.Errorf("outcome = %v, want %s", lines[0]["outcome"], c.outcome)
+			}
+			if lines[0]["status"] != float64(c.status) {
+				t.Errorf("status = %v, want %d", lines[0]["status"], c.status)
 			}
 		})
 	}
 }
 
-func TestStoredIsRead(t *testing.T) {
+func TestStoredPushIsReadUntilANewerOneComes(t *testing.T) {
+	t.Parallel()
+	db := openBolt(t)
+	s := newServer(anyone, db)
+	wantAnswer(t, "the push", s.post(push), 200, pushed)
+	wantAnswer(t, "its repeat", s.post(push), 200, pushed)
+	wantAnswer(t, "a late push", s.post(change("0.18.1", "0.18.0", "14:56", "13:56")), 200, "Url wasmcloud.azurecr.io/wash:0.18.0 stored for wash")
+	wantPick(t, db, "wash", "wasmcloud.azurecr.io/wash:0.18.1")
+	wantPick(t, db, "wasmcloud.azurecr.io/wash", "wasmcloud.azurecr.io/wash:0.18.1")
+	wantAnswer(t, "a newer push", s.post(change("0.18.1", "0.18.2", "14:56", "15:56")), 200, "Url wasmcloud.azurecr.io/wash:0.18.2 stored for wash")
+	wantPick(t, db, "wash", "wasmcloud.azurecr.io/wash:0.18.2")
+}
+
+func TestDeleteSaysHowManyReferencesItDeleted(t *testing.T) {
+	t.Parallel()
 	db := openBolt(t)
 	s := newServer(anyone, db)
 	s.post(push)
-	if got := s.post(push).Body.String(); got != pushed {
-		t.Errorf("a repeat: %q", got)
-	}
-	if got := s.post(change("0.18.1", "0.18.0", "14:56", "13:56")).Body.String(); got != "Url wasmcloud.azurecr.io/wash:0.18.0 stored for wash" {
-		t.Errorf("a late event: %q", got)
-	}
-	p, err := db.Pick(t.Context(), store.Query{Name: "wash"})
-	if err != nil || p.Reference.String() != "wasmcloud.azurecr.io/wash:0.18.1" || p.Digest != digest ||
-		!p.PushedAt.Equal(time.Date(2023, 7, 3, 14, 56, 52, 60421800, time.UTC)) {
-		t.Errorf("Pick = %+v, %v", p, err)
-	}
-	line := s.lines(t)[0]
-	if line["repository"] != "wash" || line["reference"] != "wasmcloud.azurecr.io/wash:0.18.1" {
-		t.Errorf("log = %v", line)
-	}
-}
-
-func TestDeleteCounts(t *testing.T) {
-	s := newServer(anyone, openBolt(t))
-	s.post(push)
 	s.post(change("0.18.1", "latest"))
-	byDigest := change(`"push"`, `"delete"`, `"tag":"0.18.1",`, "")
-	for _, want := range []string{"Deleted 2 references of wash", "Deleted 0 references of wash"} {
-		if got := s.post(byDigest).Body.String(); got != want {
-			t.Errorf("delete = %q, want %q", got, want)
-		}
-	}
+	wantAnswer(t, "a delete of the digest", s.post(deletion()), 200, "Deleted 2 references of wash")
+	wantAnswer(t, "its repeat", s.post(deletion()), 200, "Deleted 0 references of wash")
+	wantPick(t, db, "wash", "")
 	s.post(change("14:56", "15:56"))
-	if got := s.post(change(`"push"`, `"delete"`, `,"digest":"`+digest+`"`, "", "14:56", "16:56")).Body.String(); got != "Deleted 1 reference of wash" {
-		t.Errorf("delete by tag = %q", got)
-	}
+	byTag := change(`"push"`, `"delete"`, `,"digest":"`+digest+`"`, "", "14:56", "16:56")
+	wantAnswer(t, "a delete of the tag", s.post(byTag), 200, "Deleted 1 reference of wash")
+	wantPick(t, db, "wash", "")
 }
 
-func TestToken(t *testing.T) {
-	settings := ingest.Settings{Tokens: []ingest.TokenHash{hash("old"), hash("new")}}
+// at2026 runs f in a bubble whose clock stands at one time of 2026.
+func at2026(t *testing.T, f func(t *testing.T, now time.Time)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		now := time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)
+		time.Sleep(time.Until(now))
+		f(t, now)
+	})
+}
+
+// TestStoreGetsTheWholeEvent: all that a request says is stored, with the times
+// in UTC. A tombstone is kept from the receipt of its delete on, not from the time
+// of the deletion.
+func TestStoreGetsTheWholeEvent(t *testing.T) {
+	t.Parallel()
+	wash := reference.Reference{Registry: "wasmcloud.azurecr.io", Repository: "wash", Tag: "0.18.1"}
+	app := reference.Reference{Registry: "ghcr.io", Repository: "acme/app", Tag: "1.2.3"}
 	for name, c := range map[string]struct {
-		settings      ingest.Settings
-		query, header string
-		want          int
+		method, target, body string
+		want                 func(now time.Time) event.Event
 	}{
-		"none":                         {settings, "", "", 401},
-		"wrong":                        {settings, "", "Bearer wrong", 401},
-		"wrong in the query":           {settings, "?token=wrong", "", 401},
-		"the hash instead":             {settings, "", fmt.Sprintf("Bearer %x", hash("new")), 401},
-		"empty":                        {settings, "?token=", "Bearer ", 401},
-		"of another scheme":            {settings, "", "Basic new", 401},
-		"first":                        {settings, "", "Bearer old", 200},
-		"second":                       {settings, "", "Bearer new", 200},
-		"scheme in lower case":         {settings, "", "bearer new", 200},
-		"in the query":                 {settings, "?token=new", "", 200},
-		"in the query, basic beside":   {settings, "?token=new", "Basic x", 200},
-		"wrong header, right query":    {settings, "?token=new", "Bearer x", 401},
-		"none configured":              {ingest.Settings{}, "", "Bearer new", 401},
-		"none configured, empty given": {ingest.Settings{}, "?token=", "", 401},
-		"none, hash of an empty one":   {ingest.Settings{Tokens: []ingest.TokenHash{hash("")}}, "?token=%20", "", 401},
-		"none needed":                  {anyone, "", "", 200},
-		"none needed but configured":   {ingest.Settings{Tokens: settings.Tokens, WithoutToken: true}, "", "", 401},
+		"webhook's push": {
+			method: "POST", target: "/api/azurehook",
+			body: change(`"tag"`, `"size":7,"mediaType":"a/b","tag"`),
+			want: func(time.Time) event.Event {
+				return event.Event{Push: &event.Push{Reference: wash, Digest: digest, MediaType: "a/b", Size: 7, PushedAt: pushedAt}}
+			}},
+		"webhook's push without a time": {
+			method: "POST", target: "/api/azurehook",
+			body: change(`"2023-07-03T14:56:52.0604218Z"`, "null"),
+			want: func(now time.Time) event.Event {
+				return event.Event{Push: &event.Push{Reference: wash, Digest: digest, Size: event.UnknownSize, PushedAt: now}}
+			}},
+		"webhook's delete": {
+			method: "POST", target: "/api/azurehook", body: deletion(),
+			want: func(now time.Time) event.Event {
+				target := event.Target{Registry: "wasmcloud.azurecr.io", Repository: "wash", Digest: digest}
+				return event.Event{Delete: &event.Delete{Target: target, DeletedAt: pushedAt, ReceivedAt: now}}
+			}},
+		"push by hand": {
+			method: "PUT", target: "/api/references/GHCR.io/acme/app:1.2.3",
+			want: func(now time.Time) event.Event {
+				return event.Event{Push: &event.Push{Reference: app, Size: event.UnknownSize, PushedAt: now}}
+			}},
+		"push by hand with all fields": {
+			method: "PUT", target: "/api/references/ghcr.io/acme/app:1.2.3",
+			body: `{"name":"app","digest":"` + digest + `","pushedAt":"2023-07-03T16:56:52.0604218+02:00","other":1}`,
+			want: func(time.Time) event.Event {
+				return event.Event{Push: &event.Push{Reference: app, GivenName: "app", Digest: digest, Size: event.UnknownSize, PushedAt: pushedAt}}
+			}},
+		"delete by hand": {
+			method: "DELETE", target: "/api/references/ghcr.io/acme/app:1.2.3",
+			want: func(now time.Time) event.Event {
+				target := event.Target{Registry: "ghcr.io", Repository: "acme/app", Tag: "1.2.3"}
+				return event.Event{Delete: &event.Delete{Target: target, DeletedAt: now, ReceivedAt: now}}
+			}},
+		"delete by hand under a name": {
+			method: "DELETE", target: "/api/references/ghcr.io/acme/app:1.2.3?name=app",
+			want: func(now time.Time) event.Event {
+				target := event.Target{Registry: "ghcr.io", Repository: "acme/app", Tag: "1.2.3", GivenName: "app"}
+				return event.Event{Delete: &event.Delete{Target: target, DeletedAt: now, ReceivedAt: now}}
+			}},
+		"name put into a category": {
+			method: "PUT", target: "/api/categories/official/acme.azurecr.io/team/app",
+			want: func(now time.Time) event.Event {
+				member := event.Member{Category: "official", Name: reference.Name{Registry: "acme.azurecr.io", Repository: "team/app"}}
+				return event.Event{Membership: &event.Membership{Member: member, At: now}}
+			}},
+		"name removed from a category": {
+			method: "DELETE", target: "/api/categories/official/wash",
+			want: func(now time.Time) event.Event {
+				member := event.Member{Category: "official", Name: reference.Name{Repository: "wash"}}
+				return event.Event{Membership: &event.Membership{Member: member, Removed: true, At: now}}
+			}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			db := openBolt(t)
-			s := newServer(c.settings, db)
-			// The body is not looked at before the token.
-			for _, body := range []string{push, "not JSON", strings.Repeat(" ", 2<<20)} {
-				r := httptest.NewRequest("POST", "/api/azurehook"+c.query, strings.NewReader(body))
-				if c.header != "" {
-					r.Header.Set("Authorization", c.header)
+			t.Parallel()
+			at2026(t, func(t *testing.T, now time.Time) {
+				db := &recorder{}
+				if w := newServer(anyone, db).do(c.method, c.target, c.body); w.Code >= 300 {
+					t.Fatalf("%s %s = %d %q", c.method, c.target, w.Code, w.Body)
 				}
-				w := s.do(r)
-				switch {
-				case (w.Code == 401) != (c.want == 401):
-					t.Errorf("status %d, want %d", w.Code, c.want)
-				case c.want == 401 && (w.Body.String() != "Unauthorized" || w.Header().Get("WWW-Authenticate") != "Bearer"):
-					t.Errorf("answer %q, WWW-Authenticate %q", w.Body, w.Header().Get("WWW-Authenticate"))
+				if diff := cmp.Diff([]event.Event{c.want(now)}, db.events); diff != "" {
+					t.Fatalf("stored events: -want +got\n%s", diff)
 				}
-			}
-			if _, err := db.Pick(t.Context(), store.Query{Name: "wash"}); (err == nil) != (c.want == 200) {
-				t.Errorf("Pick: %v", err)
-			}
-			for _, secret := range []string{"old", "new", "wrong"} {
-				if strings.Contains(s.log.String(), secret) {
-					t.Errorf("the token is in the log: %s", s.log)
+				for _, at := range timesOf(db.events[0]) {
+					if at.Location() != time.UTC {
+						t.Errorf("time %s is not in UTC", at)
+					}
 				}
-			}
+			})
 		})
 	}
 }
 
-func TestAllowedRegistries(t *testing.T) {
-	db := openBolt(t)
-	s := newServer(ingest.Settings{WithoutToken: true, AllowedRegistries: []string{"a.azurecr.io", "wasmcloud.azurecr.io"}}, db)
-	if w := s.post(change("wasmcloud.azurecr.io", "Evil.azurecr.io")); w.Code != 403 || w.Body.String() != "Registry evil.azurecr.io is not allowed" {
-		t.Errorf("answer = %d %q", w.Code, w.Body)
-	}
-	if _, err := db.Pick(t.Context(), store.Query{Name: "wash"}); !errors.Is(err, store.ErrNotFound) {
-		t.Errorf("Pick after a refusal: %v", err)
-	}
-	if w := s.post(change("wasmcloud", "WASMCLOUD")); w.Code != 200 || w.Body.String() != pushed {
-		t.Errorf("allowed: %d %q", w.Code, w.Body)
+func timesOf(e event.Event) []time.Time {
+	switch {
+	case e.Push != nil:
+		return []time.Time{e.Push.PushedAt}
+	case e.Delete != nil:
+		return []time.Time{e.Delete.DeletedAt, e.Delete.ReceivedAt}
+	default:
+		return []time.Time{e.Membership.At}
 	}
 }
 
-func TestBatch(t *testing.T) {
+// TestBatchIsAnsweredLineByLine also checks the status of the whole batch: only a
+// 500 makes the sender send it again.
+func TestBatchIsAnsweredLineByLine(t *testing.T) {
+	t.Parallel()
+	const (
+		bad     = required + ": action and target are missing"
+		refused = "Registry evil.azurecr.io is not allowed"
+	)
 	evil := change("wasmcloud", "evil")
 	settings := ingest.Settings{WithoutToken: true, AllowedRegistries: []string{"wasmcloud.azurecr.io"}}
-	const no, refused = required + ": action and target are missing", "Registry evil.azurecr.io is not allowed"
 	for name, c := range map[string]struct {
-		events []string
-		status int
-		want   []string
+		broken  bool // the store
+		events  []string
+		status  int
+		outcome string
+		lines   []string
 	}{
-		"good and bad":  {[]string{push, "{}", `{"action":"ping"}`, evil}, 200, []string{pushed, no, "pong", refused}},
-		"all bad":       {[]string{"{}", "{}"}, 400, []string{no, no}},
-		"all refused":   {[]string{evil, evil}, 403, []string{refused, refused}},
-		"none usable":   {[]string{evil, "{}"}, 400, []string{refused, no}},
-		"one":           {[]string{push}, 200, []string{pushed}},
-		"ignored alone": {[]string{"{}", `{"action":"x"}`}, 200, []string{no, `Ignored: action "x"`}},
+		"some good":           {events: []string{push, "{}", `{"action":"ping"}`, evil}, status: 200, outcome: "stored", lines: []string{pushed, bad, "pong", refused}},
+		"all bad":             {events: []string{"{}", "{}"}, status: 400, outcome: "bad_request", lines: []string{bad, bad}},
+		"all forbidden":       {events: []string{evil, evil}, status: 403, outcome: "forbidden", lines: []string{refused, refused}},
+		"forbidden, then bad": {events: []string{evil, "{}"}, status: 400, outcome: "bad_request", lines: []string{refused, bad}},
+		"bad, then forbidden": {events: []string{"{}", evil}, status: 400, outcome: "bad_request", lines: []string{bad, refused}},
+		"one":                 {events: []string{push}, status: 200, outcome: "stored", lines: []string{pushed}},
+		"one bad":             {events: []string{"{}"}, status: 400, outcome: "bad_request", lines: []string{bad}},
+		"one ignored":         {events: []string{"{}", `{"action":"x"}`}, status: 200, outcome: "ignored", lines: []string{bad, `Ignored: action "x"`}},
+		"one not stored":      {broken: true, events: []string{`{"action":"ping"}`, "{}", push, evil}, status: 500, outcome: "store_failed", lines: []string{"pong", bad, notStored, refused}},
+		"first not stored":    {broken: true, events: []string{push, `{"action":"ping"}`}, status: 500, outcome: "store_failed", lines: []string{notStored, "pong"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newServer(settings, openBolt(t)).post("[" + strings.Join(c.events, ",") + "]")
-			if want := strings.Join(c.want, "\n"); w.Code != c.status || w.Body.String() != want {
-				t.Errorf("answer = %d %q, want %d %q", w.Code, w.Body, c.status, want)
+			t.Parallel()
+			var db store.Writer = &recorder{}
+			if c.broken {
+				db = broken
+			}
+			s := newServer(settings, db)
+			wantAnswer(t, "the answer", s.post(batch(c.events...)), c.status, strings.Join(c.lines, "\n"))
+			lines := s.lines(t)
+			line := lines[len(lines)-1]
+			if line["outcome"] != c.outcome {
+				t.Errorf("outcome = %v, want %s", line["outcome"], c.outcome)
+			}
+			if got := line["events"]; len(c.events) > 1 && got != float64(len(c.events)) {
+				t.Errorf("events = %v, want %d", got, len(c.events))
 			}
 		})
 	}
 }
 
-func TestHandshake(t *testing.T) {
-	s := newServer(ingest.Settings{}, openBolt(t))
-	r := httptest.NewRequest("OPTIONS", "/api/azurehook", nil)
-	if w := s.do(r); w.Code != 400 {
-		t.Errorf("without an origin: %d", w.Code)
-	}
-	r.Header.Set("WebHook-Request-Origin", "eventgrid.azure.net")
-	w := s.do(r)
-	if w.Code != 200 || w.Header().Get("WebHook-Allowed-Origin") != "eventgrid.azure.net" || w.Header().Get("WebHook-Allowed-Rate") == "" {
-		t.Errorf("answer = %d %v", w.Code, w.Header())
-	}
-}
-
-func TestCutBody(t *testing.T) {
-	s := newServer(anyone, openBolt(t))
-	w := s.do(httptest.NewRequest("POST", "/api/azurehook", io.MultiReader(strings.NewReader(push), iotest.ErrReader(io.ErrUnexpectedEOF))))
-	if w.Code != 400 || !strings.HasPrefix(w.Body.String(), required) {
-		t.Errorf("answer = %d %q", w.Code, w.Body)
-	}
-}
-
-// broken is a store whose calls do not return before their context ends, or
-// fail at once with err.
-type broken struct{ err error }
-
-func (b broken) fail(ctx context.Context) error {
-	if b.err != nil {
-		return b.err
-	}
-	<-ctx.Done()
-	return ctx.Err()
-}
-
-func (b broken) Push(ctx context.Context, _ store.Push) error { return b.fail(ctx) }
-
-func (b broken) Delete(ctx context.Context, _ store.Delete) (int, error) { return 0, b.fail(ctx) }
-
-func (b broken) Categorize(ctx context.Context, _ store.Membership) error { return b.fail(ctx) }
-
-func TestStoreFailureIsA500WithTheEventLogged(t *testing.T) {
-	for name, c := range map[string]struct {
-		db    store.Writer
-		least time.Duration
-	}{"hangs": {broken{}, ingest.Deadline}, "fails": {broken{errors.New("planted")}, 0}} {
-		for kind, body := range map[string]string{"push": push, "delete": change(`"push"`, `"delete"`)} {
-			t.Run(name+" "+kind, func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) {
-					s := newServer(anyone, c.db)
-					begin := time.Now()
-					w := s.post(body)
-					if took := time.Since(begin); took != c.least {
-						t.Errorf("the answer took %s, want %s", took, c.least)
-					}
-					if w.Code != 500 || w.Body.String() != "Failed to store url" {
-						t.Errorf("answer = %d %q", w.Code, w.Body)
-					}
-					lines := s.lines(t)
-					if len(lines) != 2 || lines[0]["level"] != "ERROR" || lines[1]["outcome"] != "store_failed" {
-						t.Fatalf("log = %v", lines)
-					}
-					// The line holds the event, so that it can be sent again.
-					event, err := json.Marshal(lines[0]["event"])
-					if err != nil {
-						t.Fatal(err)
-					}
-					db := openBolt(t)
-					if w := newServer(anyone, db).post(string(event)); w.Code != 200 {
-						t.Errorf("sent again: %d %q", w.Code, w.Body)
-					}
-				})
-			})
+func TestBatchMayHave5000Events(t *testing.T) {
+	t.Parallel()
+	event := `{"target":{"repository":"w","tag":"1"},"request":{"host":"a.io"}}`
+	for _, c := range []struct {
+		events, status, stored int
+		text                   string
+	}{
+		{events: 5000, status: 200, stored: 5000, text: strings.Repeat("Url a.io/w:1 stored for w\n", 4999) + "Url a.io/w:1 stored for w"},
+		{events: 5001, status: 400, text: required + ": the body has 5001 events, more than 5000"},
+	} {
+		db := &recorder{}
+		w := newServer(anyone, db).post(batch(slices.Repeat([]string{event}, c.events)...))
+		if w.Code != c.status {
+			t.Errorf("%d events: status %d, want %d", c.events, w.Code, c.status)
+		}
+		if len(db.events) != c.stored {
+			t.Errorf("%d events: %d are stored, want %d", c.events, len(db.events), c.stored)
+		}
+		if got := w.Body.String(); got != c.text {
+			t.Errorf("%d events: answer %.200q…, want %.200q…", c.events, got, c.text)
 		}
 	}
-}
-
-func TestBatchWithAFailureComesAgain(t *testing.T) {
-	s := newServer(anyone, broken{errors.New("planted")})
-	w := s.post("[" + push + `,{"action":"ping"},{}]`)
-	if want := "Failed to store url\npong\n" + required + ": action and target are missing"; w.Code != 500 || w.Body.String() != want {
-		t.Errorf("answer = %d %q", w.Code, w.Body)
+	if webhook.MaxBatch != 5000 {
+		t.Errorf("MaxBatch = %d, want 5000", webhook.MaxBatch)
 	}
 }
 
-// slow is a store that takes a second for each push.
+// slow is a store that needs a second for each push.
 type slow struct{ store.Writer }
 
-func (s slow) Push(ctx context.Context, p store.Push) error {
+func (s slow) Push(ctx context.Context, p event.Push) error {
 	select {
 	case <-time.After(time.Second):
 		return s.Writer.Push(ctx, p)
@@ -364,125 +471,87 @@ func (s slow) Push(ctx context.Context, p store.Push) error {
 	}
 }
 
-// TestBatchTooLongForTheDeadline: what was stored stays, the rest is answered
-// 500, and repeats store it all.
-func TestBatchTooLongForTheDeadline(t *testing.T) {
+// manyPushes returns a batch with n pushes of different tags.
+func manyPushes(n int) string {
+	var events []string
+	for i := range n {
+		events = append(events, change("0.18.1", fmt.Sprintf("0.%d.0", i)))
+	}
+	return batch(events...)
+}
+
+func TestBatchStores16EventsAtOnce(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var batch []string
-		for i := range 100 {
-			batch = append(batch, change("0.18.1", fmt.Sprintf("0.%d.0", i)))
+		begin := time.Now()
+		w := newServer(anyone, slow{&recorder{}}).post(manyPushes(32))
+		if took := time.Since(begin); w.Code != 200 || took != 2*time.Second {
+			t.Errorf("32 events of a second each: status %d after %s, want 200 after 2s", w.Code, took)
 		}
-		db := openBolt(t)
-		s := newServer(anyone, slow{db})
+	})
+}
+
+// TestBatchTooLongForTheDeadlineIsStoredByRepeats: the events stored in time stay,
+// the rest is answered 500, and each repeat stores others.
+func TestBatchTooLongForTheDeadlineIsStoredByRepeats(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const events = 100
+		s := newServer(anyone, slow{openBolt(t)})
 		stored := map[string]bool{}
-		for try := 1; len(stored) < len(batch); try++ {
-			begin := time.Now()
-			w := s.post("[" + strings.Join(batch, ",") + "]")
+		for try := 1; len(stored) < events; try++ {
+			if try > 100 {
+				t.Fatalf("after %d tries %d of %d events are stored", try, len(stored), events)
+			}
+			w := s.post(manyPushes(events))
 			lines := strings.Split(w.Body.String(), "\n")
-			if w.Code != 500 || len(lines) != len(batch) || time.Since(begin) > ingest.Deadline {
-				t.Fatalf("try %d: %d with %d lines after %s", try, w.Code, len(lines), time.Since(begin))
+			if w.Code != 500 || len(lines) != events {
+				t.Fatalf("try %d: %d with %d lines, want 500 with %d", try, w.Code, len(lines), events)
 			}
 			for _, line := range lines {
-				if line != "Failed to store url" {
+				if line != notStored {
 					stored[line] = true
 				}
 			}
-			if try > 100 {
-				t.Fatalf("after %d tries %d of %d events are stored", try, len(stored), len(batch))
-			}
-		}
-		if _, err := db.Pick(t.Context(), store.Query{Name: "wash", Order: store.ByRelease}); err != nil {
-			t.Error(err)
 		}
 	})
 }
 
-func TestFromEnv(t *testing.T) {
-	env := func(vars map[string]string) func(string) (string, bool) {
-		return func(name string) (string, bool) { v, ok := vars[name]; return v, ok }
+func TestHandshakeAllowsTheAskingOrigin(t *testing.T) {
+	t.Parallel()
+	s := newServer(ingest.Settings{}, broken)
+	wantAnswer(t, "without an origin", s.do("OPTIONS", "/api/azurehook", ""), 400, "The header WebHook-Request-Origin is missing")
+	r := httptest.NewRequest("OPTIONS", "/api/azurehook", nil)
+	r.Header.Set("WebHook-Request-Origin", "eventgrid.azure.net")
+	w := s.serve(r)
+	wantAnswer(t, "with an origin", w, 200, "")
+	if got := w.Header().Get("WebHook-Allowed-Origin"); got != "eventgrid.azure.net" {
+		t.Errorf("WebHook-Allowed-Origin = %q, want eventgrid.azure.net", got)
 	}
-	s, err := ingest.FromEnv(env(map[string]string{
-		"WEBHOOK_TOKEN_SHA256": fmt.Sprintf(" %x,%X ,", hash("a"), hash("b")),
-		"ALLOWED_REGISTRIES":   "WasmCloud.azurecr.io, localhost:5000",
-	}))
-	if err != nil || len(s.Tokens) != 2 || s.Tokens[0] != hash("a") || s.Tokens[1] != hash("b") ||
-		strings.Join(s.AllowedRegistries, " ") != "wasmcloud.azurecr.io localhost:5000" || s.WithoutToken {
-		t.Errorf("FromEnv = %+v, %v", s, err)
+	if got := w.Header().Get("WebHook-Allowed-Rate"); got != "*" {
+		t.Errorf("WebHook-Allowed-Rate = %q, want *", got)
 	}
-	if s, err := ingest.FromEnv(env(nil)); err != nil || len(s.Tokens) != 0 || len(s.AllowedRegistries) != 0 {
-		t.Errorf("FromEnv without variables = %+v, %v", s, err)
-	}
-	_, err = ingest.FromEnv(env(map[string]string{"WEBHOOK_TOKEN_SHA256": "geheim", "ALLOWED_REGISTRIES": "a b"}))
-	for _, want := range []string{"WEBHOOK_TOKEN_SHA256", "ALLOWED_REGISTRIES", `"a b"`} {
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("error %v does not name %s", err, want)
-		}
-	}
-	if err != nil && strings.Contains(err.Error(), "geheim") {
-		t.Errorf("the error shows what may be a token: %v", err)
+	if line := s.lines(t)[1]; line["outcome"] != "handshake" {
+		t.Errorf("outcome = %v, want handshake", line["outcome"])
 	}
 }
 
-// recorder counts what is written.
-type recorder struct {
-	store.Writer
-	pushes, deletes atomic.Int64
-}
-
-func (r *recorder) Push(context.Context, store.Push) error { r.pushes.Add(1); return nil }
-
-func (r *recorder) Delete(context.Context, store.Delete) (int, error) {
-	r.deletes.Add(1)
-	return 1, nil
-}
-
-// FuzzHandler: whatever comes, there is no panic and, with a store that works, no
-// 5xx; what is answered 4xx has written nothing.
-func FuzzHandler(f *testing.F) {
-	samples, err := filepath.Glob("../../events/*.json")
-	if err != nil {
-		f.Fatal(err)
-	}
-	for _, sample := range samples {
-		b, err := os.ReadFile(sample)
-		if err != nil {
-			f.Fatal(err)
-		}
-		var event struct{ Body, RawQueryString string }
-		if json.Unmarshal(b, &event) == nil {
-			f.Add([]byte(event.Body), event.RawQueryString, "Bearer token", "")
-		}
-	}
-	f.Add([]byte(push), "", "", "Microsoft.ContainerRegistry.ImageDeleted")
-	f.Add([]byte("["+push+",{}]"), "token=token", "", "")
-	f.Fuzz(func(t *testing.T, body []byte, query, authorization, ceType string) {
+func TestTruncatedBodyIsRefused(t *testing.T) {
+	t.Parallel()
+	for _, route := range []string{"POST /api/azurehook", "PUT /api/references/ghcr.io/acme/app:1.2.3"} {
+		method, target, _ := strings.Cut(route, " ")
 		db := &recorder{}
-		s := newServer(ingest.Settings{Tokens: []ingest.TokenHash{hash("token")}, AllowedRegistries: []string{"wasmcloud.azurecr.io"}}, db)
-		r := httptest.NewRequest("POST", "/api/azurehook", bytes.NewReader(body))
-		r.URL.RawQuery = query
-		r.Header.Set("Authorization", authorization)
-		if ceType != "" {
-			r.Header.Set("ce-specversion", "1.0")
-			r.Header.Set("ce-type", ceType)
+		body := io.MultiReader(strings.NewReader(push), iotest.ErrReader(io.ErrUnexpectedEOF))
+		w := newServer(anyone, db).serve(httptest.NewRequest(method, target, body))
+		wantAnswer(t, route, w, 400, "the body was cut short: unexpected EOF")
+		if len(db.events) > 0 {
+			t.Errorf("%s: stored %v", route, db.events)
 		}
-		w := s.do(r)
-		if w.Code >= 500 {
-			t.Errorf("status %d: %s", w.Code, s.log)
-		}
-		if written := db.pushes.Load() + db.deletes.Load(); w.Code >= 400 && written > 0 {
-			t.Errorf("status %d and %d writes", w.Code, written)
-		}
-		if stored := int64(strings.Count(w.Body.String(), " stored for ")); w.Code == 200 && stored < db.pushes.Load() {
-			t.Errorf("%d pushes and the answer %q", db.pushes.Load(), w.Body)
-		}
-		if !utf8.Valid(w.Body.Bytes()) || strings.HasSuffix(w.Body.String(), "\n") {
-			t.Errorf("answer %q", w.Body)
-		}
-	})
+	}
 }
 
 func BenchmarkPush(b *testing.B) {
-	h := ingest.New(anyone, nothing{}, slog.New(slog.DiscardHandler))
+	h := ingest.New(anyone, discard{}, slog.New(slog.DiscardHandler))
 	b.ReportAllocs()
 	for b.Loop() {
 		w := httptest.NewRecorder()
@@ -493,9 +562,9 @@ func BenchmarkPush(b *testing.B) {
 	}
 }
 
-// nothing is a store that keeps nothing: what is left is the handler's cost.
-type nothing struct{}
+// discard is a store that keeps nothing, so that only the handler costs time.
+type discard struct{}
 
-func (nothing) Push(context.Context, store.Push) error             { return nil }
-func (nothing) Delete(context.Context, store.Delete) (int, error)  { return 0, nil }
-func (nothing) Categorize(context.Context, store.Membership) error { return nil }
+func (discard) Push(context.Context, event.Push) error             { return nil }
+func (discard) Delete(context.Context, event.Delete) (int, error)  { return 0, nil }
+func (discard) Categorize(context.Context, event.Membership) error { return nil }

@@ -4,124 +4,100 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"log/slog"
 	"net/http"
 	"time"
 
-	"ocireffer/pkg/acr"
+	"ocireffer/pkg/event"
 	"ocireffer/pkg/reference"
-	"ocireffer/pkg/requestlog"
-	"ocireffer/pkg/store"
 )
 
-// byHand is the optional body of PUT /api/references/….
-type byHand struct {
-	Name     *string `json:"name"`     // under which the reference is found, in place of its repository's
-	Digest   *string `json:"digest"`   // of its manifest
-	PushedAt *string `json:"pushedAt"` // RFC 3339; now if absent
-}
-
-// putReference records a reference of any registry, such as a CI has pushed.
-func (h *handler) putReference(w http.ResponseWriter, r *http.Request) {
-	ref, ok := h.reference(w, r)
-	if !ok {
-		return
-	}
-	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
-	if err == nil && len(body) > maxBody {
-		answer(w, r, tooLarge)
-		return
-	}
-	p := store.Push{Reference: ref, Size: store.UnknownSize, PushedAt: time.Now().UTC()}
-	if err == nil && len(body) > 0 {
-		err = readByHand(body, &p)
-	}
-	if err != nil {
-		answer(w, r, result{http.StatusBadRequest, "bad_request", err.Error()})
-		return
-	}
-	ctx, cancel := h.deadline(r)
-	defer cancel()
-	if err := h.db.Push(ctx, p); err != nil {
-		requestlog.Add(r.Context(), slog.Any("err", err))
-		answer(w, r, notStored)
-		return
-	}
-	answer(w, r, result{http.StatusOK, "stored", fmt.Sprintf("Url %s stored for %s", ref, p.Names()[0])})
-}
-
-// readByHand reads a body into p. An error names the field that is wrong.
-func readByHand(body []byte, p *store.Push) error {
-	var b *byHand // nil after the JSON null
-	err := json.Unmarshal(body, &b)
-	var wrongType *json.UnmarshalTypeError
-	if errors.As(err, &wrongType) && wrongType.Field != "" {
-		return fmt.Errorf("%s is not a string", wrongType.Field)
-	}
-	if err != nil || b == nil {
-		return errors.New("the body is not a JSON object")
-	}
-	if b.Name != nil {
-		if err := reference.CheckRepository(*b.Name); err != nil {
-			return fmt.Errorf("name: %w", err)
-		}
-		p.Name = store.NameByHand(*b.Name, p.Reference)
-	}
-	if b.Digest != nil {
-		if err := reference.CheckDigest(*b.Digest); err != nil {
-			return fmt.Errorf("digest: %w", err)
-		}
-		p.Digest = *b.Digest
-	}
-	if b.PushedAt != nil {
-		t, err := acr.Time(*b.PushedAt, time.Now())
-		if err != nil {
-			return fmt.Errorf("pushedAt: %w", err)
-		}
-		p.PushedAt = t
-	}
-	return nil
-}
-
-// deleteReference forgets a reference: untagging in Azure sends no event.
-func (h *handler) deleteReference(w http.ResponseWriter, r *http.Request) {
-	ref, ok := h.reference(w, r)
-	if !ok {
-		return
-	}
-	now := time.Now().UTC()
-	d := store.Delete{Registry: ref.Registry, Repository: ref.Repository, Tag: ref.Tag, DeletedAt: now, ReceivedAt: now}
-	if name := r.URL.Query().Get("name"); name != "" {
-		if err := reference.CheckRepository(name); err != nil {
-			answer(w, r, result{http.StatusBadRequest, "bad_request", "name: " + err.Error()})
-			return
-		}
-		d.Name = store.NameByHand(name, ref)
-	}
-	ctx, cancel := h.deadline(r)
-	defer cancel()
-	n, err := h.db.Delete(ctx, d)
-	if err != nil {
-		requestlog.Add(r.Context(), slog.Any("err", err))
-		answer(w, r, notStored)
-		return
-	}
-	answer(w, r, deleted(n, d.Names()[0]))
-}
-
-// reference is the one in the path, if it is one and its registry is allowed;
-// else the request is answered.
-func (h *handler) reference(w http.ResponseWriter, r *http.Request) (reference.Reference, bool) {
+// putReference records a reference of any registry, such as one that a CI has
+// pushed.
+func (h *handler) putReference(r *http.Request, body []byte) (response, error) {
 	ref, err := reference.Parse(r.PathValue("reference"))
 	if err != nil {
-		answer(w, r, result{http.StatusBadRequest, "bad_request", err.Error()})
-		return ref, false
+		return response{}, badRequest{err.Error()}
 	}
-	requestlog.Add(r.Context(), slog.String("repository", ref.Repository), slog.String("reference", ref.String()))
-	if !h.settings.allows(ref.Registry) {
-		answer(w, r, forbidden(ref.Registry))
-		return ref, false
+	logReference(r.Context(), ref)
+	p, err := parsePush(ref, body, time.Now().UTC())
+	if err != nil {
+		return response{}, badRequest{err.Error()}
 	}
-	return ref, true
+	return h.store(r.Context(), event.Event{Push: &p})
+}
+
+// deleteReference forgets a reference. Azure sends no event for an untagging, for
+// example.
+func (h *handler) deleteReference(r *http.Request, _ []byte) (response, error) {
+	ref, err := reference.Parse(r.PathValue("reference"))
+	if err != nil {
+		return response{}, badRequest{err.Error()}
+	}
+	logReference(r.Context(), ref)
+	target := event.Target{Registry: ref.Registry, Repository: ref.Repository, Tag: ref.Tag}
+	if name := r.URL.Query().Get("name"); name != "" {
+		if target.GivenName, err = parseGivenName(name, ref); err != nil {
+			return response{}, badRequest{err.Error()}
+		}
+	}
+	now := time.Now().UTC()
+	return h.store(r.Context(), event.Event{Delete: &event.Delete{Target: target, DeletedAt: now, ReceivedAt: now}})
+}
+
+// pushJSON is the body of PUT /api/references/….
+type pushJSON struct {
+	Name     *string `json:"name"`     // under which the reference is found, in place of its own names
+	Digest   *string `json:"digest"`   // of its manifest
+	PushedAt *string `json:"pushedAt"` // RFC 3339; the time of receipt if absent
+}
+
+// parsePush returns the push of ref that body, which may be empty, has more of. An
+// error names the field that is wrong.
+func parsePush(ref reference.Reference, body []byte, now time.Time) (event.Push, error) {
+	p := event.Push{Reference: ref, Size: event.UnknownSize, PushedAt: now}
+	if len(body) == 0 {
+		return p, nil
+	}
+	fields, err := parseFields(body)
+	if err != nil {
+		return event.Push{}, err
+	}
+	if fields.Name != nil {
+		if p.GivenName, err = parseGivenName(*fields.Name, ref); err != nil {
+			return event.Push{}, err
+		}
+	}
+	if fields.Digest != nil {
+		if err := reference.CheckDigest(*fields.Digest); err != nil {
+			return event.Push{}, fmt.Errorf("digest: %w", err)
+		}
+		p.Digest = *fields.Digest
+	}
+	if fields.PushedAt != nil {
+		if p.PushedAt, err = event.ParseTime(*fields.PushedAt, now); err != nil {
+			return event.Push{}, fmt.Errorf("pushedAt: %w", err)
+		}
+	}
+	return p, nil
+}
+
+func parseFields(body []byte) (*pushJSON, error) {
+	var fields *pushJSON // nil after the JSON null
+	err := json.Unmarshal(body, &fields)
+	if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && e.Field != "" {
+		return nil, fmt.Errorf("%s is not a string", e.Field)
+	}
+	if err != nil || fields == nil {
+		return nil, errors.New("the body is not a JSON object")
+	}
+	return fields, nil
+}
+
+// parseGivenName reads the repository under which a reference is to be found.
+func parseGivenName(s string, ref reference.Reference) (string, error) {
+	name, err := reference.ParseRepository(s)
+	if err != nil {
+		return "", fmt.Errorf("name: %w", err)
+	}
+	return event.GivenName(name.Repository, ref), nil
 }

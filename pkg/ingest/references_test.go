@@ -1,104 +1,133 @@
 package ingest_test
 
 import (
-	"errors"
-	"net/http/httptest"
 	"strings"
 	"testing"
-	"time"
 
 	"ocireffer/pkg/ingest"
-	"ocireffer/pkg/store"
 )
 
-func TestReferencesByHand(t *testing.T) {
-	db := openBolt(t)
-	s := newServer(ingest.Settings{Tokens: []ingest.TokenHash{hash("token")}, AllowedRegistries: []string{"ghcr.io"}}, db)
-	want := func(method, target, body string, status int, text string) {
-		t.Helper()
-		r := httptest.NewRequest(method, target, strings.NewReader(body))
-		r.Header.Set("Authorization", "Bearer token")
-		if w := s.do(r); w.Code != status || w.Body.String() != text {
-			t.Errorf("%s %s %s = %d %q, want %d %q", method, target, body, w.Code, w.Body, status, text)
-		}
-	}
-	pick := func(name, ref string) store.Push {
-		t.Helper()
-		p, err := db.Pick(t.Context(), store.Query{Name: name})
-		if ref == "" && !errors.Is(err, store.ErrNotFound) || ref != "" && p.Reference.String() != ref {
-			t.Errorf("Pick(%s) = %s, %v, want %s", name, p.Reference, err, ref)
-		}
-		return p
-	}
-	const path = "/api/references/ghcr.io/acme/app:1.2.3"
+func TestReferenceIsRecordedAndDeletedByHand(t *testing.T) {
+	t.Parallel()
 	const ref = "ghcr.io/acme/app:1.2.3"
+	db := openBolt(t)
+	s := newServer(anyone, db)
 
-	before := time.Now()
-	want("PUT", path, "", 200, "Url "+ref+" stored for acme/app")
-	if p := pick("acme/app", ref); p.PushedAt.Before(before) || p.PushedAt.After(time.Now()) || p.Digest != "" || p.Size != store.UnknownSize {
-		t.Errorf("recorded %+v", p)
-	}
-	pick("ghcr.io/acme/app", ref)
-	want("DELETE", path, "", 200, "Deleted 1 reference of acme/app")
-	want("DELETE", path, "", 200, "Deleted 0 references of acme/app")
-	pick("acme/app", "")
+	wantAnswer(t, "PUT", s.do("PUT", byHand, ""), 200, "Url "+ref+" stored for acme/app")
+	wantPick(t, db, "acme/app", ref)
+	wantPick(t, db, "ghcr.io/acme/app", ref)
+	wantAnswer(t, "DELETE", s.do("DELETE", byHand, ""), 200, "Deleted 1 reference of acme/app")
+	wantAnswer(t, "DELETE again", s.do("DELETE", byHand, ""), 200, "Deleted 0 references of acme/app")
+	wantPick(t, db, "acme/app", "")
+	wantPick(t, db, "ghcr.io/acme/app", "")
+}
 
-	want("PUT", path, `{"name":"app","digest":"`+digest+`","pushedAt":"2023-07-03T14:56:52+02:00","other":1}`, 200, "Url "+ref+" stored for app")
-	if p := pick("app", ref); p.Digest != digest || !p.PushedAt.Equal(time.Date(2023, 7, 3, 12, 56, 52, 0, time.UTC)) || p.Name != "app" {
-		t.Errorf("recorded %+v", p)
-	}
-	pick("acme/app", "")
-	want("DELETE", path, "", 200, "Deleted 0 references of acme/app")
-	pick("app", ref)
-	want("DELETE", path+"?name=app", "", 200, "Deleted 1 reference of app")
-	pick("app", "")
+func TestGivenNameReplacesTheOwnNames(t *testing.T) {
+	t.Parallel()
+	const ref = "ghcr.io/acme/app:1.2.3"
+	db := openBolt(t)
+	s := newServer(anyone, db)
 
-	// A name that it has anyway is none of its own.
-	want("PUT", path, `{"name":"acme/app","pushedAt":null}`, 200, "Url "+ref+" stored for acme/app")
-	want("DELETE", path+"?name=ghcr.io/acme/app", "", 200, "Deleted 1 reference of acme/app")
+	wantAnswer(t, "PUT", s.do("PUT", byHand, `{"name":"app"}`), 200, "Url "+ref+" stored for app")
+	wantPick(t, db, "app", ref)
+	wantPick(t, db, "acme/app", "")
+	wantPick(t, db, "ghcr.io/acme/app", "")
+	wantAnswer(t, "DELETE without the name", s.do("DELETE", byHand, ""), 200, "Deleted 0 references of acme/app")
+	wantPick(t, db, "app", ref)
+	wantAnswer(t, "DELETE with it", s.do("DELETE", byHand+"?name=app", ""), 200, "Deleted 1 reference of app")
+	wantPick(t, db, "app", "")
+}
 
-	for body, text := range map[string]string{
-		"x":                                   "the body is not a JSON object",
-		"[]":                                  "the body is not a JSON object",
-		" null ":                              "the body is not a JSON object",
-		`{"name":1}`:                          "name is not a string",
-		`{"name":"A"}`:                        `name: repository "A" is not an OCI name`,
-		`{"name":""}`:                         `name: repository "" is not an OCI name`,
-		`{"digest":"x"}`:                      `digest: digest "x" is not an OCI digest`,
-		`{"pushedAt":"yesterday"}`:            `pushedAt: "yesterday" is not an RFC 3339 time`,
-		`{"pushedAt":7}`:                      "pushedAt is not a string",
-		`{"pushedAt":"9999-01-01T00:00:00Z"}`: `pushedAt: "9999-01-01T00:00:00Z" is more than 5m0s in the future`,
-		strings.Repeat(" ", 1<<20) + `{}`:     "The body is larger than 1048576 bytes",
+func TestRepositoryAsGivenNameChangesNothing(t *testing.T) {
+	t.Parallel()
+	const ref = "ghcr.io/acme/app:1.2.3"
+	db := openBolt(t)
+	s := newServer(anyone, db)
+
+	wantAnswer(t, "PUT", s.do("PUT", byHand, `{"name":"acme/app","pushedAt":null}`), 200, "Url "+ref+" stored for acme/app")
+	wantPick(t, db, "ghcr.io/acme/app", ref)
+	wantAnswer(t, "DELETE with an empty name", s.do("DELETE", byHand+"?name=", ""), 200, "Deleted 1 reference of acme/app")
+	s.do("PUT", byHand, "")
+	wantAnswer(t, "DELETE", s.do("DELETE", byHand+"?name=acme/app", ""), 200, "Deleted 1 reference of acme/app")
+}
+
+func TestBadRequestsByHandChangeNothing(t *testing.T) {
+	t.Parallel()
+	const notAnObject = "the body is not a JSON object"
+	for name, c := range map[string]struct {
+		method, target, body string
+		status               int
+		text                 string // how the answer begins
+	}{
+		"not JSON":               {method: "PUT", target: byHand, body: "x", status: 400, text: notAnObject},
+		"array":                  {method: "PUT", target: byHand, body: "[]", status: 400, text: notAnObject},
+		"null":                   {method: "PUT", target: byHand, body: " null ", status: 400, text: notAnObject},
+		"two objects":            {method: "PUT", target: byHand, body: "{}{}", status: 400, text: notAnObject},
+		"name of another type":   {method: "PUT", target: byHand, body: `{"name":1}`, status: 400, text: "name is not a string"},
+		"malformed name":         {method: "PUT", target: byHand, body: `{"name":"A"}`, status: 400, text: `name: repository "A" is not an OCI name`},
+		"empty name":             {method: "PUT", target: byHand, body: `{"name":""}`, status: 400, text: `name: repository "" is not an OCI name`},
+		"name with a registry":   {method: "PUT", target: byHand, body: `{"name":"ghcr.io/app"}`, status: 400, text: `name: repository "ghcr.io/app" begins with a registry: want a name such as "app"`},
+		"malformed digest":       {method: "PUT", target: byHand, body: `{"digest":"x"}`, status: 400, text: `digest: digest "x" is not an OCI digest`},
+		"empty digest":           {method: "PUT", target: byHand, body: `{"digest":""}`, status: 400, text: `digest: digest "" is not an OCI digest`},
+		"digest of another type": {method: "PUT", target: byHand, body: `{"digest":{}}`, status: 400, text: "digest is not a string"},
+		"time in words":          {method: "PUT", target: byHand, body: `{"pushedAt":"yesterday"}`, status: 400, text: `pushedAt: "yesterday" is not an RFC 3339 time`},
+		"time of another type":   {method: "PUT", target: byHand, body: `{"pushedAt":7}`, status: 400, text: "pushedAt is not a string"},
+		"time in the future":     {method: "PUT", target: byHand, body: `{"pushedAt":"9999-01-01T00:00:00Z"}`, status: 400, text: `pushedAt: "9999-01-01T00:00:00Z" is more than 5m0s in the future`},
+		"body over 1 MiB":        {method: "PUT", target: byHand, body: strings.Repeat(" ", 1<<20-1) + `{}`, status: 413, text: "The body is larger than 1048576 bytes"},
+
+		"no tag":                  {method: "PUT", target: "/api/references/ghcr.io/acme/app", status: 400, text: `reference "ghcr.io/acme/app" has no tag: want registry/repository:tag`},
+		"no registry":             {method: "PUT", target: "/api/references/app:1", status: 400, text: `reference "app:1" has no registry: want registry/repository:tag`},
+		"no registry but a path":  {method: "PUT", target: "/api/references/team/app:1", status: 400, text: `reference "team/app:1" does not begin with a registry: for Docker Hub write "docker.io/team/app:1"`},
+		"delete of no registry":   {method: "DELETE", target: "/api/references/team/app:1", status: 400, text: `reference "team/app:1" does not begin with a registry: for Docker Hub write "docker.io/team/app:1"`},
+		"delete without a tag":    {method: "DELETE", target: "/api/references/ghcr.io/acme/app", status: 400, text: `reference "ghcr.io/acme/app" has no tag`},
+		"delete, malformed name":  {method: "DELETE", target: byHand + "?name=A", status: 400, text: `name: repository "A" is not an OCI name`},
+		"delete, registry's name": {method: "DELETE", target: byHand + "?name=ghcr.io/acme/app", status: 400, text: `name: repository "ghcr.io/acme/app" begins with a registry: want a name such as "acme/app"`},
+
+		"other method": {method: "POST", target: byHand, status: 404, text: `{"message":"Not Found"}`},
 	} {
-		r := httptest.NewRequest("PUT", path, strings.NewReader(body))
-		r.Header.Set("Authorization", "Bearer token")
-		if w := s.do(r); w.Code != 400 && w.Code != 413 || !strings.HasPrefix(w.Body.String(), text) {
-			t.Errorf("PUT %.60s = %d %q, want %q", body, w.Code, w.Body, text)
-		}
-	}
-	want("PUT", "/api/references/ghcr.io/acme/app", "", 400, `reference "ghcr.io/acme/app" has no tag: want registry/repository:tag`)
-	want("PUT", "/api/references/app:1", "", 400, `reference "app:1" has no registry: want registry/repository:tag`)
-	want("PUT", "/api/references/evil.io/app:1", "", 403, "Registry evil.io is not allowed")
-	want("DELETE", "/api/references/evil.io/app:1", "", 403, "Registry evil.io is not allowed")
-	want("POST", path, "", 404, `{"message":"Not Found"}`)
-	pick("acme/app", "")
-
-	for _, method := range []string{"PUT", "DELETE"} {
-		if w := s.do(httptest.NewRequest(method, path, nil)); w.Code != 401 {
-			t.Errorf("%s without a token: %d", method, w.Code)
-		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			db := &recorder{}
+			w := newServer(anyone, db).do(c.method, c.target, c.body)
+			if w.Code != c.status {
+				t.Errorf("%s %s %.60s = %d, want %d", c.method, c.target, c.body, w.Code, c.status)
+			}
+			if !strings.HasPrefix(w.Body.String(), c.text) {
+				t.Errorf("%s %s %.60s = %q, want %q", c.method, c.target, c.body, w.Body, c.text)
+			}
+			if len(db.events) > 0 {
+				t.Errorf("stored %v, want nothing", db.events)
+			}
+		})
 	}
 }
 
-func TestReferencesByHandWithoutStore(t *testing.T) {
-	s := newServer(anyone, broken{errors.New("planted")})
-	for _, method := range []string{"PUT", "DELETE"} {
-		w := s.do(httptest.NewRequest(method, "/api/references/ghcr.io/acme/app:1.2.3", nil))
-		if w.Code != 500 || w.Body.String() != "Failed to store url" {
-			t.Errorf("%s = %d %q", method, w.Code, w.Body)
+func TestBodyByHandMayHave1MiB(t *testing.T) {
+	t.Parallel()
+	w := newServer(anyone, &recorder{}).do("PUT", byHand, strings.Repeat(" ", 1<<20-2)+"{}")
+	wantAnswer(t, "PUT of 1 MiB", w, 200, "Url ghcr.io/acme/app:1.2.3 stored for acme/app")
+}
+
+// FuzzPutReference: whatever body comes, it is stored or refused.
+func FuzzPutReference(f *testing.F) {
+	f.Add([]byte(`{"name":"app","digest":"` + digest + `","pushedAt":"2023-07-03T14:56:52+02:00"}`))
+	f.Add([]byte(`{"NAME":null,"digest":7}`))
+	f.Add([]byte(`null`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		db := &recorder{}
+		w := newServer(ingest.Settings{WithoutToken: true}, db).do("PUT", byHand, string(body))
+		stored := 0
+		if w.Code == 200 {
+			stored = 1
 		}
-	}
-	if line := s.lines(t)[0]; line["err"] != "planted" || line["reference"] != "ghcr.io/acme/app:1.2.3" || line["outcome"] != "store_failed" {
-		t.Errorf("log = %v", line)
-	}
+		if w.Code != 200 && w.Code != 400 && w.Code != 413 {
+			t.Errorf("status %d, want 200, 400 or 413", w.Code)
+		}
+		if len(db.events) != stored {
+			t.Errorf("status %d and %d events stored, want %d", w.Code, len(db.events), stored)
+		}
+		if strings.ContainsAny(w.Body.String(), "\n\r") {
+			t.Errorf("answer of more than one line: %q", w.Body)
+		}
+	})
 }

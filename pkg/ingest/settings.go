@@ -2,48 +2,40 @@ package ingest
 
 import (
 	"crypto/sha256"
-	"crypto/subtle"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
-	"time"
 
 	"ocireffer/pkg/reference"
 )
 
 // Settings of the write side.
 type Settings struct {
-	Tokens            []TokenHash // WEBHOOK_TOKEN_SHA256: of the accepted tokens; none: every write is refused
-	AllowedRegistries []string    // ALLOWED_REGISTRIES: hosts that may be written about; none: any
-	WithoutToken      bool        // accept writes without a token; only where nobody else can reach the server
+	Tokens            []TokenHash // WEBHOOK_TOKEN_SHA256: hashes of the accepted tokens; none: every write is refused
+	AllowedRegistries []string    // ALLOWED_REGISTRIES: registries whose events may be written; none: any
+	WithoutToken      bool        // while Tokens is empty, anyone may write; only for a server that nobody else can reach
 }
 
-// TokenHash is the SHA-256 of a token.
+// TokenHash is the SHA-256 hash of a token.
 type TokenHash [sha256.Size]byte
 
-// Deadline is how long a request may take, retries to the store included. Azure
-// gives up on its native webhook after 5 s and does not come again; an answer is
-// promised within 4.5 s, of which a cold start may take some.
-const Deadline = 3 * time.Second
-
-// FromEnv reads the settings with lookup, which is os.LookupEnv but in tests. An
-// error names every variable that is wrong.
-func FromEnv(lookup func(string) (string, bool)) (Settings, error) {
+// FromEnv reads the settings from environment variables. lookup returns a
+// variable's value and whether it is set, as os.LookupEnv does. An error names
+// every variable that is wrong.
+func FromEnv(lookup func(name string) (string, bool)) (Settings, error) {
 	var s Settings
 	var errs []error
-	for _, v := range list(lookup, "WEBHOOK_TOKEN_SHA256") {
-		b, err := hex.DecodeString(v)
-		if err != nil || len(b) != sha256.Size {
-			// Perhaps someone gave the token itself: it is not shown.
-			errs = append(errs, fmt.Errorf("WEBHOOK_TOKEN_SHA256 has an entry of %d characters that is no SHA-256: want 64 hex digits, as `printf %%s TOKEN | sha256sum` prints", len(v)))
+	for _, value := range list(lookup, "WEBHOOK_TOKEN_SHA256") {
+		hash, err := parseTokenHash(value)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("WEBHOOK_TOKEN_SHA256: %w", err))
 			continue
 		}
-		s.Tokens = append(s.Tokens, TokenHash(b))
+		s.Tokens = append(s.Tokens, hash)
 	}
-	for _, v := range list(lookup, "ALLOWED_REGISTRIES") {
-		registry, err := reference.Registry(v)
+	for _, value := range list(lookup, "ALLOWED_REGISTRIES") {
+		registry, err := reference.ParseRegistry(value)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("ALLOWED_REGISTRIES: %w", err))
 			continue
@@ -53,30 +45,24 @@ func FromEnv(lookup func(string) (string, bool)) (Settings, error) {
 	return s, errors.Join(errs...)
 }
 
-// list is a variable's values, separated by commas.
-func list(lookup func(string) (string, bool), name string) []string {
-	v, _ := lookup(name)
+// parseTokenHash reads a hash in hex digits. Its error does not show s, which may be
+// a token by mistake.
+func parseTokenHash(s string) (TokenHash, error) {
+	b, err := hex.DecodeString(s)
+	if err != nil || len(b) != sha256.Size {
+		return TokenHash{}, fmt.Errorf("an entry of %d characters is not a SHA-256 hash: want 64 hex digits, as `printf %%s TOKEN | sha256sum` prints", len(s))
+	}
+	return TokenHash(b), nil
+}
+
+// list returns the values of a variable, which are separated by commas.
+func list(lookup func(name string) (string, bool), name string) []string {
+	text, _ := lookup(name)
 	var values []string
-	for value := range strings.SplitSeq(v, ",") {
+	for value := range strings.SplitSeq(text, ",") {
 		if value = strings.TrimSpace(value); value != "" {
 			values = append(values, value)
 		}
 	}
 	return values
-}
-
-// allows reports whether registry may be written about.
-func (s Settings) allows(registry string) bool {
-	return len(s.AllowedRegistries) == 0 || slices.Contains(s.AllowedRegistries, registry)
-}
-
-// accepts reports whether token is one of the accepted ones, in a time that
-// tells nothing of how near it was.
-func (s Settings) accepts(token string) bool {
-	hash := TokenHash(sha256.Sum256([]byte(token)))
-	ok := 0
-	for _, want := range s.Tokens {
-		ok |= subtle.ConstantTimeCompare(hash[:], want[:])
-	}
-	return ok == 1
 }

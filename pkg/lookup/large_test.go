@@ -1,7 +1,7 @@
 package lookup_test
 
 import (
-	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -20,67 +20,67 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	gocmp "github.com/google/go-cmp/cmp"
 	"golang.org/x/sync/errgroup"
 
-	"ocireffer/pkg/lookup"
-	"ocireffer/pkg/reference"
+	"ocireffer/pkg/event"
 	"ocireffer/pkg/store"
-	"ocireffer/pkg/store/bolt"
 	"ocireffer/pkg/store/dynamo"
+	"ocireffer/pkg/store/dynamo/dynamolocal"
 	"ocireffer/pkg/store/dynamo/dynamotest"
 )
 
 var (
-	repositories = flag.Int("repositories", 2100, "repositories of TestManyRepositories")
+	repositories = flag.Int("repositories", 0, "repositories of TestManyRepositories; 0: as many as it takes")
 	tagsOfEach   = flag.Int("tags", 3, "tags of each of them")
 )
 
-// TestManyRepositories: each is on one page, and found by a search, also beyond
-// the first page; the same with references, and with JSON. With -v it says what
-// each answer takes.
+// TestManyRepositories: a reader of all pages sees each repository once, in the
+// catalogue and in a search; the same with references, and with JSON. With -v it
+// logs what each answer takes.
 func TestManyRepositories(t *testing.T) {
-	n := *repositories
-	if testing.Short() {
-		n = min(n, 1050)
-	}
+	t.Parallel()
+	t.Run("bolt", func(t *testing.T) {
+		t.Parallel()
+		n := 2100 // three pages
+		if testing.Short() {
+			n = 1050
+		}
+		names := manyNames(cmp.Or(*repositories, n))
+		db := open(t)
+		fillMany(t, names, db, db)
+		testMany(t, names, db, nil)
+	})
+	t.Run("dynamo", func(t *testing.T) {
+		t.Parallel()
+		if testing.Short() {
+			t.Skip("fills a table")
+		}
+		names := manyNames(cmp.Or(*repositories, 1050)) // two pages
+		table := dynamotest.Table(t)
+		fast := &bulk{client: dynamodb.NewFromConfig(dynamolocal.Config(t)), table: table}
+		fillMany(t, names, openThrough(t, table, fast), openThrough(t, table, http.DefaultTransport))
+		if err := fast.flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		var meter dynamotest.Meter
+		testMany(t, names, openThrough(t, table, &meter), &meter)
+	})
+}
+
+// zoo has references for three pages; no other repository has.
+const zoo = "zoo"
+
+func manyNames(n int) []string {
 	names := []string{zoo}
 	for i := range n {
 		names = append(names, fmt.Sprintf("team-%d/app-%05d", i%7, i))
 	}
 	slices.Sort(names)
-	t.Run("bolt", func(t *testing.T) {
-		db, err := bolt.OpenTemporary()
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer db.Close()
-		fillMany(t, names, db, db)
-		testMany(t, names, db, nil)
-	})
-	t.Run("dynamo", func(t *testing.T) {
-		var meter dynamotest.Meter
-		table := dynamotest.Table(t)
-		fast := &bulk{client: dynamodb.NewFromConfig(dynamotest.Config(t)), table: table}
-		open := func(transport http.RoundTripper) store.Store {
-			cfg := dynamotest.Config(t)
-			cfg.HTTPClient = &http.Client{Transport: transport}
-			db, err := dynamo.Open(cfg, table)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return db
-		}
-		fillMany(t, names, open(fast), open(http.DefaultTransport))
-		if err := fast.flush(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		testMany(t, names, open(&meter), &meter)
-	})
+	return names
 }
 
-// zoo has references for three pages; no other has.
-const zoo = "zoo"
-
+// tagsOf returns how many tags a repository has.
 func tagsOf(name string) int {
 	if name == zoo {
 		return 450
@@ -88,17 +88,17 @@ func tagsOf(name string) int {
 	return *tagsOfEach
 }
 
-// manyPush is the push of a name's tag with that number; the last is the newest.
-func manyPush(name string, tag int) store.Push {
-	ref := reference.Reference{Registry: "a.azurecr.io", Repository: name, Tag: fmt.Sprintf("1.%d.0", tag)}
-	return store.Push{
-		Reference: ref,
-		Digest:    fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(ref.String()))),
-		MediaType: "application/vnd.oci.image.manifest.v1+json",
-		Size:      2203,
-		PushedAt:  time.Date(2023, 7, 3, 12, 0, 0, tag, time.UTC),
-	}
+// manyPush returns the push of a repository's tag with that number, of which the
+// last is the newest.
+func manyPush(name string, tag int) event.Push {
+	p := pushOf(fmt.Sprintf("a.azurecr.io/%s:1.%d.0", name, tag), time.Date(2023, 7, 3, 12, 0, 0, tag, time.UTC))
+	p.Digest = fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(p.Reference.String())))
+	p.MediaType = "application/vnd.oci.image.manifest.v1+json"
+	p.Size = 2203
+	return p
 }
+
+func newestOf(name string) event.Push { return manyPush(name, tagsOf(name)-1) }
 
 // fillMany stores the last reference of each repository through last, and the
 // others through others.
@@ -120,129 +120,190 @@ func fillMany(t *testing.T, names []string, others, last store.Writer) {
 	}
 }
 
+func openThrough(t *testing.T, table string, transport http.RoundTripper) store.Store {
+	t.Helper()
+	cfg := dynamolocal.Config(t)
+	cfg.HTTPClient = &http.Client{Transport: transport}
+	db, err := dynamo.Open(cfg, table)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return db
+}
+
 func testMany(t *testing.T, names []string, db store.Reader, meter *dynamotest.Meter) {
-	h := lookup.New(defaults(t), db)
-	get := func(target string) *bytes.Buffer {
-		t.Helper()
-		if meter != nil {
-			meter.Reset()
-		}
-		begin := time.Now()
-		w := do(h, "GET", target)
-		took := time.Since(begin)
-		if w.Code != 200 {
-			t.Fatalf("GET %s = %d %s", target, w.Code, w.Body)
-		}
-		line := fmt.Sprintf("%-60.60s %6.1f ms %7d bytes", target, float64(took.Microseconds())/1000, w.Body.Len())
-		if meter != nil {
-			line += fmt.Sprintf(" %5.1f read units in %v", meter.Units["Query"]+meter.Units["BatchGetItem"], meter.Calls)
-		}
-		t.Log(line)
-		return w.Body
-	}
-	// pages reads a page and all that follow it.
-	next := regexp.MustCompile(`rel="next" href="([^"]+)"`)
-	pages := func(target string, item *regexp.Regexp) (n int, found []string) {
-		for target != "" {
-			body := get(strings.ReplaceAll(target, "&amp;", "&")).Bytes()
-			n++
-			for _, m := range item.FindAllSubmatch(body, -1) {
-				found = append(found, string(m[1]))
-			}
-			target = ""
-			if m := next.FindSubmatch(body); m != nil {
-				target = string(m[1])
-			}
-		}
-		return n, found
-	}
-	want := func(what string, n int, found []string, wantPages int, want []string) {
-		t.Helper()
-		if n != wantPages || !slices.Equal(found, want) {
-			t.Errorf("%s: %d in %d pages, want %d in %d", what, len(found), n, len(want), wantPages)
-		}
-	}
+	asked := measured{handlerOf(t, db), meter}
+	testManyPages(t, asked, names)
+	testZooPages(t, asked)
+	testManyJSON(t, asked, names)
+	testZooJSON(t, asked)
+	testManyBadges(t, asked, names[len(names)/2])
+}
 
-	var ofTeam, app42 []string
+// measured asks a handler and logs what its answers take.
+type measured struct {
+	h     http.Handler
+	meter *dynamotest.Meter // nil: only time and bytes
+}
+
+func (m measured) get(t *testing.T, target string) string {
+	t.Helper()
+	if m.meter != nil {
+		m.meter.Take()
+	}
+	begin := time.Now()
+	body := get(t, m.h, target)
+	line := fmt.Sprintf("%-60.60s %6.1f ms %7d bytes", target, float64(time.Since(begin).Microseconds())/1000, len(body))
+	if m.meter != nil {
+		cost := m.meter.Take()
+		line += fmt.Sprintf(" %5.1f read units in %v", cost.Units["Query"]+cost.Units["BatchGetItem"], cost.Calls)
+	}
+	t.Log(line)
+	return body
+}
+
+var nextLink = regexp.MustCompile(`rel="next" href="([^"]+)"`)
+
+// pages reads a page and all that follow it, and returns the items on each.
+func (m measured) pages(t *testing.T, target string, item *regexp.Regexp) [][]string {
+	t.Helper()
+	var pages [][]string
+	for target != "" {
+		body := m.get(t, target)
+		var items []string
+		for _, match := range item.FindAllStringSubmatch(body, -1) {
+			items = append(items, match[1])
+		}
+		pages = append(pages, items)
+		target = ""
+		if next := nextLink.FindStringSubmatch(body); next != nil {
+			target = strings.ReplaceAll(next[1], "&amp;", "&")
+		}
+	}
+	return pages
+}
+
+// wantPages wants items in their order, on full pages but for the last.
+func wantPages(t *testing.T, what string, got [][]string, items []string, size int) {
+	t.Helper()
+	want := slices.Collect(slices.Chunk(items, size))
+	if len(items) == 0 {
+		want = [][]string{nil}
+	}
+	if diff := gocmp.Diff(want, got); diff != "" {
+		t.Errorf("%s: pages -want +got\n%s", what, diff)
+	}
+}
+
+// having returns the names that contain a text.
+func having(names []string, text string) (found []string) {
 	for _, name := range names {
-		if strings.Contains(name, "team-3/") {
-			ofTeam = append(ofTeam, name)
-		}
-		if strings.Contains(name, "app-00042") {
-			app42 = append(app42, name)
+		if strings.Contains(name, text) {
+			found = append(found, name)
 		}
 	}
-	pagesOf := func(n, page int) int { return max(1, (n+page-1)/page) }
+	return found
+}
+
+func testManyPages(t *testing.T, asked measured, names []string) {
+	t.Helper()
 	row := regexp.MustCompile(`<tr><th><a [^>]*>([^<]+)<`)
-	n, found := pages("/", row)
-	want("/", n, found, pagesOf(len(names), 1000), names)
-	n, found = pages("/?q=team-3/", row)
-	want("search of a team", n, found, pagesOf(len(ofTeam), 1000), ofTeam)
-	n, found = pages("/?q=00042+app", row)
-	want("search of one", n, found, 1, app42)
-	n, found = pages("/?q=zo", row)
-	want("search of the last", n, found, 1, []string{zoo})
-	n, found = pages("/?q=nothing", row)
-	want("search of nothing", n, found, 1, nil)
-
-	var zooReferences []string
-	for tag := tagsOf(zoo) - 1; tag >= 0; tag-- {
-		zooReferences = append(zooReferences, manyPush(zoo, tag).Reference.String())
+	for target, want := range map[string][]string{
+		"/":             names,
+		"/?q=team":      having(names, "team"),
+		"/?q=team-3/":   having(names, "team-3/"),
+		"/?q=00042+app": having(names, "app-00042"),
+		"/?q=zo":        {zoo},
+		"/?q=no+such":   nil,
+	} {
+		wantPages(t, target, asked.pages(t, target, row), want, 1000)
 	}
-	n, found = pages("/zoo?format=html", regexp.MustCompile(`<tr><th scope="row"><code>(a\.azurecr\.io/zoo:[^<]+)<`))
-	want("/zoo", n, found, 3, zooReferences)
+}
 
-	var listed []string
-	limit := min(1000, len(names)/3)
-	for after := ""; ; {
-		var page struct {
-			Repositories []struct{ Name, Reference, Version string }
-			Next         string
-		}
-		if err := json.Unmarshal(get(fmt.Sprintf("/api/repositories?limit=%d&next=%s", limit, url.QueryEscape(after))).Bytes(), &page); err != nil {
+// zooReferences returns the references of zoo, newest first.
+func zooReferences() (all []string) {
+	for tag := tagsOf(zoo) - 1; tag >= 0; tag-- {
+		all = append(all, manyPush(zoo, tag).Reference.String())
+	}
+	return all
+}
+
+func testZooPages(t *testing.T, asked measured) {
+	t.Helper()
+	row := regexp.MustCompile(`<tr><th scope="row"><code>(a\.azurecr\.io/zoo:[^<]+)<`)
+	wantPages(t, "/zoo", asked.pages(t, "/zoo?format=html", row), zooReferences(), 200)
+}
+
+// jsonPage is a page of repositories or of references.
+type jsonPage struct {
+	Repositories []struct{ Name, Reference, Version string }
+	References   []struct{ Reference string }
+	Next         string
+}
+
+// jsonPages reads a page of JSON and all that follow it.
+func (m measured) jsonPages(t *testing.T, target string) (pages []jsonPage) {
+	t.Helper()
+	for next := ""; ; {
+		var page jsonPage
+		if err := json.Unmarshal([]byte(m.get(t, target+"&next="+url.QueryEscape(next))), &page); err != nil {
 			t.Fatal(err)
 		}
+		pages = append(pages, page)
+		if next = page.Next; next == "" {
+			return pages
+		}
+	}
+}
+
+func testManyJSON(t *testing.T, asked measured, names []string) {
+	t.Helper()
+	limit := min(1000, len(names)/3)
+	target := fmt.Sprintf("/api/repositories?limit=%d", limit)
+	var pages [][]string
+	for _, page := range asked.jsonPages(t, target) {
+		var listed []string
 		for _, r := range page.Repositories {
 			listed = append(listed, r.Name)
-			if newest := manyPush(r.Name, tagsOf(r.Name)-1); r.Version != newest.Version() || r.Reference != newest.Reference.String() {
-				t.Fatalf("%+v, want %s", r, newest.Reference)
+			newest := newestOf(r.Name)
+			if want := newest.Reference.String(); r.Reference != want {
+				t.Errorf("the newest of %s is %s, want %s", r.Name, r.Reference, want)
+			}
+			if want := newest.Version(); r.Version != want {
+				t.Errorf("the highest version of %s is %s, want %s", r.Name, r.Version, want)
 			}
 		}
-		if after = page.Next; after == "" {
-			break
-		}
+		pages = append(pages, listed)
 	}
-	want("/api/repositories", 1, listed, 1, names)
+	wantPages(t, target, pages, names, limit)
+}
 
-	var references []string
-	for after := ""; ; {
-		var page struct {
-			References []struct{ Reference string }
-			Next       string
-		}
-		if err := json.Unmarshal(get("/api/repositories/zoo?next="+url.QueryEscape(after)).Bytes(), &page); err != nil {
-			t.Fatal(err)
-		}
+func testZooJSON(t *testing.T, asked measured) {
+	t.Helper()
+	var pages [][]string
+	for _, page := range asked.jsonPages(t, "/api/repositories/zoo?x") {
+		var references []string
 		for _, r := range page.References {
 			references = append(references, r.Reference)
 		}
-		if after = page.Next; after == "" {
-			break
-		}
+		pages = append(pages, references)
 	}
-	want("/api/repositories/zoo", 1, references, 1, zooReferences)
+	wantPages(t, "/api/repositories/zoo", pages, zooReferences(), 100)
+}
 
-	middle := manyPush(names[len(names)/2], *tagsOfEach-1).Reference
+func testManyBadges(t *testing.T, asked measured, name string) {
+	t.Helper()
+	want := newestOf(name).Reference.String() + "\n"
 	for _, query := range []string{"", "&sort=semver", "&sort=semver&include_prereleases"} {
-		if got := get("/" + middle.Repository + "?format=text" + query).String(); got != middle.String()+"\n" {
-			t.Errorf("newest of %s%s = %s", middle.Repository, query, got)
+		if got := asked.get(t, "/"+name+"?format=text"+query); got != want {
+			t.Errorf("newest of %s%s = %s, want %s", name, query, got, want)
 		}
 	}
 }
 
 // bulk is a transport that gathers the items which a store puts and writes 25 of
 // them in one call: one by one a million takes an hour. Any other call finds
-// nothing, so what is pushed through it is stored, but not listed.
+// nothing, so a push through it is stored, but not listed.
 type bulk struct {
 	client *dynamodb.Client
 	table  string
@@ -252,26 +313,32 @@ type bulk struct {
 
 func (b *bulk) RoundTrip(r *http.Request) (*http.Response, error) {
 	if strings.HasSuffix(r.Header.Get("X-Amz-Target"), ".PutItem") {
-		var call struct {
-			Item map[string]struct{ S, N string }
-		}
-		if err := json.NewDecoder(r.Body).Decode(&call); err != nil {
+		if err := b.putItem(r); err != nil {
 			return nil, err
-		}
-		if call.Item["name"].S != "#catalog" {
-			item := map[string]types.AttributeValue{}
-			for name, value := range call.Item {
-				item[name] = &types.AttributeValueMemberS{Value: value.S}
-				if value.N != "" {
-					item[name] = &types.AttributeValueMemberN{Value: value.N}
-				}
-			}
-			if err := b.put(r.Context(), item); err != nil {
-				return nil, err
-			}
 		}
 	}
 	return &http.Response{StatusCode: http.StatusOK, Request: r, ProtoMajor: 1, ProtoMinor: 1, Header: http.Header{}, Body: io.NopCloser(strings.NewReader("{}"))}, nil
+}
+
+// putItem gathers the item of a call, unless it is an entry of the catalogue.
+func (b *bulk) putItem(r *http.Request) error {
+	var call struct {
+		Item map[string]struct{ S, N string }
+	}
+	if err := json.NewDecoder(r.Body).Decode(&call); err != nil {
+		return err
+	}
+	if call.Item["name"].S == "#catalogue" {
+		return nil
+	}
+	item := map[string]types.AttributeValue{}
+	for name, value := range call.Item {
+		item[name] = &types.AttributeValueMemberS{Value: value.S}
+		if value.N != "" {
+			item[name] = &types.AttributeValueMemberN{Value: value.N}
+		}
+	}
+	return b.put(r.Context(), item)
 }
 
 func (b *bulk) put(ctx context.Context, item map[string]types.AttributeValue) error {

@@ -2,116 +2,103 @@ package lookup
 
 import (
 	"context"
-	"log/slog"
 	"net/http"
-	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
-	"ocireffer/pkg/requestlog"
+	"ocireffer/pkg/event"
+	"ocireffer/pkg/reference"
 	"ocireffer/pkg/store"
 	"ocireffer/pkg/web"
 )
 
-// How much a page shows.
-const (
-	pageRepositories = 1000
-	pageReferences   = 200
-	pageMembers      = 50 // of each curated list on the first page; its own page has all
-)
+// pageMembers is how many members of each curated list the first page shows. The
+// list's own page shows all.
+const pageMembers = 50
 
-// maxWords is how many words a search may have.
-const maxWords = 10
-
-// catalog answers GET /: all repositories, those that a search finds, or those of
-// a category.
-func (h *handler) catalog(w http.ResponseWriter, r *http.Request) {
-	h.page(w, r, func(ctx context.Context, site web.Site) ([]byte, error) {
-		values := r.URL.Query()
-		after, err := parseNext(values)
-		if err != nil {
-			return nil, err
-		}
-		page := web.Catalog{Site: site, Search: strings.TrimSpace(parameter(values, "q")), Category: parameter(values, "category"), Later: after != ""}
-		switch {
-		case page.Search != "":
-			err = h.search(ctx, &page, after)
-		case page.Category != "":
-			page.Entries, err = h.members(ctx, page.Category)
-		case page.Later:
-			err = h.search(ctx, &page, after)
-		default:
-			err = h.everything(ctx, &page)
-		}
-		if err != nil {
-			return nil, err
-		}
-		return page.HTML(), nil
-	})
+// asPage returns the renderer of an answer for people: the page that find returns.
+func asPage(find func(context.Context, store.Reader, request) (drawer, error)) renderer {
+	return renderer{
+		contentType: "text/html; charset=utf-8",
+		header:      protect,
+		found: func(ctx context.Context, h *handler, req request) ([]byte, error) {
+			page, err := find(ctx, h.db, req)
+			if err != nil {
+				return nil, err
+			}
+			return page.HTML(), nil
+		},
+		failed: func(_ *handler, req request, f failure) []byte {
+			return web.Problem{Title: f.text, Text: advice(req, f)}.HTML()
+		},
+	}
 }
 
-// search puts the repositories behind after whose names have all words into page.
-func (h *handler) search(ctx context.Context, page *web.Catalog, after string) error {
-	words := strings.Fields(strings.ToLower(page.Search)) // names are in lower case
-	if len(words) > maxWords {
-		return &queryError{"q"}
-	}
-	entries, more, err := h.db.Repositories(ctx, store.Listing{After: after, Limit: pageRepositories, Words: words})
-	if err != nil {
-		return err
-	}
-	page.Entries = entries
-	if more {
-		page.Next = token(entries[len(entries)-1].Name)
-	}
-	return nil
+// A drawer is one of package web's pages.
+type drawer interface{ HTML() []byte }
+
+// protect lets a page load nothing but its own parts, and keeps its address from the
+// sites that it links to.
+func protect(header http.Header) {
+	header.Set("Content-Security-Policy", web.Policy())
+	header.Set("Referrer-Policy", "no-referrer")
 }
 
-// everything puts the first repositories and the curated lists into page. Members
-// that are among the repositories are not read again.
-func (h *handler) everything(ctx context.Context, page *web.Catalog) error {
-	var members []store.Member
+// repositoryPage returns the page of a name.
+func repositoryPage(ctx context.Context, db store.Reader, req request) (drawer, error) {
+	page, err := readReferences(ctx, db, req.name, req.span)
+	return web.Repository{
+		Site:       siteOf(req),
+		Name:       req.name,
+		References: page.Items,
+		Later:      isLater(req),
+		Next:       pageToken(page.Next),
+	}, err
+}
+
+// cataloguePage returns the page of all repositories, of a search, or of a category.
+func cataloguePage(ctx context.Context, db store.Reader, req request) (drawer, error) {
+	page := web.Catalogue{Site: siteOf(req), Search: req.search, Category: req.category, Later: isLater(req)}
+	var err error
+	switch {
+	case req.category != "":
+		page.Entries, err = readMembers(ctx, db, req.category)
+	case req.search != "" || page.Later:
+		err = readEntries(ctx, db, req, &page)
+	default:
+		err = readFirstPage(ctx, db, req, &page)
+	}
+	return page, err
+}
+
+// readEntries puts the repositories that a reader asks for into page.
+func readEntries(ctx context.Context, db store.Reader, req request, page *web.Catalogue) error {
+	found, err := db.Repositories(ctx, store.Listing{Span: req.span, Words: req.words})
+	page.Entries, page.Next = found.Items, pageToken(found.Next)
+	return err
+}
+
+// readFirstPage puts the first repositories and the curated lists into page.
+func readFirstPage(ctx context.Context, db store.Reader, req request, page *web.Catalogue) error {
+	var members []event.Member
 	group, groupCtx := errgroup.WithContext(ctx)
-	group.Go(func() error { return h.search(groupCtx, page, "") })
+	group.Go(func() error { return readEntries(groupCtx, db, req, page) })
 	group.Go(func() (err error) {
-		members, err = h.db.Members(groupCtx, "")
+		members, err = db.Members(groupCtx, "")
 		return err
 	})
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	known := map[string]store.Entry{}
-	for _, e := range page.Entries {
-		known[e.Name] = e
-	}
-	page.Lists = lists(members)
-	var missing []string
-	for _, list := range page.Lists {
-		for _, e := range list.Members {
-			if _, ok := known[e.Name]; !ok {
-				known[e.Name] = e
-				missing = append(missing, e.Name)
-			}
-		}
-	}
-	entries, err := h.db.Entries(ctx, missing)
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		known[e.Name] = e
-	}
-	for _, list := range page.Lists {
-		for i, e := range list.Members {
-			list.Members[i] = known[e.Name]
-		}
-	}
-	return nil
+	page.Lists = listsOf(members)
+	return completeLists(ctx, db, page)
 }
 
-// lists are the categories of members, of which each shows its first by name.
-func lists(members []store.Member) (all []web.Category) {
+// listsOf groups members, which come by category and name, into lists of names
+// without their entries.
+func listsOf(members []event.Member) []web.Category {
+	var all []web.Category
 	for _, m := range members {
 		if n := len(all); n == 0 || all[n-1].Name != m.Category {
 			all = append(all, web.Category{Name: m.Category})
@@ -126,61 +113,51 @@ func lists(members []store.Member) (all []web.Category) {
 	return all
 }
 
-// repository answers GET /{name}?format=html, unless err tells what is wrong with
-// the query.
-func (h *handler) repository(w http.ResponseWriter, r *http.Request, err error) {
-	h.page(w, r, func(ctx context.Context, site web.Site) ([]byte, error) {
-		if err != nil {
-			return nil, err
+// completeLists puts the entries of members into their lists. It reads only those
+// that are not on the page already.
+func completeLists(ctx context.Context, db store.Reader, page *web.Catalogue) error {
+	known := map[reference.Name]store.Entry{}
+	for _, e := range page.Entries {
+		known[e.Name] = e
+	}
+	var missing []reference.Name
+	for _, list := range page.Lists {
+		for _, e := range list.Members {
+			if _, ok := known[e.Name]; !ok {
+				known[e.Name] = e
+				missing = append(missing, e.Name)
+			}
 		}
-		found, err := h.referencePage(ctx, r, pageReferences)
-		if err != nil {
-			return nil, err
-		}
-		page := web.Repository{Site: site, Name: found.name, References: found.pushes, Later: found.later, Next: found.next}
-		return page.HTML(), nil
-	})
-}
-
-// page answers with a page that draw makes, or with one about its error.
-func (h *handler) page(w http.ResponseWriter, r *http.Request, draw func(ctx context.Context, site web.Site) ([]byte, error)) {
-	ctx, cancel := context.WithTimeout(r.Context(), Deadline)
-	defer cancel()
-	body, err := draw(ctx, web.Site{URL: siteURL(r), Now: time.Now()})
-	a := answer{status: http.StatusOK, outcome: "found", contentType: "text/html; charset=utf-8", body: body}
+	}
+	entries, err := db.Entries(ctx, missing)
 	if err != nil {
-		var title string
-		a.status, a.outcome, _, title = failure(err)
-		a.body = web.Problem{Title: title, Text: advice(r, a.status)}.HTML()
+		return err
 	}
-	if a.status >= 500 {
-		requestlog.Add(r.Context(), slog.Any("err", err))
+	for _, e := range entries {
+		known[e.Name] = e
 	}
-	w.Header().Set("Content-Security-Policy", web.Policy())
-	w.Header().Set("Referrer-Policy", "no-referrer")
-	h.write(w, r, a)
+	for _, list := range page.Lists {
+		for i, e := range list.Members {
+			list.Members[i] = known[e.Name]
+		}
+	}
+	return nil
 }
 
-// advice is what a person can do about an answer with this status.
-func advice(r *http.Request, status int) string {
-	switch name := r.PathValue("name"); {
-	case status == http.StatusNotFound && name != "":
-		return "No push of “" + name + "” is known, or all that was pushed is deleted. It appears here with its next push."
-	case status == http.StatusNotFound:
+func siteOf(req request) web.Site { return web.Site{URL: req.site, Now: time.Now()} }
+
+func isLater(req request) bool { return req.span.After != "" }
+
+// advice says what a person can do about a failure.
+func advice(req request, f failure) string {
+	switch {
+	case f.status == http.StatusNotFound && req.path != "":
+		return "No push of “" + req.path + "” is known, or all that was pushed is deleted. It appears here with its next push."
+	case f.status == http.StatusNotFound:
 		return "A curated list is there as long as it has a member."
-	case status == http.StatusBadRequest:
+	case f.status == http.StatusBadRequest:
 		return "The address has a parameter with a value that it cannot have."
 	default:
 		return "This is no fault of yours. It is worth trying again in a moment."
 	}
-}
-
-// siteURL is where r was sent, as its sender knows it. Behind API Gateway that is
-// always https, of which the header tells.
-func siteURL(r *http.Request) string {
-	scheme := "http"
-	if r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https" {
-		scheme = "https"
-	}
-	return scheme + "://" + r.Host
 }

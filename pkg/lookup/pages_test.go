@@ -1,139 +1,211 @@
 package lookup_test
 
 import (
-	"bytes"
-	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
 
-	"ocireffer/pkg/lookup"
+	"github.com/google/go-cmp/cmp"
+
 	"ocireffer/pkg/reference"
 	"ocireffer/pkg/store"
+	"ocireffer/pkg/store/dynamo"
+	"ocireffer/pkg/store/dynamo/dynamolocal"
+	"ocireffer/pkg/store/dynamo/dynamotest"
 )
 
-func pushOf(name, tag string, at time.Time) store.Push {
-	return store.Push{Reference: reference.Reference{Registry: "a.azurecr.io", Repository: name, Tag: tag}, Size: store.UnknownSize, PushedAt: at}
+func TestPagesOfAnEmptyStore(t *testing.T) {
+	onBoth(t, func(t *testing.T, db store.Store) {
+		h := handlerOf(t, db)
+		wantTexts(t, h, "/", 200, "Nothing has been pushed yet", "https://example.com/api/azurehook")
+		wantTexts(t, h, "/wash?format=html", 404, "<h1>Provider not yet published</h1>", "No push of “wash” is known, or all that was pushed is deleted.")
+		wantTexts(t, h, "/Not%20%3Ca%3E%20name?format=html", 404, "No push of “Not &lt;a&gt; name” is known")
+		wantTexts(t, h, "/?category=official", 404, "<h1>No such category</h1>", "A curated list is there as long as it has a member.")
+	})
 }
 
 func TestPages(t *testing.T) {
 	onBoth(t, func(t *testing.T, db store.Store) {
-		h := lookup.New(defaults(t), db)
-		want := func(target string, status int, texts ...string) {
-			t.Helper()
-			w := do(h, "GET", target, "X-Forwarded-Proto", "https")
-			if w.Code != status || w.Header().Get("Content-Type") != "text/html; charset=utf-8" || w.Header().Get("Cache-Control") != "public, max-age=60" ||
-				!strings.HasPrefix(w.Header().Get("Content-Security-Policy"), "default-src 'none'; ") {
-				t.Errorf("GET %s = %d %v, want %d", target, w.Code, w.Header(), status)
-			}
-			for _, text := range texts {
-				if !strings.Contains(w.Body.String(), text) {
-					t.Errorf("GET %s lacks %s: %s", target, text, w.Body)
-				}
-			}
-			tag := w.Header().Get("ETag")
-			if w := do(h, "GET", target, "X-Forwarded-Proto", "https", "If-None-Match", tag); tag == "" || w.Code != http.StatusNotModified || w.Body.Len() > 0 {
-				t.Errorf("GET %s with its ETag %s = %d", target, tag, w.Code)
-			}
-			head := do(h, "HEAD", target, "X-Forwarded-Proto", "https")
-			if head.Code != status || head.Body.Len() > 0 || head.Header().Get("Content-Length") != fmt.Sprint(w.Body.Len()) {
-				t.Errorf("HEAD %s = %d %v", target, head.Code, head.Header())
-			}
-		}
-		want("/", 200, "Nothing has been pushed yet", "https://example.com/api/azurehook")
-		want("/wash?format=html", 404, "Provider not yet published", "“wash”")
-		want("/Not%20%3Ca%3E%20name?format=html", 404, "“Not &lt;a&gt; name”")
-
+		h := handlerOf(t, db)
 		at := time.Now().Add(-time.Hour)
-		pushAll(t, db, []store.Push{pushOf("wash", "1.0.0", at.Add(-72*time.Hour)), pushOf("wash", "latest", at), pushOf("team/app", "x", at)})
-		for _, name := range []string{"wash", "a.azurecr.io/wash", "soon"} {
-			if err := db.Categorize(t.Context(), store.Membership{Member: store.Member{Category: "official", Name: name}, At: at}); err != nil {
-				t.Fatal(err)
-			}
+		push(t, db,
+			pushOf("a.azurecr.io/wash:1.0.0", at.Add(-72*time.Hour)),
+			pushOf("a.azurecr.io/wash:latest", at),
+			pushOf("a.azurecr.io/team/app:x", at))
+		categorize(t, db, "official", "wash", "a.azurecr.io/wash", "soon")
+
+		for target, texts := range map[string][]string{
+			"/": {
+				">a.azurecr.io/wash:latest</code></td><td>1.0.0</td>", "1 hour ago", "2 repositories<", "https://example.com/team/app?format=svg",
+				`<a href="/?category=official">official</a>`,
+				`<a href="/wash?format=html">wash</a><small> 1.0.0<`, `<a href="/a.azurecr.io/wash?format=html">a.azurecr.io/wash</a><small> 1.0.0<`, "soon<small> not yet published<",
+			},
+			"/?q=WASH":                            {"1 repository<", ">a.azurecr.io/wash:latest<", `value="WASH"`},
+			"/?q=+app+team+":                      {"1 repository<", ">a.azurecr.io/team/app:x<", `value="app team"`},
+			"/?q=azurecr":                         {"No repository has all of these words in its name"},
+			"/?q=%20&next=":                       {"2 repositories<", "<h1>Repositories</h1>"},
+			"/?q=&q=app":                          {"1 repository<"},
+			"/?category=official":                 {"<h1>official</h1>", "3 repositories<", ">a.azurecr.io/wash:latest<", "not yet published"},
+			"/?category=Not+one&q=app":            {"1 repository<"}, // a search is in all
+			"/wash?format=html":                   {"<h1>wash</h1>", ">a.azurecr.io/wash:1.0.0</code>", "3 days ago", "https://example.com/wash?format=svg"},
+			"/a.azurecr.io/wash/?format=html&x=y": {"<h1>a.azurecr.io/wash</h1>", "https://example.com/a.azurecr.io/wash?format=svg"},
+		} {
+			wantTexts(t, h, target, 200, texts...)
 		}
-		want("/", 200, "a.azurecr.io/wash:latest</code></td><td>1.0.0</td>", "1 hour ago", "2 repositories", "https://example.com/team/app?format=svg",
-			`<a href="/?category=official">official</a>`, `<a href="/wash?format=html">wash</a><small> 1.0.0`, `<a href="/a.azurecr.io/wash?format=html">`, "soon<small> not yet published")
-		want("/?q=WASH", 200, "1 repository<", ">a.azurecr.io/wash:latest<")
-		want("/?q=app+team", 200, "1 repository<", ">a.azurecr.io/team/app:x<")
-		want("/?q=azurecr", 200, "No repository has all of these words in its name")
-		want("/?q=%20&next=", 200, "2 repositories<")
-		want("/?category=official", 200, "<h1>official</h1>", "3 repositories", ">a.azurecr.io/wash:latest<", "not yet published")
-		want("/?category=other", 404, "No such category")
-		want("/?category=%3Cb%3E", 404, "No such category")
-		want("/?next=x", 400, "invalid query parameter: next")
-		want("/?q=1+2+3+4+5+6+7+8+9+10+11", 400, "invalid query parameter: q")
-		want("/wash?format=html", 200, "<h1>wash</h1>", "a.azurecr.io/wash:1.0.0</code>", "3 days ago", "https://example.com/wash?format=svg")
-		want("/a.azurecr.io/wash/?format=html&tag=ignored", 200, "<h1>a.azurecr.io/wash</h1>")
-		want("/wash?format=html&sort=newest", 400, "invalid query parameter: sort")
-		want("/wash?format=html&next=x", 400, "invalid query parameter: next")
-		if w := do(h, "GET", "/"); !strings.Contains(w.Body.String(), "(http://example.com/wash?format=svg)") {
-			t.Errorf("without a proxy: %s", w.Body)
-		}
+		wantTexts(t, h, "/?category=other", 404, "No such category")
+		wantTexts(t, h, "/?category=%3Cb%3E", 404, "No such category")
+		wantTexts(t, h, "/?next=x", 400, "<h1>invalid query parameter: next</h1>", "The address has a parameter with a value that it cannot have.")
+		wantTexts(t, h, "/wash?format=html&sort=newest", 400, "invalid query parameter: sort")
 	})
 }
 
-// TestLongListIsShortenedOnTheFirstPage: all of it is on its own page.
-func TestLongListIsShortenedOnTheFirstPage(t *testing.T) {
-	db := open(t)
-	for i := range 70 {
-		m := store.Member{Category: "long", Name: fmt.Sprintf("app-%02d", i)}
-		if err := db.Categorize(t.Context(), store.Membership{Member: m, At: time.Now()}); err != nil {
-			t.Fatal(err)
+// TestLinksHaveTheReadersScheme: that of the proxy in front, if there is one.
+func TestLinksHaveTheReadersScheme(t *testing.T) {
+	t.Parallel()
+	h := handlerOf(t, stub{})
+	for _, c := range []struct {
+		target string
+		header []string
+		want   string
+	}{
+		{target: "/", want: "(http://example.com/wash?format=svg)"},
+		{target: "/", header: []string{"X-Forwarded-Proto", "http"}, want: "(http://example.com/wash?format=svg)"},
+		{target: "/", header: []string{"X-Forwarded-Proto", "https"}, want: "(https://example.com/wash?format=svg)"},
+		{target: "https://example.com/", want: "(https://example.com/wash?format=svg)"},
+		{target: "/wash?format=html", header: []string{"X-Forwarded-Proto", "https"}, want: "(https://example.com/wash?format=svg)"},
+		{target: "http://localhost:8080/wash?format=html", want: "(http://localhost:8080/wash?format=svg)"},
+	} {
+		if body := do(h, "GET", c.target, c.header...).Body.String(); !strings.Contains(body, c.want) {
+			t.Errorf("GET %s with %q lacks %s: %s", c.target, c.header, c.want, mainOf(body))
 		}
 	}
-	if err := db.Categorize(t.Context(), store.Membership{Member: store.Member{Category: "short", Name: "app-69"}, At: time.Now()}); err != nil {
+}
+
+func TestSearchTakesTenWords(t *testing.T) {
+	t.Parallel()
+	ten := []string{"a", "b", "c", "d", "e", "f", "g", "h", "i", "j"}
+	spy := &spy{Reader: stub{}}
+	get(t, handlerOf(t, spy), "/?q=++A+b+"+strings.Join(ten[2:], "+"))
+	if diff := cmp.Diff([]store.Listing{{Span: store.Span{Limit: 1000}, Words: ten}}, spy.listings); diff != "" {
+		t.Errorf("a search of 10 words: listings -want +got\n%s", diff)
+	}
+
+	spy.reads = 0
+	w := do(handlerOf(t, spy), "GET", "/?q="+strings.Join(ten, "+")+"+k")
+	if w.Code != http.StatusBadRequest {
+		t.Errorf("a search of 11 words: status %d, want 400", w.Code)
+	}
+	if !strings.Contains(w.Body.String(), "invalid query parameter: q") {
+		t.Errorf("a search of 11 words = %s, want an invalid query parameter", mainOf(w.Body.String()))
+	}
+	if spy.reads > 0 {
+		t.Error("a search of 11 words reads the store")
+	}
+}
+
+// TestOnlyTheFirstPageHasLists: neither a later one nor a search has them.
+func TestOnlyTheFirstPageHasLists(t *testing.T) {
+	t.Parallel()
+	h := handlerOf(t, stub{})
+	for target, want := range map[string]bool{"/": true, "/?next=MXg": false, "/?q=wash": false, "/?category=official": false} {
+		if got := strings.Contains(get(t, h, target), `<section aria-labelledby="list-official"`); got != want {
+			t.Errorf("GET %s: lists %t, want %t", target, got, want)
+		}
+	}
+}
+
+// TestLongListIsShortenedOnTheFirstPage to 50 members. Its own page has all.
+func TestLongListIsShortenedOnTheFirstPage(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		members int
+		shown   int
+		more    string // empty: no word of more
+	}{
+		{members: 50, shown: 50},
+		{members: 51, shown: 50, more: "and 1 more<"},
+		{members: 70, shown: 50, more: "and 20 more<"},
+	} {
+		db := open(t)
+		for i := range c.members {
+			categorize(t, db, "long", fmt.Sprintf("app-%02d", i))
+		}
+		h := handlerOf(t, db)
+		first := get(t, h, "/")
+		if n := strings.Count(first, "not yet published"); n != c.shown {
+			t.Errorf("of %d members the first page shows %d, want %d", c.members, n, c.shown)
+		}
+		if !strings.Contains(first, c.more) {
+			t.Errorf("of %d members the first page lacks %s", c.members, c.more)
+		}
+		if c.more == "" && strings.Contains(first, " more<") {
+			t.Errorf("of %d members the first page says that there are more", c.members)
+		}
+		own := get(t, h, "/?category=long")
+		if n := strings.Count(own, "not yet published"); n != c.members {
+			t.Errorf("of %d members the list's page shows %d, want all", c.members, n)
+		}
+	}
+}
+
+// TestListsAreComplete: each has its members in order, also where another has the
+// same ones, and where they are not on the page.
+func TestListsAreComplete(t *testing.T) {
+	onBoth(t, func(t *testing.T, db store.Store) {
+		push(t, db, pushOf("a.azurecr.io/wash:1.0", time.Unix(0, 0)), pushOf("a.azurecr.io/app:2.0", time.Unix(0, 0)))
+		categorize(t, db, "b", "wash", "soon", "a.azurecr.io/app")
+		categorize(t, db, "a", "soon", "app", "a.azurecr.io/app", "b.azurecr.io/app")
+		const registrysApp = `<li><a href="/a.azurecr.io/app?format=html">a.azurecr.io/app</a><small> 2.0.0</small></li>`
+		wantTexts(t, handlerOf(t, db), "/", 200,
+			`<ul>`+registrysApp+`<li><a href="/app?format=html">app</a><small> 2.0.0</small></li><li>b.azurecr.io/app<small> not yet published</small></li><li>soon<small> not yet published</small></li></ul>`,
+			`<ul>`+registrysApp+`<li>soon<small> not yet published</small></li><li><a href="/wash?format=html">wash</a><small> 1.0.0</small></li></ul>`)
+	})
+}
+
+// TestMembersOnThePageAreNotReadAgain, nor is one that two lists have read twice.
+func TestMembersOnThePageAreNotReadAgain(t *testing.T) {
+	t.Parallel()
+	db := open(t, "a.azurecr.io/wash:1", "a.azurecr.io/app:1")
+	categorize(t, db, "a", "wash", "soon", "a.azurecr.io/wash")
+	categorize(t, db, "b", "wash", "app", "soon", "later")
+	spy := &spy{Reader: db}
+	get(t, handlerOf(t, spy), "/")
+	want := []reference.Name{parseName("a.azurecr.io/wash"), parseName("soon"), parseName("later")}
+	if diff := cmp.Diff(want, spy.entries); diff != "" {
+		t.Errorf("entries that are read: -want +got\n%s", diff)
+	}
+}
+
+// TestCallsOfTheFirstPage: how often each page calls DynamoDB. A member that is not
+// published costs no call of its own, unless it is a registry's repository.
+func TestCallsOfTheFirstPage(t *testing.T) {
+	t.Parallel()
+	meter := &dynamotest.Meter{}
+	cfg := dynamolocal.Config(t)
+	cfg.HTTPClient = &http.Client{Transport: meter}
+	db, err := dynamo.Open(cfg, dynamotest.Table(t))
+	if err != nil {
 		t.Fatal(err)
 	}
-	h := lookup.New(defaults(t), db)
-	for target, want := range map[string]struct {
-		members int
-		more    string
-	}{"/": {51, "and 20 more"}, "/?category=long": {70, "70 repositories"}} {
-		w := do(h, "GET", target)
-		if n := strings.Count(w.Body.String(), "not yet published"); n != want.members || !strings.Contains(w.Body.String(), want.more) {
-			t.Errorf("GET %s: %d members, want %d and %q", target, n, want.members, want.more)
+	h := handlerOf(t, db)
+	push(t, db, pushOf("a.azurecr.io/wash:1", time.Unix(0, 0)))
+	want := func(what string, calls map[string]int) {
+		t.Helper()
+		meter.Take()
+		get(t, h, "/")
+		if diff := cmp.Diff(calls, meter.Take().Calls); diff != "" {
+			t.Errorf("%s: calls: -want +got\n%s", what, diff)
 		}
 	}
-}
-
-// failingReads is a store all of whose reads fail.
-type failingReads struct{}
-
-var errPlanted = errors.New("planted")
-
-func (failingReads) Pick(context.Context, store.Query) (store.Push, error) {
-	return store.Push{}, errPlanted
-}
-func (failingReads) Repositories(context.Context, store.Listing) ([]store.Entry, bool, error) {
-	return nil, false, errPlanted
-}
-func (failingReads) References(context.Context, string, string, int) ([]store.Push, bool, error) {
-	return nil, false, errPlanted
-}
-func (failingReads) Entries(context.Context, []string) ([]store.Entry, error) { return nil, errPlanted }
-func (failingReads) Members(context.Context, string) ([]store.Member, error)  { return nil, errPlanted }
-
-func TestStoreFailureIsA503InTheAskedForm(t *testing.T) {
-	h := lookup.New(defaults(t), failingReads{})
-	for target, want := range map[string]string{
-		"/":                        "text/html; charset=utf-8",
-		"/?q=x":                    "text/html; charset=utf-8",
-		"/?category=official":      "text/html; charset=utf-8",
-		"/wash?format=html":        "text/html; charset=utf-8",
-		"/wash?format=text":        "text/plain; charset=utf-8",
-		"/wash?format=svg":         "image/svg+xml; charset=utf-8",
-		"/wash":                    "application/json",
-		"/api/repositories":        "application/json",
-		"/api/repositories/wash":   "application/json",
-		"/api/categories":          "application/json",
-		"/api/categories/official": "application/json",
-	} {
-		w := do(h, "GET", target)
-		if w.Code != 503 || w.Header().Get("Content-Type") != want || w.Header().Get("Cache-Control") != "no-store" || !bytes.Contains(w.Body.Bytes(), []byte("Lookup failed, try again")) {
-			t.Errorf("GET %s = %d %v %s", target, w.Code, w.Header(), w.Body)
-		}
-	}
+	want("no lists", map[string]int{"Query": 2})
+	categorize(t, db, "a", "wash")
+	want("a member that is on the page", map[string]int{"Query": 2})
+	categorize(t, db, "a", "soon", "team/soon", "a.b")
+	want("members that are not published", map[string]int{"Query": 2, "BatchGetItem": 1})
+	categorize(t, db, "a", "b.azurecr.io/soon")
+	want("and a registry's repository", map[string]int{"Query": 3, "BatchGetItem": 1})
+	categorize(t, db, "a", "a.azurecr.io/wash")
+	want("and one that is published", map[string]int{"Query": 5, "BatchGetItem": 1})
 }

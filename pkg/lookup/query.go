@@ -1,53 +1,59 @@
 package lookup
 
 import (
+	"errors"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"ocireffer/pkg/store"
 )
 
-// query is what a reader asks for beside the name. The zero values are the
-// defaults.
+// A query is what a reader asks for besides the name.
 type query struct {
-	format string // "", text, svg, html
-	show   string // "", tag, digest, pinned
+	format string // a key of formats, but not checked
+	show   string // reference, tag, digest or pinned
 	order  store.Order
-	tag    []string // globs of which a tag must match one; none: any tag
+	tag    []string // globs of which a tag must match one; none: any tag counts
 	ignore []string // globs of which a tag must match none
 }
 
-// queryError names a parameter whose value is none of those it can have.
+// A queryError names a parameter with a value that it cannot have.
 type queryError struct{ parameter string }
 
 func (e *queryError) Error() string { return "invalid query parameter: " + e.parameter }
 
-// parseQuery reads the parameters. The format is right also when another
-// parameter is not: the answer that says so has it.
-func parseQuery(values url.Values) (q query, err error) {
-	if q.format, err = choice(values, "format", "json", "text", "svg", "html"); err != nil {
-		return q, err
+// errNoDigest says that a digest is to be shown and none is known.
+var errNoDigest = errors.New("no digest is known")
+
+// parseQuery reads the parameters of a lookup. The format is set with an error, too.
+func parseQuery(values url.Values) (query, error) {
+	q := query{format: "json"}
+	if format := parameter(values, "format"); format != "" {
+		q.format = format
 	}
-	sort, err := choice(values, "sort", "date", "semver")
+	sort, err := oneOf(values, "sort", "date", "semver")
 	if err != nil {
 		return q, err
 	}
-	if q.show, err = choice(values, "show", "reference", "tag", "digest", "pinned"); err != nil {
+	if q.show, err = oneOf(values, "show", "reference", "tag", "digest", "pinned"); err != nil {
 		return q, err
 	}
-	if sort == "semver" {
+	switch {
+	case sort == "date":
+		q.order = store.ByPushed
+	case values.Has("include_prereleases"):
+		q.order = store.ByVersion
+	default:
 		q.order = store.ByRelease
-		if values.Has("include_prereleases") {
-			q.order = store.ByVersion
-		}
 	}
 	q.tag, q.ignore = globs(values["tag"]), globs(values["ignore"])
 	return q, nil
 }
 
-// parameter is the value of one: the first that is not empty, as an empty one
-// counts as absent.
+// parameter returns the first value of a parameter that is not empty, since an
+// empty one counts as absent, or "".
 func parameter(values url.Values, name string) string {
 	for _, v := range values[name] {
 		if v != "" {
@@ -57,20 +63,41 @@ func parameter(values url.Values, name string) string {
 	return ""
 }
 
-// choice is the value of a parameter, or "" for the preset, be it given or not.
-func choice(values url.Values, name, preset string, others ...string) (string, error) {
-	switch v := parameter(values, name); {
-	case v == "" || v == preset:
-		return "", nil
-	case slices.Contains(others, v):
-		return v, nil
-	default:
+// oneOf returns the value of a parameter that has a choice of values, the first of
+// which is the default.
+func oneOf(values url.Values, name string, choice ...string) (string, error) {
+	v := parameter(values, name)
+	if v == "" {
+		return choice[0], nil
+	}
+	if !slices.Contains(choice, v) {
 		return "", &queryError{name}
 	}
+	return v, nil
 }
 
-// globs are those in lists separated by commas.
-func globs(lists []string) (all []string) {
+// Limits of a list for programs.
+const (
+	defaultLimit = 100
+	maxLimit     = 1000
+)
+
+// parseLimit returns how many items a list for programs may have.
+func parseLimit(values url.Values) (int, error) {
+	v := parameter(values, "limit")
+	if v == "" {
+		return defaultLimit, nil
+	}
+	limit, err := strconv.Atoi(v)
+	if err != nil || limit < 1 || limit > maxLimit {
+		return 0, &queryError{"limit"}
+	}
+	return limit, nil
+}
+
+// globs returns the globs in lists that are separated by commas.
+func globs(lists []string) []string {
+	var all []string
 	for _, list := range lists {
 		for glob := range strings.SplitSeq(list, ",") {
 			if glob != "" {
@@ -81,15 +108,19 @@ func globs(lists []string) (all []string) {
 	return all
 }
 
-// matches is the store's condition on tags, nil if there is none: then a lookup
-// is a single read.
+// needsDigest reports whether only a reference with a digest can be shown.
+func (q query) needsDigest() bool { return q.show == "digest" || q.show == "pinned" }
+
+// matches returns the store's condition on tags, nil if any tag counts: then a
+// lookup is a single read.
 func (q query) matches() func(tag string) bool {
 	if len(q.tag) == 0 && len(q.ignore) == 0 {
 		return nil
 	}
 	return func(tag string) bool {
 		fits := func(glob string) bool { return fitsGlob(glob, tag) }
-		return (len(q.tag) == 0 || slices.ContainsFunc(q.tag, fits)) && !slices.ContainsFunc(q.ignore, fits)
+		wanted := len(q.tag) == 0 || slices.ContainsFunc(q.tag, fits)
+		return wanted && !slices.ContainsFunc(q.ignore, fits)
 	}
 }
 

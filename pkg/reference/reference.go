@@ -1,6 +1,7 @@
-// Package reference knows the grammar of OCI references, the names under which
-// readers ask for them, and the order of the versions that tags stand for. It
-// is text in, text out: nothing here is stored, sent or looked up.
+// Package reference holds the grammars: of OCI references and their parts, of the
+// names by which readers look references up, of categories, and of the versions
+// that tags stand for, with their order. It is text in, text out: nothing here is
+// stored, sent or looked up.
 package reference
 
 import (
@@ -16,23 +17,17 @@ const (
 	maxDigest     = 255 // ours: sha512 has 135
 )
 
-// A Reference names a tag of a repository in a registry.
+// A Reference is a tag of a repository in a registry.
 type Reference struct {
 	Registry   string // host, in lower case, with its port if it has one
 	Repository string // path without host
 	Tag        string
 }
 
-// String is registry/repository:tag.
-func (r Reference) String() string { return r.Name() + ":" + r.Tag }
-
-// Name is registry/repository.
-func (r Reference) Name() string { return r.Registry + "/" + r.Repository }
-
 // New checks the parts of a reference and puts the registry in lower case. The
 // error is about the first bad part, so that it is one line.
 func New(registry, repository, tag string) (Reference, error) {
-	registry, err := Registry(registry)
+	registry, err := ParseRegistry(registry)
 	if err != nil {
 		return Reference{}, err
 	}
@@ -45,88 +40,114 @@ func New(registry, repository, tag string) (Reference, error) {
 	return Reference{registry, repository, tag}, nil
 }
 
-// Parse reads registry/repository:tag. What stands before the first slash is
-// always the registry: nothing is implied, as Docker implies docker.io.
+// Parse reads registry/repository:tag. The registry is never implied, as Docker
+// implies docker.io.
 func Parse(s string) (Reference, error) {
 	registry, rest, ok := strings.Cut(s, "/")
 	if !ok {
-		return Reference{}, fmt.Errorf("reference %s has no registry: want registry/repository:tag", show(s))
+		return Reference{}, fmt.Errorf("reference %s has no registry: want registry/repository:tag", Quote(s))
 	}
 	repository, tag, ok := strings.Cut(rest, ":")
 	if !ok {
-		return Reference{}, fmt.Errorf("reference %s has no tag: want registry/repository:tag", show(s))
+		return Reference{}, fmt.Errorf("reference %s has no tag: want registry/repository:tag", Quote(s))
+	}
+	if isHost(registry) && !namesRegistry(strings.ToLower(registry)) {
+		return Reference{}, fmt.Errorf("reference %s does not begin with a registry: for Docker Hub write %s", Quote(s), Quote("docker.io/"+s))
 	}
 	return New(registry, repository, tag)
 }
 
-// Name checks what a reader asks for, a repository or registry/repository, and
-// gives it as it is stored. What cannot begin a repository, as a port or an
-// upper-case letter, is a registry and put in lower case.
-func Name(s string) (string, error) {
-	err := CheckRepository(s)
-	if err == nil {
-		return s, nil
-	}
-	host, repository, ok := strings.Cut(s, "/")
+// Split takes the text of a Reference apart again. Unlike Parse it does not check
+// the parts: it is for text that String has made. ok is false where a part is
+// missing.
+func Split(s string) (r Reference, ok bool) {
+	registry, rest, ok := strings.Cut(s, "/")
 	if !ok {
-		return "", err
+		return Reference{}, false
 	}
-	registry, err := Registry(host)
-	if err != nil {
-		return "", err
-	}
-	if err := CheckRepository(repository); err != nil {
-		return "", err
-	}
-	if registry == host {
-		return s, nil
-	}
-	return registry + "/" + repository, nil
+	repository, tag, ok := strings.Cut(rest, ":")
+	return Reference{registry, repository, tag}, ok
 }
 
-// Registry checks a host with an optional port and puts it in lower case. The
-// grammar is that of domain in github.com/distribution/reference: labels of
-// letters, digits and inner hyphens, or an IPv6 address in brackets.
-func Registry(host string) (string, error) {
-	if !isRegistry(host) {
-		return "", fmt.Errorf("registry %s is not a host with an optional port, of at most %d characters", show(host), maxRegistry)
+// String returns registry/repository:tag.
+func (r Reference) String() string { return r.Name().String() + ":" + r.Tag }
+
+// Name returns the name of r's repository in r's registry.
+func (r Reference) Name() Name { return Name{r.Registry, r.Repository} }
+
+// ParseRegistry checks a host with an optional port and returns it in lower case.
+// The grammar is that of domain in github.com/distribution/reference: labels of
+// letters, digits and inner hyphens, or an IPv6 address in brackets. By Docker's
+// rule such a host is a registry only with a dot or a port, or as localhost: any
+// other is the first part of a repository.
+func ParseRegistry(host string) (string, error) {
+	if !isHost(host) {
+		return "", fmt.Errorf("registry %s is not a host with an optional port, of at most %d characters", Quote(host), maxRegistry)
 	}
-	return strings.ToLower(host), nil
+	registry := strings.ToLower(host)
+	if !namesRegistry(registry) {
+		return "", fmt.Errorf("registry %s has neither a dot nor a port: want a host such as %s.azurecr.io or docker.io", Quote(host), registry)
+	}
+	return registry, nil
 }
 
-func isRegistry(s string) bool {
+// namesRegistry reports whether the first segment of a name is a registry by
+// Docker's rule.
+func namesRegistry(segment string) bool {
+	return segment == "localhost" || strings.ContainsAny(segment, ".:")
+}
+
+func isHost(s string) bool {
 	if len(s) > maxRegistry {
 		return false
 	}
 	if address, ok := strings.CutPrefix(s, "["); ok {
-		address, rest, ok := strings.Cut(address, "]")
-		return ok && address != "" && strings.Trim(address, "0123456789abcdefABCDEF:") == "" && (rest == "" || rest[0] == ':' && isPort(rest[1:]))
+		return isBracketed(address)
 	}
 	domain, port, hasPort := strings.Cut(s, ":")
-	if hasPort && !isPort(port) {
+	if hasPort && !isNumber(port) {
 		return false
 	}
 	for label := range strings.SplitSeq(domain, ".") {
-		if label == "" || label[0] == '-' || label[len(label)-1] == '-' {
+		if !isLabel(label) {
 			return false
-		}
-		for i := range len(label) {
-			if c := label[i]; !isLower(c) && !isUpper(c) && !isDigit(c) && c != '-' {
-				return false
-			}
 		}
 	}
 	return true
 }
 
-func isPort(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
+// isBracketed reports whether s is what follows the opening bracket of an IPv6
+// address with an optional port.
+func isBracketed(s string) bool {
+	address, port, closed := strings.Cut(s, "]")
+	if !closed || address == "" || strings.Trim(address, "0123456789abcdefABCDEF:") != "" {
+		return false
+	}
+	if port == "" {
+		return true
+	}
+	port, ok := strings.CutPrefix(port, ":")
+	return ok && isNumber(port)
+}
+
+func isLabel(s string) bool {
+	if s == "" || s[0] == '-' || s[len(s)-1] == '-' {
+		return false
+	}
+	for i := range len(s) {
+		if c := s[i]; !isLower(c) && !isUpper(c) && !isDigit(c) && c != '-' {
+			return false
+		}
+	}
+	return true
+}
 
 // CheckRepository checks the grammar of a name in the OCI distribution spec 1.1:
 //
 //	[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*
 func CheckRepository(s string) error {
 	if len(s) > maxRepository || !isRepository(s) {
-		return fmt.Errorf("repository %s is not an OCI name (lower-case letters and digits, between them one of . _ __ / or hyphens, at most %d characters)", show(s), maxRepository)
+		return fmt.Errorf("repository %s is not an OCI name (lower-case letters and digits, between them one of . _ __ / or hyphens, at most %d characters)", Quote(s), maxRepository)
 	}
 	return nil
 }
@@ -168,7 +189,7 @@ func CheckTag(s string) error {
 		ok = ok && (isLower(c) || isUpper(c) || isDigit(c) || c == '_' || c == '.' || c == '-')
 	}
 	if !ok {
-		return fmt.Errorf("tag %s is not an OCI tag (a letter, digit or _, then at most %d of these, . and -)", show(s), maxTag-1)
+		return fmt.Errorf("tag %s is not an OCI tag (a letter, digit or _, then at most %d of these, . and -)", Quote(s), maxTag-1)
 	}
 	return nil
 }
@@ -179,7 +200,7 @@ func CheckTag(s string) error {
 // spec asks.
 func CheckDigest(s string) error {
 	if !isDigest(s) {
-		return fmt.Errorf("digest %s is not an OCI digest (such as sha256: and 64 lower-case hex digits)", show(s))
+		return fmt.Errorf("digest %s is not an OCI digest (such as sha256: and 64 lower-case hex digits)", Quote(s))
 	}
 	return nil
 }
@@ -220,8 +241,8 @@ func isLower(c byte) bool { return 'a' <= c && c <= 'z' }
 func isUpper(c byte) bool { return 'A' <= c && c <= 'Z' }
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 
-// show quotes a value from outside, shortened.
-func show(s string) string {
+// Quote returns a value from outside in quotes, shortened, on one line.
+func Quote(s string) string {
 	const most = 64
 	if len(s) > most {
 		return fmt.Sprintf("%q…", strings.ToValidUTF8(s[:most], ""))

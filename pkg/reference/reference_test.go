@@ -10,6 +10,7 @@ import (
 )
 
 func TestCheckRepository(t *testing.T) {
+	t.Parallel()
 	for _, s := range []string{"a", "wash", "team/app", "a.b", "a_b", "a__b", "a-b", "a---b", "0", "a/b/c/d", "a-b_c.d/e__f--g", strings.Repeat("a", 255)} {
 		if err := reference.CheckRepository(s); err != nil {
 			t.Errorf("CheckRepository(%q): %v", s, err)
@@ -23,6 +24,7 @@ func TestCheckRepository(t *testing.T) {
 }
 
 func TestCheckTag(t *testing.T) {
+	t.Parallel()
 	for _, s := range []string{"a", "A", "0", "_", "latest", "v1.2.3", "a.", "a-", "_-.", "1.2.3_build", strings.Repeat("x", 128)} {
 		if err := reference.CheckTag(s); err != nil {
 			t.Errorf("CheckTag(%q): %v", s, err)
@@ -36,6 +38,7 @@ func TestCheckTag(t *testing.T) {
 }
 
 func TestCheckDigest(t *testing.T) {
+	t.Parallel()
 	hex := strings.Repeat("0123456789abcdef", 8)
 	for _, s := range []string{"sha256:" + hex[:64], "sha512:" + hex, "blake3:" + hex[:64], "multihash+base58:QmRZxt2b1FVZPNqd8hsiykDL3TdBDeTSPX9Kv46HmX4Gx8", "sha256+b64u:LCa0a2j_xo_5m0U8HTBBNBNCLXBkg7-g-YpeiGJm564", "a:b"} {
 		if err := reference.CheckDigest(s); err != nil {
@@ -49,59 +52,113 @@ func TestCheckDigest(t *testing.T) {
 	}
 }
 
-func TestRegistry(t *testing.T) {
+func TestParseRegistry(t *testing.T) {
+	t.Parallel()
 	for s, want := range map[string]string{
-		"wasmcloud.azurecr.io": "wasmcloud.azurecr.io", "WasmCloud.AzureCR.IO": "wasmcloud.azurecr.io", "localhost": "localhost",
-		"localhost:5000": "localhost:5000", "a-b.c": "a-b.c", "192.0.2.1:80": "192.0.2.1:80", "[2001:DB8::1]": "[2001:db8::1]", "[::1]:5000": "[::1]:5000",
+		"wasmcloud.azurecr.io": "wasmcloud.azurecr.io", "WasmCloud.AzureCR.IO": "wasmcloud.azurecr.io", "a-b.c": "a-b.c",
+		"localhost": "localhost", "LocalHost": "localhost", "localhost:5000": "localhost:5000", "host:5": "host:5", "HOST:5": "host:5",
+		"192.0.2.1:80": "192.0.2.1:80", "[2001:DB8::1]": "[2001:db8::1]", "[::1]:5000": "[::1]:5000",
+		strings.Repeat("a", 252) + ".io": strings.Repeat("a", 252) + ".io", // of 255
 	} {
-		if got, err := reference.Registry(s); err != nil || got != want {
-			t.Errorf("Registry(%q) = %q, %v, want %q", s, got, err, want)
+		if got, err := reference.ParseRegistry(s); err != nil || got != want {
+			t.Errorf("ParseRegistry(%q) = %q, %v, want %q", s, got, err, want)
 		}
 	}
-	for _, s := range []string{"", ".", "a.", ".a", "a..b", "-a", "a-", "a.-b", "a_b", "a b", "a/b", "a:", "a:b", "a:5:6", ":5", "[::1", "[]", "[::1]5", "[::1]:", "[g]", "é", "a\n", "a@b", strings.Repeat("a", 256)} {
-		if got, err := reference.Registry(s); err == nil {
-			t.Errorf("Registry(%q) = %q, want an error", s, got)
+	for _, s := range []string{"", ".", "a.", ".a", "a..b", "-a.b", "a-.b", "a.-b", "a_b.c", "a b.c", "a/b", "a:", "a:b", "a:5:6", ":5", "[::1", "[]", "[::1]5", "[::1]:", "[g]", "é.io", "a.b\n", "a@b.c", strings.Repeat("a", 253) + ".io"} {
+		if got, err := reference.ParseRegistry(s); err == nil {
+			t.Errorf("ParseRegistry(%q) = %q, want an error", s, got)
 		}
 	}
 }
 
-func TestName(t *testing.T) {
+func TestParseRegistryRefusesASingleWordAndSaysWhatToWrite(t *testing.T) {
+	t.Parallel()
 	for s, want := range map[string]string{
-		"wash": "wash", "team/app": "team/app", "wasmcloud.azurecr.io/wash": "wasmcloud.azurecr.io/wash", "localhost:5000/app": "localhost:5000/app",
-		"WasmCloud.azurecr.io/team/app": "wasmcloud.azurecr.io/team/app", "[::1]:5000/app": "[::1]:5000/app", "a--b/c": "a--b/c",
+		"wasmcloud": `registry "wasmcloud" has neither a dot nor a port: want a host such as wasmcloud.azurecr.io or docker.io`,
+		"WasmCloud": `registry "WasmCloud" has neither a dot nor a port: want a host such as wasmcloud.azurecr.io or docker.io`,
 	} {
-		if got, err := reference.Name(s); err != nil || got != want {
-			t.Errorf("Name(%q) = %q, %v, want %q", s, got, err, want)
-		}
-	}
-	for _, s := range []string{"", "/", "Wash", "wash:1", "wash/", "/wash", "host/Wash", "host:5000", "host:5000/", "../wash", "a b/c", "a@sha256:b", strings.Repeat("a/", 300) + "a"} {
-		if got, err := reference.Name(s); err == nil {
-			t.Errorf("Name(%q) = %q, want an error", s, got)
+		if got, err := reference.ParseRegistry(s); err == nil || err.Error() != want {
+			t.Errorf("ParseRegistry(%q) = %q, %v, want the error %s", s, got, err, want)
 		}
 	}
 }
 
 func TestParse(t *testing.T) {
+	t.Parallel()
+	const s, printed = "Host.example:5000/team/app:1.0", "host.example:5000/team/app:1.0"
 	want := reference.Reference{Registry: "host.example:5000", Repository: "team/app", Tag: "1.0"}
-	got, err := reference.Parse("Host.example:5000/team/app:1.0")
-	if err != nil || got != want || got.String() != "host.example:5000/team/app:1.0" || got.Name() != "host.example:5000/team/app" {
-		t.Errorf("Parse = %+v, %v", got, err)
+	got, err := reference.Parse(s)
+	if err != nil || got != want {
+		t.Errorf("Parse(%q) = %+v, %v, want %+v", s, got, err, want)
 	}
-	for s, part := range map[string]string{"": "registry", "wash:1": "registry", "host/wash": "tag", "host/wash:": "tag", "ho st/wash:1": "registry", "host/Wash:1": "repository", "host/wash:1:2": "tag", "host/wash:a b": "tag", "host/:1": "repository", "/wash:1": "registry"} {
-		if _, err := reference.Parse(s); err == nil || !strings.Contains(err.Error(), part) {
-			t.Errorf("Parse(%q): %v, want an error about the %s", s, err, part)
+	if got.String() != printed {
+		t.Errorf("String() = %q, want %q", got.String(), printed)
+	}
+	if name := (reference.Name{Registry: "host.example:5000", Repository: "team/app"}); got.Name() != name {
+		t.Errorf("Name() = %+v, want %+v", got.Name(), name)
+	}
+}
+
+func TestParseNamesTheBadPart(t *testing.T) {
+	t.Parallel()
+	for s, part := range map[string]string{
+		"": "no registry", "wash:1": "no registry",
+		"ho st.io/wash:1": "registry", "/wash:1": "registry", "a_b.io/wash:1": "registry",
+		"host.io/Wash:1": "repository", "host.io/:1": "repository",
+		"host.io/wash": "no tag", "host.io/wash:": "tag", "host.io/wash:1:2": "tag", "host.io/wash:a b": "tag",
+		"host.io/wash@sha256:0": "repository",
+	} {
+		if got, err := reference.Parse(s); err == nil || !strings.Contains(err.Error(), part) {
+			t.Errorf("Parse(%q) = %+v, %v, want an error about the %s", s, got, err, part)
+		}
+	}
+}
+
+func TestParseSaysHowToWriteDockerHub(t *testing.T) {
+	t.Parallel()
+	for s, hint := range map[string]string{"team/app:1": `"docker.io/team/app:1"`, "Team/app:1": `"docker.io/Team/app:1"`} {
+		if got, err := reference.Parse(s); err == nil || !strings.Contains(err.Error(), hint) {
+			t.Errorf("Parse(%q) = %+v, %v, want the hint %s", s, got, err, hint)
+		}
+	}
+}
+
+func TestSplitIsTheReverseOfString(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		want := reference.Reference{
+			Registry:   rapid.SampledFrom([]string{"a.io", "localhost", "b.io:5000", "[::1]", "[::1]:5000"}).Draw(t, "registry"),
+			Repository: rapid.SampledFrom([]string{"wash", "team/app", "a.io/wash", "a.io", "localhost/a"}).Draw(t, "repository"),
+			Tag:        rapid.SampledFrom([]string{"1", "_", "v1.2.3-a_b", "latest"}).Draw(t, "tag"),
+		}
+		if got, ok := reference.Split(want.String()); !ok || got != want {
+			t.Fatalf("Split(%q) = %+v, %t, want %+v", want, got, ok, want)
+		}
+		if got, err := reference.Parse(want.String()); err != nil || got != want {
+			t.Fatalf("Parse(%q) = %+v, %v, want %+v", want, got, err, want)
+		}
+	})
+}
+
+func TestSplitMissesAPart(t *testing.T) {
+	t.Parallel()
+	for _, s := range []string{"", "wash", "wash:1", "a.io/wash", "a.io"} {
+		if got, ok := reference.Split(s); ok {
+			t.Errorf("Split(%q) = %+v, want none", s, got)
 		}
 	}
 }
 
 func TestErrorsShowTheValueShortenedOnOneLine(t *testing.T) {
+	t.Parallel()
 	errs := func(s string) []error {
-		_, registry := reference.Registry(s)
-		_, name := reference.Name(s)
+		_, registry := reference.ParseRegistry(s)
+		_, name := reference.ParseName(s)
+		_, repository := reference.ParseRepository(s)
 		_, noRegistry := reference.Parse(s)
-		_, noTag := reference.Parse("host/" + s)
-		_, parts := reference.New("host", s, s)
-		return []error{registry, name, noRegistry, noTag, parts, reference.CheckRepository(s), reference.CheckTag(s), reference.CheckDigest(s)}
+		_, noTag := reference.Parse("host.io/" + s)
+		_, parts := reference.New("host.io", s, s)
+		return []error{registry, name, repository, noRegistry, noTag, parts, reference.CheckRepository(s), reference.CheckTag(s), reference.CheckDigest(s), reference.CheckCategory(s)}
 	}
 	for s, shown := range map[string]string{
 		"A b": `"A b"`, "": `""`, "\n": `"\n"`,
@@ -121,7 +178,8 @@ func TestErrorsShowTheValueShortenedOnOneLine(t *testing.T) {
 
 // TestAgreesWithTheLibrary compares the grammar with an independent one.
 func TestAgreesWithTheLibrary(t *testing.T) {
-	// Both sides of each limit, by repeating what was drawn.
+	t.Parallel()
+	// Both sides of each limit, by repeating the text that was drawn.
 	stretched := func(t *rapid.T, s string, limit int) string {
 		if s == "" || !rapid.Bool().Draw(t, "stretched") {
 			return s
@@ -133,21 +191,24 @@ func TestAgreesWithTheLibrary(t *testing.T) {
 		s := rapid.StringMatching(`[a-bA0._:@/ -]{0,12}|[a-z0-9]+([._/-]{1,3}[a-z0-9]+){0,4}`).Draw(t, "s")
 		repository := stretched(t, s, 255)
 		if got, want := reference.CheckRepository(repository) == nil, libraryTakesRepository(repository); got != want {
-			t.Errorf("CheckRepository(%q) is %v, the library's is %v", repository, got, want)
+			t.Errorf("CheckRepository(%q) is %t, the library's is %t", repository, got, want)
 		}
 		tag := stretched(t, s, 128)
 		if got, want := reference.CheckTag(tag) == nil, libraryTakesTag(tag); got != want {
-			t.Errorf("CheckTag(%q) is %v, the library's is %v", tag, got, want)
+			t.Errorf("CheckTag(%q) is %t, the library's is %t", tag, got, want)
 		}
+		// The library takes a single word for a host, too. Docker's rule is in another
+		// part of it: TestNamesFollowDockersRule.
 		host := rapid.StringMatching(`[a-bA0.:\[\]-]{0,10}|\[[0-9a-fA-F:]{0,8}\](:[0-9]{0,3})?`).Draw(t, "host")
-		if _, err := reference.Registry(host); (err == nil) != libraryTakesRegistry(host) {
-			t.Errorf("Registry(%q) is %v, the library's is %v", host, err == nil, libraryTakesRegistry(host))
+		want := libraryTakesRegistry(host) && strings.ContainsAny(host, ".:")
+		if _, err := reference.ParseRegistry(host); (err == nil) != want {
+			t.Errorf("ParseRegistry(%q) is %t, the library's is %t", host, err == nil, want)
 		}
 	})
 }
 
 func FuzzParse(f *testing.F) {
-	for _, s := range []string{"wasmcloud.azurecr.io/wash:0.18.1", "[::1]:5000/team/app:latest", "A/b:c", "a/b@sha256:0"} {
+	for _, s := range []string{"wasmcloud.azurecr.io/wash:0.18.1", "[::1]:5000/team/app:latest", "A.io/b:c", "a/b:c", "a.io/b@sha256:0"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
@@ -155,47 +216,16 @@ func FuzzParse(f *testing.F) {
 		if err != nil {
 			return
 		}
-		again, err := reference.Parse(ref.String())
-		if err != nil || again != ref {
+		if again, err := reference.Parse(ref.String()); err != nil || again != ref {
 			t.Errorf("Parse(%q) = %v, printed and parsed again %v, %v", s, ref, again, err)
 		}
-		for _, name := range []string{ref.Repository, ref.Name()} {
-			if got, err := reference.Name(name); err != nil || got != name {
-				t.Errorf("Name(%q) = %q, %v", name, got, err)
-			}
+		if again, ok := reference.Split(ref.String()); !ok || again != ref {
+			t.Errorf("Parse(%q) = %v, printed and split %v, %t", s, ref, again, ok)
+		}
+		if got, err := reference.ParseName(ref.Name().String()); err != nil || got != ref.Name() {
+			t.Errorf("ParseName(%q) = %+v, %v, want %+v", ref.Name(), got, err, ref.Name())
 		}
 	})
-}
-
-func FuzzName(f *testing.F) {
-	f.Add("wash")
-	f.Add("Host:5000/team/app")
-	f.Fuzz(func(t *testing.T, s string) {
-		name, err := reference.Name(s)
-		if err != nil {
-			return
-		}
-		if again, err := reference.Name(name); err != nil || again != name {
-			t.Errorf("Name(%q) = %q, and of that %q, %v", s, name, again, err)
-		}
-		if registry, repository, _ := strings.Cut(name, "/"); reference.CheckRepository(name) != nil {
-			if host, err := reference.Registry(registry); err != nil || host != registry || reference.CheckRepository(repository) != nil {
-				t.Errorf("Name(%q) = %q is neither a repository nor registry/repository", s, name)
-			}
-		}
-		if strings.ToLower(s) != name {
-			t.Errorf("Name(%q) = %q differs in more than case", s, name)
-		}
-	})
-}
-
-func BenchmarkName(b *testing.B) {
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := reference.Name("wasmcloud.azurecr.io/wash"); err != nil {
-			b.Fatal(err)
-		}
-	}
 }
 
 func BenchmarkParse(b *testing.B) {

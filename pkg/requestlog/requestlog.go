@@ -28,15 +28,16 @@ func NewJSON(w io.Writer) *slog.Logger {
 
 // Handler serves with next and logs one line when it is done: an error from
 // status 500 on, a warning from 400 on. A panic becomes a 500, with its stack
-// in the line. idHeader names the header that holds the request's id.
-func Handler(log *slog.Logger, idHeader string, next http.Handler) http.Handler {
+// in the line.
+func Handler(log *slog.Logger, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		begin := time.Now()
-		line := &attrs{}
+		line := &line{}
+		ctx := context.WithValue(r.Context(), lineKey{}, line)
 		sw := &statusWriter{ResponseWriter: w}
 		defer func() {
 			if p := recover(); p != nil {
-				line.add(slog.String("outcome", "panic"), slog.String("panic", fmt.Sprint(p)), slog.String("stack", string(debug.Stack())))
+				Add(ctx, slog.String("outcome", "panic"), slog.String("panic", fmt.Sprint(p)), slog.String("stack", string(debug.Stack())))
 				if sw.status == 0 {
 					http.Error(sw, "Internal error", http.StatusInternalServerError)
 				}
@@ -44,34 +45,48 @@ func Handler(log *slog.Logger, idHeader string, next http.Handler) http.Handler 
 			if sw.status == 0 {
 				sw.status = http.StatusOK // as net/http does for a handler that writes nothing
 			}
-			head := []slog.Attr{
+			attrs := []slog.Attr{
 				slog.String("method", r.Method),
 				slog.String("path", r.URL.Path),
 				slog.Int("status", sw.status),
 			}
-			tail := []slog.Attr{slog.Float64("durationMs", float64(time.Since(begin).Microseconds())/1e3)}
-			if id := r.Header.Get(idHeader); id != "" {
-				tail = append(tail, slog.String("requestId", id))
+			attrs = append(attrs, line.attrs...)
+			attrs = append(attrs, slog.Float64("durationMs", float64(time.Since(begin).Microseconds())/1e3))
+			if id := ID(r.Context()); id != "" {
+				attrs = append(attrs, slog.String("requestId", id))
 			}
-			log.LogAttrs(r.Context(), level(sw.status), "request", append(append(head, *line...), tail...)...)
+			log.LogAttrs(r.Context(), level(sw.status), "request", attrs...)
 		}()
-		next.ServeHTTP(sw, r.WithContext(context.WithValue(r.Context(), key{}, line)))
+		next.ServeHTTP(sw, r.WithContext(ctx))
 	})
 }
 
-// Add puts attributes into the line of the request that ctx belongs to. It may
-// be called by one goroutine at a time.
-func Add(ctx context.Context, a ...slog.Attr) {
-	if line, ok := ctx.Value(key{}).(*attrs); ok {
-		line.add(a...)
+// WithID returns a context whose request has this id in its line.
+func WithID(ctx context.Context, id string) context.Context {
+	return context.WithValue(ctx, idKey{}, id)
+}
+
+// ID returns the id of the request that ctx belongs to, empty if it has none.
+func ID(ctx context.Context) string {
+	id, _ := ctx.Value(idKey{}).(string)
+	return id
+}
+
+// Add puts attributes into the line of the request that ctx belongs to. Only one
+// goroutine at a time may call it.
+func Add(ctx context.Context, attrs ...slog.Attr) {
+	if line, ok := ctx.Value(lineKey{}).(*line); ok {
+		line.attrs = append(line.attrs, attrs...)
 	}
 }
 
-type key struct{}
+type (
+	idKey   struct{}
+	lineKey struct{}
+)
 
-type attrs []slog.Attr
-
-func (l *attrs) add(a ...slog.Attr) { *l = append(*l, a...) }
+// A line has the attributes that handlers have added so far.
+type line struct{ attrs []slog.Attr }
 
 func level(status int) slog.Level {
 	switch {

@@ -6,39 +6,82 @@ import (
 	g "maragu.dev/gomponents"
 	h "maragu.dev/gomponents/html"
 
-	"ocireffer/pkg/store"
+	"ocireffer/pkg/event"
+	"ocireffer/pkg/reference"
 )
 
 // Repository is the page of one name.
 type Repository struct {
 	Site
-	Name       string
-	References []store.Push // newest first; only of a later page there may be none
-	Later      bool         // it is not the first page
-	Next       string       // token of the next page, if there is one
+	Name       reference.Name
+	References []event.Push // newest first; never empty on the first page
+	Later      bool         // whether a page comes before this one
+	Next       string       // token of the next page; empty on the last
 }
 
 // HTML draws the page.
 func (r Repository) HTML() []byte {
-	return page(r.Name+" · ocireffer", "", "/api/repositories"+path(r.Name),
-		h.H1(g.Text(r.Name)),
-		g.Iff(!r.Later, func() g.Node {
-			return g.Group{h.P(h.Class("newest"), code(r.References[0].Reference.String())), r.badges()}
-		}),
+	name := r.Name.String()
+	return page(name+" · ocireffer", "", "/api/repositories"+path(r.Name),
+		h.H1(g.Text(name)),
+		g.Iff(!r.Later, r.top),
 		h.H2(g.Text("References")),
 		g.If(len(r.References) == 0, h.P(g.Text("None is older."))),
 		g.If(len(r.References) > 0, h.Table(h.Class("references"),
 			h.THead(h.Tr(head("Reference"), head("Version"), head("Digest"), head("Manifest"), head("Pushed"))),
 			h.TBody(g.Map(r.References, r.row)),
 		)),
-		g.If(r.Later || r.Next != "", h.Nav(h.Aria("label", "Pages"),
-			g.If(r.Later, h.A(h.Href(repositoryPath(r.Name)), g.Text("Newest"))),
-			g.If(r.Next != "", h.A(h.Rel("next"), h.Href(repositoryPath(r.Name)+"&next="+url.QueryEscape(r.Next)), g.Text("Older"))),
-		)),
+		r.pages(),
 	)
 }
 
-func (r Repository) row(p store.Push) g.Node {
+// top shows the newest reference and the badges.
+func (r Repository) top() g.Node {
+	return g.Group{h.P(h.Class("newest"), code(r.References[0].Reference.String())), r.badges()}
+}
+
+// badges has a row for each badge that a repository can have.
+func (r Repository) badges() g.Node {
+	return h.Details(h.Class("badges"),
+		h.Summary(g.Text("Badges for a README")),
+		h.Table(
+			h.THead(h.Tr(head("Shows"), head("Badge"), head("Markdown"))),
+			h.TBody(g.Map(kinds, r.badgeRow), r.shieldsRow()),
+		),
+	)
+}
+
+// kinds are the badges that are drawn here, with their parameters.
+var kinds = []kind{
+	{"pushed last", ""},
+	{"highest version", "&sort=semver"},
+	{"tag alone", "&show=tag"},
+	{"digest", "&show=digest"},
+	{"tag and digest", "&show=pinned"},
+}
+
+type kind struct{ shows, parameters string }
+
+func (r Repository) badgeRow(k kind) g.Node {
+	return h.Tr(
+		h.Th(h.Scope("row"), g.Text(k.shows)),
+		h.Td(h.Img(h.Loading("lazy"), h.Alt("badge: "+k.shows), h.Src(badgePath(r.Name, k.parameters)))),
+		h.Td(code(r.badge(r.Name, k.parameters))),
+	)
+}
+
+// shieldsRow has the badge that shields.io draws. Its image would be loaded from
+// elsewhere, so it is not shown.
+func (r Repository) shieldsRow() g.Node {
+	image := "https://img.shields.io/endpoint?url=" + url.QueryEscape(r.URL+path(r.Name))
+	return h.Tr(
+		h.Th(h.Scope("row"), g.Text("by shields.io")),
+		h.Td(g.Text("with a logo and its styles")),
+		h.Td(code(markdown(r.Name, image))),
+	)
+}
+
+func (r Repository) row(p event.Push) g.Node {
 	digest, manifest := g.Node(nil), ""
 	if p.Digest != "" {
 		digest = code(p.Digest)
@@ -55,32 +98,14 @@ func (r Repository) row(p store.Push) g.Node {
 	)
 }
 
-// kinds are the badges that a repository can have.
-var kinds = []struct{ shows, parameters string }{
-	{"pushed last", ""},
-	{"highest version", "&sort=semver"},
-	{"tag alone", "&show=tag"},
-	{"digest", "&show=digest"},
-	{"tag and digest", "&show=pinned"},
-}
-
-func (r Repository) badges() g.Node {
-	var rows g.Group
-	for _, kind := range kinds {
-		rows = append(rows, h.Tr(
-			h.Th(h.Scope("row"), g.Text(kind.shows)),
-			h.Td(h.Img(h.Loading("lazy"), h.Alt("badge: "+kind.shows), h.Src(badgePath(r.Name, kind.parameters)))),
-			h.Td(code(r.badge(r.Name, kind.parameters))),
-		))
+// pages links to the other pages.
+func (r Repository) pages() g.Node {
+	if !r.Later && r.Next == "" {
+		return nil
 	}
-	shields := "https://img.shields.io/endpoint?url=" + url.QueryEscape(r.URL+path(r.Name))
-	rows = append(rows, h.Tr(
-		h.Th(h.Scope("row"), g.Text("by shields.io")),
-		h.Td(g.Text("with a logo and its styles")),
-		h.Td(code(markdown(r.Name, shields))),
-	))
-	return h.Details(h.Class("badges"),
-		h.Summary(g.Text("Badges for a README")),
-		h.Table(h.THead(h.Tr(head("Shows"), head("Badge"), head("Markdown"))), h.TBody(rows)),
+	newest := repositoryPath(r.Name)
+	return h.Nav(h.Aria("label", "Pages"),
+		g.If(r.Later, h.A(h.Href(newest), g.Text("Newest"))),
+		g.If(r.Next != "", h.A(h.Rel("next"), h.Href(newest+"&next="+url.QueryEscape(r.Next)), g.Text("Older"))),
 	)
 }

@@ -3,13 +3,16 @@ package web
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"golang.org/x/net/html"
 
+	"ocireffer/pkg/event"
 	"ocireffer/pkg/reference"
 	"ocireffer/pkg/store"
 )
@@ -19,12 +22,20 @@ var (
 	site = Site{URL: "https://abcdef1234.execute-api.eu-central-1.amazonaws.com", Now: now}
 )
 
-func push(ref string) store.Push {
+func parseName(s string) reference.Name {
+	n, err := reference.ParseName(s)
+	if err != nil {
+		panic(err)
+	}
+	return n
+}
+
+func push(ref string) event.Push {
 	r, err := reference.Parse(ref)
 	if err != nil {
 		panic(err)
 	}
-	return store.Push{
+	return event.Push{
 		Reference: r, Digest: "sha256:" + strings.Repeat("01", 32), Size: 2203,
 		MediaType: "application/vnd.oci.image.manifest.v1+json", PushedAt: now.Add(-49 * time.Hour),
 	}
@@ -33,12 +44,12 @@ func push(ref string) store.Push {
 func entries(n int) (all []store.Entry) {
 	for i := range n {
 		name := fmt.Sprintf("capability-providers-%d", i)
-		all = append(all, store.Entry{Name: name, Newest: push("wasmcloud.azurecr.io/" + name + ":0.18.1"), Version: "0.18.1"})
+		all = append(all, store.Entry{Name: parseName(name), Newest: push("wasmcloud.azurecr.io/" + name + ":0.18.1"), Version: "0.18.1"})
 	}
 	return all
 }
 
-// elements are those of a page with this name, each with its attributes and text.
+// elements returns the elements of a page with this name, all if it is empty.
 func elements(t testing.TB, page []byte, name string) (found []element) {
 	t.Helper()
 	root, err := html.Parse(bytes.NewReader(page))
@@ -46,19 +57,9 @@ func elements(t testing.TB, page []byte, name string) (found []element) {
 		t.Fatal(err)
 	}
 	for n := range root.Descendants() {
-		if n.Type != html.ElementNode || name != "" && n.Data != name {
-			continue
+		if n.Type == html.ElementNode && (name == "" || n.Data == name) {
+			found = append(found, elementOf(n))
 		}
-		e := element{name: n.Data, attr: map[string]string{}}
-		for _, a := range n.Attr {
-			e.attr[a.Key] = a.Val
-		}
-		for child := range n.Descendants() {
-			if child.Type == html.TextNode {
-				e.text += child.Data
-			}
-		}
-		found = append(found, e)
 	}
 	return found
 }
@@ -69,6 +70,19 @@ type element struct {
 	text string
 }
 
+func elementOf(n *html.Node) element {
+	e := element{name: n.Data, attr: map[string]string{}}
+	for _, a := range n.Attr {
+		e.attr[a.Key] = a.Val
+	}
+	for child := range n.Descendants() {
+		if child.Type == html.TextNode {
+			e.text += child.Data
+		}
+	}
+	return e
+}
+
 func texts(elements []element) (all []string) {
 	for _, e := range elements {
 		all = append(all, e.text)
@@ -76,119 +90,303 @@ func texts(elements []element) (all []string) {
 	return all
 }
 
-func TestCatalogIsCompleteWithoutScript(t *testing.T) {
-	page := Catalog{Site: site, Entries: append(entries(2), store.Entry{Name: "team/soon"}), Lists: []Category{{"official", []store.Entry{entries(1)[0], {Name: "soon"}}, 7}}}.HTML()
-	codes := texts(elements(t, page, "code"))
-	for _, want := range []string{
-		"wasmcloud.azurecr.io/capability-providers-1:0.18.1",
-		"![capability-providers-1](https://abcdef1234.execute-api.eu-central-1.amazonaws.com/capability-providers-1?format=svg)",
-	} {
-		if !slices.Contains(codes, want) {
-			t.Errorf("no code is %s: %q", want, codes)
+// attrs returns the values of an attribute, of the elements that have it.
+func attrs(elements []element, name string) (all []string) {
+	for _, e := range elements {
+		if value, ok := e.attr[name]; ok {
+			all = append(all, value)
 		}
 	}
-	rows := texts(elements(t, page, "tr"))
-	if len(rows) != 4 || !strings.Contains(rows[1], "0.18.12 days ago![") || rows[3] != "team/soonnot yet published" {
-		t.Errorf("rows = %q", rows)
+	return all
+}
+
+// mainOf returns the main part of a page: the rest is the same on all pages.
+func mainOf(page []byte) string {
+	_, main, _ := strings.Cut(string(page), "<main>")
+	main, _, _ = strings.Cut(main, "</main>")
+	return main
+}
+
+func wantEqual(t *testing.T, what string, got, want any) {
+	t.Helper()
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("%s: -want +got\n%s", what, diff)
 	}
-	if lists := elements(t, page, "section"); len(lists) != 1 || lists[0].text != "officialcapability-providers-0 0.18.1soon not yet publishedand 7 more" {
-		t.Errorf("lists = %+v", lists)
-	}
-	var titles []string
-	for _, cell := range elements(t, page, "td") {
-		titles = append(titles, cell.attr["title"])
-	}
-	if !slices.Contains(titles, "2026-11-22 11:00:00 UTC") {
-		t.Errorf("no cell has the exact time as its title: %q", titles)
-	}
-	var links []string
-	for _, e := range elements(t, page, "a") {
-		links = append(links, e.attr["href"])
-	}
-	for _, want := range []string{"/capability-providers-1?format=html", "/?category=official", "/api/repositories", "/api/openapi.json"} {
-		if !slices.Contains(links, want) {
-			t.Errorf("no link to %s: %q", want, links)
+}
+
+func wantAll(t *testing.T, what string, got []string, want ...string) {
+	t.Helper()
+	for _, w := range want {
+		if !slices.Contains(got, w) {
+			t.Errorf("no %s is %s: %q", what, w, got)
 		}
 	}
 }
 
-func TestCatalogStates(t *testing.T) {
+func soon(name string) store.Entry { return store.Entry{Name: parseName(name)} }
+
+func TestCatalogueIsCompleteWithoutScript(t *testing.T) {
+	t.Parallel()
+	page := Catalogue{
+		Site:    site,
+		Entries: append(entries(2), soon("team/soon")),
+		Lists:   []Category{{Name: "official", Members: []store.Entry{entries(1)[0], soon("soon")}, More: 7}},
+	}.HTML()
+	wantEqual(t, "rows", texts(elements(t, page, "tr")), []string{
+		"RepositoryNewest referenceHighest versionPushedREADME",
+		"capability-providers-0wasmcloud.azurecr.io/capability-providers-0:0.18.10.18.12 days ago![capability-providers-0](" + site.URL + "/capability-providers-0?format=svg)",
+		"capability-providers-1wasmcloud.azurecr.io/capability-providers-1:0.18.10.18.12 days ago![capability-providers-1](" + site.URL + "/capability-providers-1?format=svg)",
+		"team/soonnot yet published",
+	})
+	wantEqual(t, "copied texts", texts(elements(t, page, "code"))[:2], []string{
+		"wasmcloud.azurecr.io/capability-providers-0:0.18.1",
+		"![capability-providers-0](" + site.URL + "/capability-providers-0?format=svg)",
+	})
+	wantEqual(t, "lists", texts(elements(t, page, "section")), []string{"officialcapability-providers-0 0.18.1soon not yet publishedand 7 more"})
+	wantEqual(t, "exact times", attrs(elements(t, page, "td"), "title"), []string{"2026-11-22 11:00:00 UTC", "2026-11-22 11:00:00 UTC"})
+	wantEqual(t, "links", attrs(elements(t, page, "a"), "href"), []string{
+		"/", "/?category=official", "/capability-providers-0?format=html", "/?category=official",
+		"/capability-providers-0?format=html", "/capability-providers-1?format=html", "/api/repositories", "/api/openapi.json",
+	})
+}
+
+// TestListShowsAVersionOrATag: the tag of the newest where no tag is a version.
+func TestListShowsAVersionOrATag(t *testing.T) {
+	t.Parallel()
+	e := store.Entry{Name: parseName("wash"), Newest: push("a.azurecr.io/wash:latest")}
+	for version, want := range map[string]string{"": "wash latest", "1.2.0": "wash 1.2.0"} {
+		e.Version = version
+		page := Catalogue{Site: site, Lists: []Category{{Name: "a", Members: []store.Entry{e}}}}.HTML()
+		wantEqual(t, "members", texts(elements(t, page, "li")), []string{want})
+	}
+}
+
+// TestLinksLeadToWhatIsListed: a repository whose path begins with a registry is
+// found in its own registry only. Its name stays as it is listed.
+func TestLinksLeadToWhatIsListed(t *testing.T) {
+	t.Parallel()
+	e := store.Entry{Name: reference.Name{Repository: "wasmcloud.azurecr.io/wash"}, Newest: push("mirror.azurecr.io/wasmcloud.azurecr.io/wash:1")}
+	page := Catalogue{Site: site, Entries: []store.Entry{e}, Lists: []Category{{Name: "a", Members: []store.Entry{e}}}}.HTML()
+	const path = "/mirror.azurecr.io/wasmcloud.azurecr.io/wash"
+	wantEqual(t, "links", attrs(elements(t, page, "a"), "href"), []string{"/", "/?category=a", path + "?format=html", path + "?format=html", "/api/repositories", "/api/openapi.json"})
+	wantEqual(t, "names", texts(elements(t, page, "th"))[5:], []string{"wasmcloud.azurecr.io/wash"})
+	wantAll(t, "copied text", texts(elements(t, page, "code")), "!["+path[1:]+"]("+site.URL+path+"?format=svg)")
+
+	registrys := store.Entry{Name: parseName("a.azurecr.io:5000/team/app"), Newest: push("a.azurecr.io:5000/team/app:1")}
+	page = Catalogue{Site: site, Category: "a", Entries: []store.Entry{registrys}}.HTML()
+	wantAll(t, "link", attrs(elements(t, page, "a"), "href"), "/a.azurecr.io:5000/team/app?format=html")
+}
+
+func TestCatalogueStates(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
-		page Catalog
-		want []string
-		not  []string
+		page  Catalogue
+		title string
+		want  []string
+		not   []string
 	}{
-		"empty": {Catalog{Site: site}, []string{"Nothing has been pushed yet", "az acr webhook create", site.URL + "/api/azurehook"}, []string{"<table"}},
-		"empty but for a list": {Catalog{Site: site, Lists: []Category{{"official", []store.Entry{{Name: "soon"}}, 0}}},
-			[]string{"Nothing has been pushed yet", "soon"}, []string{"<table"}},
-		"all":             {Catalog{Site: site, Entries: entries(1)}, []string{`data-all`, "1 repository<"}, []string{"<nav"}},
-		"first of many":   {Catalog{Site: site, Entries: entries(2), Next: "abc"}, []string{`href="/?next=abc"`, "2 repositories on this page, more follow"}, []string{"data-all", "First page"}},
-		"last of many":    {Catalog{Site: site, Entries: entries(2), Later: true}, []string{`href="/?"`, "First page"}, []string{"data-all", "Next page"}},
-		"nothing found":   {Catalog{Site: site, Search: `a "b" <c>`}, []string{"No repository has all of these words in its name", `value="a &#34;b&#34; &lt;c&gt;"`, ">All repositories</a>"}, []string{"<table", "<c>", "data-all"}},
-		"more found":      {Catalog{Site: site, Search: "a&b", Entries: entries(2), Next: "abc"}, []string{`href="/?next=abc&amp;q=a%26b"`}, []string{"data-all"}},
-		"more found, end": {Catalog{Site: site, Search: "a&b", Entries: entries(2), Later: true}, []string{`href="/?q=a%26b"`}, []string{"Next page"}},
-		"category":        {Catalog{Site: site, Category: "official", Entries: entries(2)}, []string{"<h1>official</h1>", "2 repositories<"}, []string{"data-all"}},
+		"empty": {
+			page:  Catalogue{Site: site},
+			title: "ocireffer",
+			want:  []string{"Nothing has been pushed yet", "az acr webhook create", "--uri " + site.URL + "/api/azurehook ", site.URL + "/api/references/ghcr.io"},
+			not:   []string{"<table", "data-all"},
+		},
+		"empty but for a list": {
+			page:  Catalogue{Site: site, Lists: []Category{{Name: "official", Members: []store.Entry{soon("soon")}}}},
+			title: "ocireffer",
+			want:  []string{"Nothing has been pushed yet", "soon<"},
+			not:   []string{"<table", " more<"},
+		},
+		"all": {
+			page:  Catalogue{Site: site, Entries: entries(1)},
+			title: "Repositories · ocireffer",
+			want:  []string{"<h1>Repositories</h1>", " data-all", "1 repository<"},
+			not:   []string{"<nav", "<h2"},
+		},
+		"all and a list": {
+			page:  Catalogue{Site: site, Entries: entries(1), Lists: []Category{{Name: "a", Members: []store.Entry{soon("soon")}}}},
+			title: "Repositories · ocireffer",
+			want:  []string{"<h2>All</h2>", " data-all"},
+		},
+		"first of many": {
+			page:  Catalogue{Site: site, Entries: entries(2), Next: "abc"},
+			title: "Repositories · ocireffer",
+			want:  []string{`rel="next" href="/?next=abc">Next page<`, "2 repositories on this page, more follow"},
+			not:   []string{"data-all", "First page", "All repositories"},
+		},
+		"last of many": {
+			page:  Catalogue{Site: site, Entries: entries(2), Later: true},
+			title: "Repositories · ocireffer",
+			want:  []string{`href="/?">First page<`, "2 repositories<"},
+			not:   []string{"data-all", "Next page", "All repositories"},
+		},
+		"last of many, all deleted by now": {
+			page:  Catalogue{Site: site, Later: true},
+			title: "Repositories · ocireffer",
+			want:  []string{"0 repositories<", "First page"},
+			not:   []string{"Nothing has been pushed", "<table"},
+		},
+		"nothing found": {
+			page:  Catalogue{Site: site, Search: `a "b" <c>`},
+			title: "Repositories with “a \"b\" <c>” · ocireffer",
+			want:  []string{"No repository has all of these words in its name.", ">All repositories</a>"},
+			not:   []string{"<table", "<c>", "data-all", "First page"},
+		},
+		"nothing more found": {
+			page:  Catalogue{Site: site, Search: "a", Later: true},
+			title: "Repositories with “a” · ocireffer",
+			want:  []string{"0 repositories<"},
+			not:   []string{"No repository has"},
+		},
+		"found": {
+			page:  Catalogue{Site: site, Search: "a&b", Entries: entries(2)},
+			title: "Repositories with “a&b” · ocireffer",
+			want:  []string{"2 repositories<", ">All repositories</a>"},
+			not:   []string{"data-all", "Next page", "First page"},
+		},
+		"more found": {
+			page:  Catalogue{Site: site, Search: "a&b", Entries: entries(2), Next: "abc"},
+			title: "Repositories with “a&b” · ocireffer",
+			want:  []string{`href="/?next=abc&amp;q=a%26b">Next page<`},
+			not:   []string{"data-all"},
+		},
+		"more found, end": {
+			page:  Catalogue{Site: site, Search: "a&b", Entries: entries(2), Later: true},
+			title: "Repositories with “a&b” · ocireffer",
+			want:  []string{`href="/?q=a%26b">First page<`},
+			not:   []string{"Next page"},
+		},
+		"category": {
+			page:  Catalogue{Site: site, Category: "official", Entries: entries(2)},
+			title: "official · ocireffer",
+			want:  []string{"<h1>official</h1>", "2 repositories<", ">All repositories</a>"},
+			not:   []string{"data-all"},
+		},
 	} {
-		body := string(c.page.HTML())
-		_, body, _ = strings.Cut(body, "<body>")
-		body, _, _ = strings.Cut(body, "<script>")
+		page := c.page.HTML()
+		wantEqual(t, name+": title", texts(elements(t, page, "title")), []string{c.title})
+		inputs := elements(t, page, "input")
+		wantEqual(t, name+": the search box", attrs(inputs, "value"), []string{c.page.Search})
+		main := mainOf(page)
 		for _, want := range c.want {
-			if !strings.Contains(body, want) {
-				t.Errorf("%s: the page lacks %s: %s", name, want, body)
+			if !strings.Contains(main, want) {
+				t.Errorf("%s: the page lacks %s: %s", name, want, main)
 			}
 		}
 		for _, not := range c.not {
-			if strings.Contains(body, not) {
-				t.Errorf("%s: the page has %s: %s", name, not, body)
+			if strings.Contains(main, not) {
+				t.Errorf("%s: the page has %s: %s", name, not, main)
 			}
 		}
 	}
 }
 
 func TestRepositoryPage(t *testing.T) {
-	odd := push("b.azurecr.io/team/app:latest")
-	odd.Digest, odd.MediaType, odd.Size = "", `"><script>alert(1)</script>`, store.UnknownSize
-	page := Repository{Site: site, Name: "team/app", References: []store.Push{odd, push("a.azurecr.io/team/app:v1.2")}, Next: "abc"}.HTML()
-	codes := texts(elements(t, page, "code"))
-	for _, want := range []string{
-		"b.azurecr.io/team/app:latest", "a.azurecr.io/team/app:v1.2", "sha256:" + strings.Repeat("01", 32),
-		"![team/app](" + site.URL + "/team/app?format=svg&sort=semver)",
-		"![team/app](https://img.shields.io/endpoint?url=https%3A%2F%2Fabcdef1234.execute-api.eu-central-1.amazonaws.com%2Fteam%2Fapp)",
+	t.Parallel()
+	latest := push("b.azurecr.io/team/app:latest")
+	latest.Digest, latest.MediaType, latest.Size = "", "", event.UnknownSize
+	page := Repository{Site: site, Name: parseName("team/app"), References: []event.Push{latest, push("a.azurecr.io/team/app:v1.2")}}.HTML()
+	wantEqual(t, "title", texts(elements(t, page, "title")), []string{"team/app · ocireffer"})
+	wantEqual(t, "heading", texts(elements(t, page, "h1")), []string{"team/app"})
+	wantEqual(t, "newest", texts(elements(t, page, "p"))[0], "b.azurecr.io/team/app:latest")
+	markdown := func(parameters string) string {
+		return "![team/app](" + site.URL + "/team/app?format=svg" + parameters + ")"
+	}
+	wantEqual(t, "rows", texts(elements(t, page, "tr")), []string{
+		"ShowsBadgeMarkdown",
+		"pushed last" + markdown(""),
+		"highest version" + markdown("&sort=semver"),
+		"tag alone" + markdown("&show=tag"),
+		"digest" + markdown("&show=digest"),
+		"tag and digest" + markdown("&show=pinned"),
+		"by shields.iowith a logo and its styles![team/app](https://img.shields.io/endpoint?url=https%3A%2F%2Fabcdef1234.execute-api.eu-central-1.amazonaws.com%2Fteam%2Fapp)",
+		"ReferenceVersionDigestManifestPushed",
+		"b.azurecr.io/team/app:latest2 days ago 2026-11-22 11:00 UTC",
+		"a.azurecr.io/team/app:v1.21.2.0sha256:" + strings.Repeat("01", 32) + "2.2 kB2 days ago 2026-11-22 11:00 UTC",
+	})
+	wantEqual(t, "titles", attrs(elements(t, page, "td"), "title"), []string{"2026-11-22 11:00:00 UTC", "application/vnd.oci.image.manifest.v1+json", "2026-11-22 11:00:00 UTC"})
+	wantEqual(t, "images", attrs(elements(t, page, "img"), "src"), []string{
+		"/team/app?format=svg", "/team/app?format=svg&sort=semver", "/team/app?format=svg&show=tag", "/team/app?format=svg&show=digest", "/team/app?format=svg&show=pinned",
+	})
+	wantEqual(t, "loading", attrs(elements(t, page, "img"), "loading"), slices.Repeat([]string{"lazy"}, 5))
+	wantEqual(t, "links", attrs(elements(t, page, "a"), "href"), []string{"/", "/api/repositories/team/app", "/api/openapi.json"})
+}
+
+func TestRepositoryPages(t *testing.T) {
+	t.Parallel()
+	name, pushes := parseName("team/app"), []event.Push{push("a.azurecr.io/team/app:1")}
+	for what, c := range map[string]struct {
+		page  Repository
+		links []string
+		isTop bool
+	}{
+		"only":   {page: Repository{References: pushes}, isTop: true},
+		"first":  {page: Repository{References: pushes, Next: "a+c"}, links: []string{"/team/app?format=html&next=a%2Bc"}, isTop: true},
+		"middle": {page: Repository{References: pushes, Later: true, Next: "abc"}, links: []string{"/team/app?format=html", "/team/app?format=html&next=abc"}},
+		"last":   {page: Repository{References: pushes, Later: true}, links: []string{"/team/app?format=html"}},
 	} {
-		if !slices.Contains(codes, want) {
-			t.Errorf("no code is %s: %q", want, codes)
+		c.page.Site, c.page.Name = site, name
+		page := c.page.HTML()
+		links := attrs(elements(t, page, "a"), "href")
+		wantEqual(t, what+": links", links[1:len(links)-2], append([]string{}, c.links...))
+		if got := len(elements(t, page, "img")) > 0; got != c.isTop {
+			t.Errorf("%s: badges %t, want %t", what, got, c.isTop)
 		}
+		if got := strings.Contains(mainOf(page), `class="newest"`); got != c.isTop {
+			t.Errorf("%s: newest reference %t, want %t", what, got, c.isTop)
+		}
+		wantEqual(t, what+": rows", len(elements(t, page, "table")) > 0, true)
 	}
-	if scripts := elements(t, page, "script"); len(scripts) != 1 {
-		t.Errorf("%d scripts: %+v", len(scripts), scripts[1:])
+
+	gone := Repository{Site: site, Name: name, Later: true}.HTML()
+	if !strings.Contains(mainOf(gone), "None is older.") {
+		t.Errorf("a later page of which all is deleted by now: %s", mainOf(gone))
 	}
-	rows := texts(elements(t, page, "tr"))
-	if got, want := rows[len(rows)-1], "a.azurecr.io/team/app:v1.21.2.0sha256:"+strings.Repeat("01", 32)+"2.2 kB2 days ago 2026-11-22 11:00 UTC"; got != want {
-		t.Errorf("row = %q, want %q", got, want)
-	}
-	if images := elements(t, page, "img"); len(images) != len(kinds) || images[1].attr["src"] != "/team/app?format=svg&sort=semver" {
-		t.Errorf("images = %+v", images)
-	}
-	if !bytes.Contains(page, []byte(`href="/team/app?format=html&amp;next=abc"`)) {
-		t.Error("no link to older references")
-	}
-	later := Repository{Site: site, Name: "team/app", References: []store.Push{odd}, Later: true}.HTML()
-	if !bytes.Contains(later, []byte(`href="/team/app?format=html">Newest<`)) || len(elements(t, later, "img")) > 0 {
-		t.Errorf("later page: %s", later)
-	}
-	gone := Repository{Site: site, Name: "team/app", Later: true}.HTML()
-	if !bytes.Contains(gone, []byte("None is older.")) || len(elements(t, gone, "table")) > 0 {
-		t.Errorf("later page, of which all is gone by now: %s", gone)
+	wantEqual(t, "tables of that", len(elements(t, gone, "table")), 0)
+}
+
+func TestProblemPage(t *testing.T) {
+	t.Parallel()
+	page := Problem{Title: "No such <category>", Text: "A & B"}.HTML()
+	wantEqual(t, "main part", mainOf(page), `<h1>No such &lt;category&gt;</h1><p>A &amp; B</p><p><a href="/">All repositories</a></p>`)
+	wantEqual(t, "title", texts(elements(t, page, "title")), []string{"No such <category> · ocireffer"})
+}
+
+// TestEachPageIsForPeople: what a screen reader, a phone and a keyboard need.
+func TestEachPageIsForPeople(t *testing.T) {
+	t.Parallel()
+	for name, page := range map[string][]byte{
+		"catalogue":  Catalogue{Site: site, Entries: entries(1)}.HTML(),
+		"repository": Repository{Site: site, Name: parseName("app"), References: []event.Push{push("a.azurecr.io/app:1")}}.HTML(),
+		"problem":    Problem{Title: "x"}.HTML(),
+	} {
+		wantEqual(t, name+": language", attrs(elements(t, page, "html"), "lang"), []string{"en"})
+		wantEqual(t, name+": headings", len(elements(t, page, "h1")), 1)
+		wantAll(t, name+" meta", attrs(elements(t, page, "meta"), "content"), "width=device-width, initial-scale=1", "light dark")
+		wantEqual(t, name+": the search box's label", attrs(elements(t, page, "label"), "for"), attrs(elements(t, page, "input"), "id"))
+		wantAll(t, name+" status", attrs(elements(t, page, "p"), "role"), "status")
+		if !strings.HasPrefix(string(page), "<!doctype html>") {
+			t.Errorf("%s begins %.30s", name, page)
+		}
+		for _, e := range elements(t, page, "") {
+			for _, attr := range []string{"src", "href"} {
+				isOwn := strings.HasPrefix(e.attr[attr], "/") || e.attr[attr] == icon
+				if value, ok := e.attr[attr]; ok && !isOwn {
+					t.Errorf("%s: %s has the %s %s, want one of its own", name, e.name, attr, value)
+				}
+			}
+		}
 	}
 }
 
-// TestPolicyAllowsThePagesOwn: the hashes are those of what stands in the pages.
-func TestPolicyAllowsThePagesOwn(t *testing.T) {
-	for _, page := range [][]byte{Catalog{Site: site}.HTML(), Problem{}.HTML()} {
+// TestPolicyAllowsOnlyTheStyleAndScriptOfPages by their hashes.
+func TestPolicyAllowsOnlyTheStyleAndScriptOfPages(t *testing.T) {
+	t.Parallel()
+	for _, page := range [][]byte{Catalogue{Site: site}.HTML(), Problem{}.HTML()} {
 		for _, name := range []string{"style", "script"} {
 			for _, e := range elements(t, page, name) {
-				if !strings.Contains(Policy(), name+"-src '"+hash(e.text)+"'") {
-					t.Errorf("a %s is not allowed by %s", name, Policy())
+				if source := name + "-src '" + hash(e.text) + "'"; !strings.Contains(Policy(), source) {
+					t.Errorf("the policy %s lacks %s", Policy(), source)
 				}
 			}
 		}
@@ -200,26 +398,40 @@ func TestPolicyAllowsThePagesOwn(t *testing.T) {
 			}
 		}
 	}
-	if strings.Contains(Policy(), "unsafe") {
-		t.Error(Policy())
-	}
+	want := "default-src 'none'; style-src '" + hash(style) + "'; script-src '" + hash(script()) + "'; img-src 'self' data:; " +
+		"connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+	wantEqual(t, "policy", Policy(), want)
 }
 
-// TestCatalogIsSmall: a hundred repositories with long names, as they are sent.
-func TestCatalogIsSmall(t *testing.T) {
+// TestScriptIsShortened: no comments and no indentation, and all else.
+func TestScriptIsShortened(t *testing.T) {
+	t.Parallel()
+	var want []string
+	for _, line := range strings.Split(scriptFile, "\n") {
+		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "//") {
+			want = append(want, line)
+		}
+	}
+	wantEqual(t, "script", strings.Split(strings.TrimSuffix(script(), "\n"), "\n"), want)
+}
+
+// TestCatalogueIsSmall: a hundred repositories with long names, as they are sent.
+func TestCatalogueIsSmall(t *testing.T) {
+	t.Parallel()
 	const most = 50_000
-	c := Catalog{Site: site, Entries: entries(100)}
+	c := Catalogue{Site: site, Entries: entries(100)}
 	for i := range 2 {
-		c.Lists = append(c.Lists, Category{fmt.Sprintf("category-%d", i), c.Entries[10*i : 10*i+10], 0})
+		c.Lists = append(c.Lists, Category{Name: fmt.Sprintf("category-%d", i), Members: c.Entries[10*i : 10*i+10]})
 	}
 	n := len(c.HTML())
 	if n >= most {
 		t.Errorf("100 repositories take %d bytes, want less than %d", n, most)
 	}
-	t.Logf("100 repositories take %d bytes, none %d", n, len(Catalog{Site: site}.HTML()))
+	t.Logf("100 repositories take %d bytes, none %d", n, len(Catalogue{Site: site}.HTML()))
 }
 
 func TestAge(t *testing.T) {
+	t.Parallel()
 	const day = 24 * time.Hour
 	for d, want := range map[time.Duration]string{
 		-time.Hour: "just now", 0: "just now", 59 * time.Second: "just now", time.Minute: "1 minute ago", 59 * time.Minute: "59 minutes ago",
@@ -233,8 +445,10 @@ func TestAge(t *testing.T) {
 }
 
 func TestSize(t *testing.T) {
+	t.Parallel()
 	for n, want := range map[int64]string{
-		0: "0 bytes", 1: "1 byte", 999: "999 bytes", 1000: "1.0 kB", 2203: "2.2 kB", 999_949: "999.9 kB", 999_950: "1.0 MB", 1<<63 - 1: "9.2 EB",
+		0: "0 bytes", 1: "1 byte", 2: "2 bytes", 999: "999 bytes", 1000: "1.0 kB", 2203: "2.2 kB", 999_949: "999.9 kB", 999_950: "1.0 MB",
+		999_949_999: "999.9 MB", 999_950_000: "1.0 GB", 5e12: "5.0 TB", 5e15: "5.0 PB", 5e18: "5.0 EB", 1<<63 - 1: "9.2 EB",
 	} {
 		if got := size(n); got != want {
 			t.Errorf("size(%d) = %q, want %q", n, got, want)
@@ -242,41 +456,18 @@ func TestSize(t *testing.T) {
 	}
 }
 
-// FuzzText: whatever comes from outside is text. A page has the same elements
-// with the same names of attributes as the page of a harmless text.
+// FuzzText: any text from outside stays text. A page has the same elements with the
+// same names of attributes as the page of a harmless text.
 func FuzzText(f *testing.F) {
 	for _, s := range []string{"wash", `"><script>alert(1)</script>`, "' onload=x", "</title><b>", "&lt;", "\x00\xff", "javascript:x", "${x}"} {
 		f.Add(s)
-	}
-	pages := func(s string) [][]byte {
-		p := push("a.azurecr.io/wash:1")
-		p.MediaType = s
-		site := Site{URL: "https://" + s, Now: now}
-		return [][]byte{
-			Catalog{Site: site, Search: "x" + s, Next: "x" + s, Entries: entries(1)}.HTML(),
-			Catalog{Site: site, Category: "x" + s, Lists: []Category{{Name: s, Members: entries(1)}}}.HTML(),
-			Catalog{Site: site}.HTML(),
-			Repository{Site: site, Name: "x" + s, References: []store.Push{p}, Next: "x" + s}.HTML(),
-			Problem{Title: s, Text: s}.HTML(),
-		}
-	}
-	shape := func(t *testing.T, page []byte) (all []string) {
-		for _, e := range elements(t, page, "") {
-			var attrs []string
-			for name := range e.attr {
-				attrs = append(attrs, name)
-			}
-			slices.Sort(attrs)
-			all = append(all, e.name+" "+strings.Join(attrs, " "))
-		}
-		return all
 	}
 	f.Fuzz(func(t *testing.T, s string) {
 		if s == "" {
 			s = "x" // an empty media type has no attribute
 		}
-		harmless := pages("wash")
-		for i, page := range pages(s) {
+		harmless := pagesWith("wash")
+		for i, page := range pagesWith(s) {
 			if got, want := shape(t, page), shape(t, harmless[i]); !slices.Equal(got, want) {
 				t.Errorf("page %d with %q: elements %q, want %q", i, s, got, want)
 			}
@@ -284,10 +475,35 @@ func FuzzText(f *testing.F) {
 	})
 }
 
-func BenchmarkCatalog(b *testing.B) {
+// pagesWith returns pages with s wherever they show a text from outside.
+func pagesWith(s string) [][]byte {
+	p := push("a.azurecr.io/wash:1")
+	p.MediaType = s
+	name := reference.Name{Repository: "x" + s}
+	entry := store.Entry{Name: name, Newest: p, Version: s}
+	site := Site{URL: "https://" + s, Now: now}
+	return [][]byte{
+		Catalogue{Site: site, Search: "x" + s, Next: "x" + s, Entries: []store.Entry{entry, {Name: name}}}.HTML(),
+		Catalogue{Site: site, Category: "x" + s, Lists: []Category{{Name: s, Members: []store.Entry{entry, {Name: name}}}}}.HTML(),
+		Catalogue{Site: site}.HTML(),
+		Repository{Site: site, Name: name, References: []event.Push{p}, Next: "x" + s}.HTML(),
+		Problem{Title: s, Text: s}.HTML(),
+	}
+}
+
+// shape returns the elements of a page with the names of their attributes.
+func shape(t *testing.T, page []byte) (all []string) {
+	t.Helper()
+	for _, e := range elements(t, page, "") {
+		all = append(all, e.name+" "+strings.Join(slices.Sorted(maps.Keys(e.attr)), " "))
+	}
+	return all
+}
+
+func BenchmarkCatalogue(b *testing.B) {
 	for _, n := range []int{100, 1000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			c := Catalog{Site: site, Entries: entries(n)}
+			c := Catalogue{Site: site, Entries: entries(n)}
 			b.ReportAllocs()
 			for b.Loop() {
 				c.HTML()

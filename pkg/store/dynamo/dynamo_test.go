@@ -1,436 +1,516 @@
-package dynamo_test
+package dynamo
 
 import (
+	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"ocireffer/pkg/event"
 	"ocireffer/pkg/reference"
 	"ocireffer/pkg/store"
-	"ocireffer/pkg/store/dynamo"
+	"ocireffer/pkg/store/dynamo/dynamolocal"
 	"ocireffer/pkg/store/dynamo/dynamotest"
 	"ocireffer/pkg/store/storetest"
 )
 
-func TestMain(m *testing.M) { dynamotest.Main(m) }
+func TestMain(m *testing.M) { dynamolocal.Main(m) }
 
-func open(t testing.TB, endpoint, table string, transport http.RoundTripper) *dynamo.DB {
+func TestStore(t *testing.T) {
+	t.Parallel()
+	storetest.Run(t, func(t testing.TB) store.Store { return openNew(t, nil) })
+}
+
+// openNew opens an empty table of its own. A transport sees each call.
+func openNew(t testing.TB, transport http.RoundTripper) *DB {
 	t.Helper()
-	cfg := dynamo.FromEnv(func(name string) string {
-		return map[string]string{
-			"AWS_ENDPOINT_URL_DYNAMODB": endpoint, "AWS_REGION": "us-east-1",
-			"AWS_ACCESS_KEY_ID": "dynamotest", "AWS_SECRET_ACCESS_KEY": "dynamotest",
-		}[name]
-	})
+	return openTable(t, dynamotest.Table(t), transport)
+}
+
+// openTable opens a table of DynamoDB Local.
+func openTable(t testing.TB, table string, transport http.RoundTripper) *DB {
+	t.Helper()
+	return openAt(t, dynamolocal.Config(t), table, transport)
+}
+
+func openAt(t testing.TB, cfg aws.Config, table string, transport http.RoundTripper) *DB {
+	t.Helper()
 	if transport != nil {
-		cfg.HTTPClient = &http.Client{Transport: transport, Timeout: dynamo.AttemptTimeout}
+		cfg.HTTPClient = &http.Client{Transport: transport, Timeout: 10 * time.Second}
 	}
-	db, err := dynamo.Open(cfg, table)
+	db, err := Open(cfg, table)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return db
 }
 
-// openNew gives an empty table of its own.
-func openNew(t testing.TB, transport http.RoundTripper) *dynamo.DB {
-	return open(t, dynamotest.Endpoint(t), dynamotest.Table(t), transport)
+// offline opens a table whose calls a transport answers, without a DynamoDB.
+func offline(t testing.TB, transport http.RoundTripper) *DB {
+	t.Helper()
+	cfg := FromEnv(func(name string) string { return "test" })
+	cfg.BaseEndpoint = aws.String("http://dynamodb.invalid")
+	return openAt(t, cfg, "Table", transport)
 }
 
-func pushOf(tag string, at time.Time) store.Push {
-	return store.Push{
-		Reference: reference.Reference{Registry: "wasmcloud.azurecr.io", Repository: "wash", Tag: tag},
-		Digest:    "sha256:" + strings.Repeat("0", 64),
-		MediaType: "application/vnd.oci.image.manifest.v1+json",
-		Size:      2203,
-		PushedAt:  at,
+// A transport is a function as an http.RoundTripper.
+type transport func(*http.Request) (*http.Response, error)
+
+func (f transport) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// before returns a transport to DynamoDB Local that first calls do with each call:
+// its operation and body.
+func before(do func(operation, body string)) http.RoundTripper {
+	return transport(func(r *http.Request) (*http.Response, error) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return nil, err
+		}
+		do(operation(r), string(body))
+		r = r.Clone(r.Context())
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		return http.DefaultTransport.RoundTrip(r)
+	})
+}
+
+func operation(r *http.Request) string {
+	_, operation, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
+	return operation
+}
+
+// answer returns an answer of DynamoDB.
+func answer(r *http.Request, status int, body string) *http.Response {
+	return &http.Response{
+		StatusCode: status, Request: r, ProtoMajor: 1, ProtoMinor: 1,
+		Header: http.Header{"Content-Type": {"application/x-amz-json-1.0"}},
+		Body:   io.NopCloser(strings.NewReader(body)),
 	}
 }
+
+const registry = "wasmcloud.azurecr.io"
 
 var noon = time.Date(2023, 7, 3, 12, 0, 0, 0, time.UTC)
 
-func TestStore(t *testing.T) {
-	storetest.Run(t, func(t testing.TB) store.Store { return openNew(t, nil) })
-}
+// receipt is when deletes are received.
+var receipt = noon.Add(time.Hour)
 
-func TestSchemaIsTheTemplates(t *testing.T) {
-	want, got := dynamotest.TemplateTable(t), dynamo.Schema("x")
-	got.TableName = nil
-	byName := cmpopts.SortSlices(func(a, b any) bool { return fmt.Sprint(a) < fmt.Sprint(b) })
-	if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(*want), cmpopts.EquateComparable(), byName, ignoreUnexported); diff != "" {
-		t.Errorf("template.yaml and dynamo.Schema differ: -template +code\n%s", diff)
+var (
+	wash      = reference.Name{Repository: "wash"}
+	itsWash   = reference.Name{Registry: registry, Repository: "wash"}
+	washNames = []reference.Name{wash, itsWash}
+)
+
+func digest(n int) string { return fmt.Sprintf("sha256:%064x", n) }
+
+// washOf returns a push of wash:tag, some seconds after noon.
+func washOf(tag string, digestOf, seconds int) event.Push {
+	return event.Push{
+		Reference: reference.Reference{Registry: registry, Repository: "wash", Tag: tag},
+		Digest:    digest(digestOf),
+		MediaType: "application/vnd.oci.image.manifest.v1+json",
+		Size:      2203,
+		PushedAt:  noon.Add(time.Duration(seconds) * time.Second),
 	}
 }
 
-// ignoreUnexported leaves out the SDK's markers.
-var ignoreUnexported = cmp.FilterPath(func(p cmp.Path) bool {
-	field, ok := p.Last().(cmp.StructField)
-	return ok && field.Name() == "noSmithyDocumentSerde"
-}, cmp.Ignore())
+// deleteOf returns a delete of all of wash, some seconds after noon.
+func deleteOf(seconds int) event.Delete {
+	return event.Delete{
+		Target:     event.Target{Registry: registry, Repository: "wash"},
+		DeletedAt:  noon.Add(time.Duration(seconds) * time.Second),
+		ReceivedAt: receipt,
+	}
+}
 
-func TestCreateTwice(t *testing.T) {
-	db := open(t, dynamotest.Endpoint(t), fmt.Sprintf("TestCreateTwice-%d", time.Now().UnixNano()), nil)
-	for range 2 {
-		if err := db.Create(t.Context()); err != nil {
-			t.Fatal(err)
+func deleteOfDigest(digestOf, seconds int) event.Delete {
+	d := deleteOf(seconds)
+	d.Digest = digest(digestOf)
+	return d
+}
+
+func deleteOfTag(tag string, seconds int) event.Delete {
+	d := deleteOf(seconds)
+	d.Tag = tag
+	return d
+}
+
+func push(t testing.TB, db *DB, pushes ...event.Push) {
+	t.Helper()
+	for _, p := range pushes {
+		if err := db.Push(t.Context(), p); err != nil {
+			t.Fatalf("Push(%s): %v", p.Reference, err)
 		}
 	}
-	if err := db.Push(t.Context(), pushOf("1", noon)); err != nil {
-		t.Error(err)
+}
+
+func wantDeleted(t *testing.T, db *DB, d event.Delete, want int) {
+	t.Helper()
+	got, err := db.Delete(t.Context(), d)
+	if err != nil {
+		t.Fatalf("Delete(%s): %v", d.Target, err)
+	}
+	if got != want {
+		t.Errorf("Delete(%s) = %d, want %d", d.Target, got, want)
+	}
+}
+
+// wantPicked wants p to be the newest under both names of wash, or none if p is nil.
+func wantPicked(t *testing.T, db *DB, p *event.Push) {
+	t.Helper()
+	for _, name := range washNames {
+		got, err := db.Pick(t.Context(), store.Query{Name: name})
+		switch {
+		case p == nil && !errors.Is(err, store.ErrNotFound):
+			t.Errorf("Pick(%s) = %s, %v, want ErrNotFound", name, got.Reference, err)
+		case p != nil && err != nil:
+			t.Errorf("Pick(%s): %v, want %s", name, err, p.Reference)
+		case p != nil:
+			if diff := cmp.Diff(*p, got); diff != "" {
+				t.Errorf("Pick(%s): -want +got\n%s", name, diff)
+			}
+		}
 	}
 }
 
 func TestOpenNeedsATable(t *testing.T) {
-	if _, err := dynamo.Open(aws.Config{}, ""); err == nil || !strings.Contains(err.Error(), "TABLE_NAME") {
-		t.Errorf("Open without a table: %v", err)
+	t.Parallel()
+	if _, err := Open(aws.Config{}, ""); err == nil || !strings.Contains(err.Error(), "TABLE_NAME") {
+		t.Errorf("Open without a table: %v, want an error that names TABLE_NAME", err)
 	}
 }
 
-func TestPickUnits(t *testing.T) {
-	const most = 10_000
-	var m dynamotest.Meter
-	db := openNew(t, &m)
-	pushed := 0
-	for _, n := range []int{0, 1, 10, most} {
-		if testing.Short() && n == most {
-			t.Skip("10,000 references take a while")
-		}
-		fill(t, db, pushed, n)
-		pushed = n
-		m.Reset()
-		for _, name := range []string{"wash", "wasmcloud.azurecr.io/wash"} {
-			for _, order := range []store.Order{store.ByPushed, store.ByRelease, store.ByVersion} {
-				_, err := db.Pick(t.Context(), store.Query{Name: name, Order: order})
-				if n > 0 && err != nil || n == 0 && !errors.Is(err, store.ErrNotFound) {
-					t.Fatal(err)
-				}
-				units := 0.5
-				if n == 0 {
-					units = 0 // on AWS 0.5, too: DynamoDB Local charges nothing for what is not there
-				}
-				m.Want(t, fmt.Sprintf("%s, order %d of %d", name, order, n), map[string]int{"Query": 1}, map[string]float64{"Query": units})
-			}
-		}
+func TestFromEnvIsLambdasConfiguration(t *testing.T) {
+	t.Parallel()
+	env := map[string]string{
+		"AWS_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_SESSION_TOKEN": "session",
+	}
+	cfg := FromEnv(func(name string) string { return env[name] })
+	if cfg.Region != "eu-west-1" {
+		t.Errorf("Region = %q, want eu-west-1", cfg.Region)
+	}
+	if cfg.BaseEndpoint != nil {
+		t.Errorf("BaseEndpoint = %q, want none", *cfg.BaseEndpoint)
+	}
+	got, err := cfg.Credentials.Retrieve(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := aws.Credentials{AccessKeyID: "id", SecretAccessKey: "secret", SessionToken: "session"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("Credentials: -want +got\n%s", diff)
+	}
+	env["AWS_ENDPOINT_URL_DYNAMODB"] = "http://localhost:8000"
+	if cfg = FromEnv(func(name string) string { return env[name] }); aws.ToString(cfg.BaseEndpoint) != "http://localhost:8000" {
+		t.Errorf("BaseEndpoint = %v, want http://localhost:8000", cfg.BaseEndpoint)
 	}
 }
 
-// TestGlobUnits: a condition on tags is paid by the page, and no more than ten
-// pages are read.
-func TestGlobUnits(t *testing.T) {
-	var m dynamotest.Meter
-	db := openNew(t, &m)
-	fill(t, db, 0, store.MaxScan+50)
+// errorOf is DynamoDB's answer with an error.
+func errorOf(code string) string {
+	return fmt.Sprintf(`{"__type":"com.amazonaws.dynamodb.v20120810#%s","message":"planted"}`, code)
+}
+
+func TestFailingCallIsTriedThreeTimes(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
-		what  string
-		tag   string
-		calls int
-		most  float64
+		name   string
+		status int
+		body   string
+		calls  int
 	}{
-		{"the newest", "1.1048.0", 1, 8},
-		{"one of the first page", "1.1000.0", 1, 8},
-		{"one of the second page", "build-900", 2, 16},
-		{"none", "none", 10, 80},
-		{"one beyond a thousand", "1.1.0", 10, 80},
+		{"internal error", 500, errorOf("InternalServerError"), 3},
+		{"throttled", 400, errorOf("ThrottlingException"), 3},
+		{"over capacity", 400, errorOf("ProvisionedThroughputExceededException"), 3},
+		{"no JSON", 502, "<html>", 3},
+		{"half an answer", 200, `{"Items":[{"name`, 1}, // the SDK takes it for DynamoDB's final word
+		{"not allowed", 400, errorOf("AccessDeniedException"), 1},
 	} {
-		m.Reset()
-		p, err := db.Pick(t.Context(), store.Query{Name: "wash", Match: func(tag string) bool { return tag == c.tag }})
-		if found := c.calls < 10; found != (err == nil && p.Reference.Tag == c.tag) || !found && !errors.Is(err, store.ErrNotFound) {
-			t.Errorf("%s: %s, %v", c.what, p.Reference, err)
-		}
-		if m.Calls["Query"] != c.calls || m.Units["Query"] > c.most {
-			t.Errorf("%s: %d calls and %v units, want %d and at most %v", c.what, m.Calls["Query"], m.Units["Query"], c.calls, c.most)
-		}
-		t.Logf("%s: %v units", c.what, m.Units["Query"])
-	}
-}
-
-// fill pushes references from to n, many at a time.
-func fill(t *testing.T, db *dynamo.DB, from, n int) {
-	t.Helper()
-	var next atomic.Int64
-	next.Store(int64(from))
-	var failed atomic.Value
-	var wg sync.WaitGroup
-	for range 16 {
-		wg.Go(func() {
-			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
-				tag := fmt.Sprintf("1.%d.0", i)
-				if i%3 == 0 {
-					tag = fmt.Sprintf("build-%d", i)
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				calls := 0
+				db := offline(t, transport(func(r *http.Request) (*http.Response, error) {
+					calls++
+					return answer(r, c.status, c.body), nil
+				}))
+				_, err := db.Pick(t.Context(), store.Query{Name: wash})
+				if err == nil || errors.Is(err, store.ErrNotFound) {
+					t.Errorf("Pick: %v, want an error", err)
 				}
-				if err := db.Push(t.Context(), pushOf(tag, noon.Add(time.Duration(i)*time.Second))); err != nil {
-					failed.Store(err)
+				if calls != c.calls {
+					t.Errorf("Pick made %d calls, want %d", calls, c.calls)
 				}
-			}
+			})
 		})
 	}
-	wg.Wait()
-	if err := failed.Load(); err != nil {
-		t.Fatal(err)
-	}
 }
 
-func TestWriteUnits(t *testing.T) {
-	var m dynamotest.Meter
-	db := openNew(t, &m)
-	push := func(p store.Push) {
-		t.Helper()
-		if err := db.Push(t.Context(), p); err != nil {
-			t.Fatal(err)
+// hang is a DynamoDB that never answers.
+func hang(r *http.Request) (*http.Response, error) {
+	<-r.Context().Done()
+	return nil, r.Context().Err()
+}
+
+// TestHangingCallIsGivenUp: an attempt ends after 1 s, the call after three and two
+// short pauses.
+func TestHangingCallIsGivenUp(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		db := offline(t, nil)
+		client, ok := db.client.Options().HTTPClient.(*http.Client)
+		if !ok {
+			t.Fatalf("HTTPClient is a %T, want *http.Client", db.client.Options().HTTPClient)
+		}
+		var attempts []time.Duration
+		client.Transport = transport(func(r *http.Request) (*http.Response, error) {
+			began := time.Now()
+			defer func() { attempts = append(attempts, time.Since(began)) }()
+			return hang(r)
+		})
+		for range 10 { // the pauses are of random length
+			attempts = nil
+			begin := time.Now()
+			if _, err := db.Pick(t.Context(), store.Query{Name: wash}); err == nil {
+				t.Error("Pick with a DynamoDB that hangs: no error")
+			}
+			if diff := cmp.Diff([]time.Duration{time.Second, time.Second, time.Second}, attempts); diff != "" {
+				t.Errorf("duration of attempts: -want +got\n%s", diff)
+			}
+			if took := time.Since(begin); took > 3400*time.Millisecond {
+				t.Errorf("Pick took %s, want at most 3.4s", took)
+			}
+		}
+	})
+}
+
+func TestHangingCallEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		db := offline(t, transport(hang))
+		ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
+		defer cancel()
+		begin := time.Now()
+		_, err := db.Pick(ctx, store.Query{Name: wash})
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Pick: %v, want context.DeadlineExceeded", err)
+		}
+		if took := time.Since(begin); took != 1500*time.Millisecond {
+			t.Errorf("Pick took %s, want 1.5s", took)
+		}
+	})
+}
+
+// TestEveryMethodReturnsTheError: it also says what was asked for.
+func TestEveryMethodReturnsTheError(t *testing.T) {
+	t.Parallel()
+	db := offline(t, transport(func(r *http.Request) (*http.Response, error) {
+		return answer(r, 400, errorOf("AccessDeniedException")), nil
+	}))
+	ctx := t.Context()
+	for _, c := range []struct {
+		method string
+		call   func() error
+		says   string
+	}{
+		{"Push", func() error { return db.Push(ctx, washOf("1", 1, 0)) }, "push wasmcloud.azurecr.io/wash:1: "},
+		{"Delete", func() error { _, err := db.Delete(ctx, deleteOfTag("1", 0)); return err }, "delete wasmcloud.azurecr.io/wash:1: "},
+		{"Categorize", func() error {
+			return db.Categorize(ctx, event.Membership{Member: event.Member{Category: "official", Name: wash}, At: noon})
+		}, "categorize official/wash: "},
+		{"Pick", func() error { _, err := db.Pick(ctx, store.Query{Name: itsWash}); return err }, "pick wasmcloud.azurecr.io/wash: "},
+		{"Repositories", func() error { _, err := db.Repositories(ctx, store.Listing{Span: store.Span{Limit: 1}}); return err }, "list repositories: "},
+		{"References", func() error { _, err := db.References(ctx, wash, store.Span{Limit: 1}); return err }, "list references of wash: "},
+		{"Entries of a repository", func() error { _, err := db.Entries(ctx, []reference.Name{wash}); return err }, "read entries: "},
+		{"Entries of a registry's repository", func() error { _, err := db.Entries(ctx, []reference.Name{itsWash}); return err }, "read entries: "},
+		{"Members", func() error { _, err := db.Members(ctx, ""); return err }, "list members: "},
+		{"StartReader", func() error { return db.StartReader(ctx) }, "table Table: "},
+		{"StartWriter", func() error { return db.StartWriter(ctx) }, "table Table: "},
+		{"Create", func() error { return db.Create(ctx) }, "create table Table: "},
+	} {
+		err := c.call()
+		if err == nil {
+			t.Errorf("%s: no error", c.method)
+			continue
+		}
+		if !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s: error %q, want %q in it", c.method, err, c.says)
+		}
+		if errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrDataVersion) {
+			t.Errorf("%s: error %q is one of package store's", c.method, err)
 		}
 	}
-	calls := map[string]int{"PutItem": 3, "BatchGetItem": 2, "GetItem": 1, "Query": 2}
-	units := func(put, get float64) map[string]float64 {
-		return map[string]float64{"PutItem": put, "BatchGetItem": 0, "GetItem": get, "Query": 2}
-	}
-	// DynamoDB Local charges neither for reads of what is not there, which cost
-	// a unit each on AWS, nor for a write whose condition fails, which costs one.
-	push(pushOf("1.0.0", noon))
-	m.Want(t, "new reference", calls, units(11, 1))
-	push(pushOf("1.0.0", noon.Add(time.Second)))
-	m.Want(t, "reference pushed again, same digest", calls, units(17, 1))
-	p := pushOf("1.0.0", noon.Add(time.Minute))
-	p.Digest = "sha256:" + strings.Repeat("1", 64)
-	push(p)
-	m.Want(t, "moved reference", calls, units(19, 1))
-	push(p)
-	m.Want(t, "repeat", calls, units(1, 1))
-	if _, err := db.Delete(t.Context(), store.Delete{Registry: "wasmcloud.azurecr.io", Repository: "wash", Digest: p.Digest, DeletedAt: noon.Add(time.Hour), ReceivedAt: noon}); err != nil {
-		t.Fatal(err)
-	}
-	m.Want(t, "delete", map[string]int{"PutItem": 3, "GetItem": 1, "Query": 3, "UpdateItem": 2}, map[string]float64{"PutItem": 3, "GetItem": 1, "Query": 2, "UpdateItem": 10})
 }
 
-// TestListUnits: a list is paid by the repositories that it has, whatever the
-// number of their references, and a category by its members.
-func TestListUnits(t *testing.T) {
-	const repositories = 100
+// TestUnreadableItemsAreErrors: an item that this package did not write so is an
+// error, not an empty result.
+func TestUnreadableItemsAreErrors(t *testing.T) {
+	t.Parallel()
+	const (
+		noRank      = `{"name":{"S":"wash"},"key":{"S":"a.io/wash:1"},"reference":{"S":"a.io/wash:1"},"rank":{"S":"x"}}`
+		noReference = `{"name":{"S":"wash"},"key":{"S":"wash"},"reference":{"S":"wash"},"rank":{"S":"2023-07-03T12:00:00.000000000Z  0000000000000000000 "}}`
+	)
+	for _, item := range []string{noRank, noReference} {
+		db := offline(t, transport(func(r *http.Request) (*http.Response, error) {
+			if operation(r) == "BatchGetItem" {
+				return answer(r, 200, `{"Responses":{"Table":[`+item+`]},"UnprocessedKeys":{}}`), nil
+			}
+			return answer(r, 200, `{"Count":1,"Items":[`+item+`]}`), nil
+		}))
+		ctx := t.Context()
+		for method, call := range map[string]func() error{
+			"Pick":         func() error { _, err := db.Pick(ctx, store.Query{Name: wash}); return err },
+			"Repositories": func() error { _, err := db.Repositories(ctx, store.Listing{Span: store.Span{Limit: 1}}); return err },
+			"References":   func() error { _, err := db.References(ctx, wash, store.Span{Limit: 1}); return err },
+			"Entries":      func() error { _, err := db.Entries(ctx, []reference.Name{wash}); return err },
+		} {
+			if err := call(); err == nil || errors.Is(err, store.ErrNotFound) {
+				t.Errorf("%s with the item %s: %v, want an error", method, item, err)
+			}
+		}
+	}
+}
+
+// versionStored returns the item with the version of the data, nil if there is none.
+func versionStored(t *testing.T, db *DB) attributes {
+	t.Helper()
+	return items(t, db)[meta+" "+versionKey]
+}
+
+func putVersion(t *testing.T, db *DB, version int64) {
+	t.Helper()
+	item := keyOf(meta, versionKey)
+	item[attrDataVersion] = num(version)
+	if _, err := db.client.PutItem(context.WithoutCancel(t.Context()), &dynamodb.PutItemInput{TableName: &db.table, Item: item}); err != nil {
+		t.Errorf("put version %d: %v", version, err)
+	}
+}
+
+func TestStartReaderReadsOnce(t *testing.T) {
+	t.Parallel()
 	var m dynamotest.Meter
 	db := openNew(t, &m)
-	const each = 0.5 / 4096 // units a byte
-	for tags := range 3 {
-		for i := range repositories {
-			p := pushOf(fmt.Sprintf("1.%d.0", tags), noon)
-			p.Reference.Repository = fmt.Sprintf("wash-%d", i)
-			if err := db.Push(t.Context(), p); err != nil {
+	if err := db.StartReader(t.Context()); err != nil {
+		t.Errorf("StartReader of an empty table: %v", err)
+	}
+	m.Want(t, "StartReader of an empty table", map[string]int{"BatchGetItem": 1}, map[string]float64{"BatchGetItem": 0})
+	putVersion(t, db, 1)
+	m.Take()
+	if err := db.StartReader(t.Context()); err != nil {
+		t.Errorf("StartReader of version 1: %v", err)
+	}
+	m.Want(t, "StartReader of version 1", map[string]int{"BatchGetItem": 1}, map[string]float64{"BatchGetItem": 1})
+}
+
+func TestStartWriterWritesTheVersionOnce(t *testing.T) {
+	t.Parallel()
+	var m dynamotest.Meter
+	db := openNew(t, &m)
+	if err := db.StartWriter(t.Context()); err != nil {
+		t.Errorf("StartWriter of an empty table: %v", err)
+	}
+	m.Want(t, "StartWriter of an empty table", map[string]int{"BatchGetItem": 1, "PutItem": 1}, map[string]float64{"BatchGetItem": 0, "PutItem": 1})
+	want := attributes{"name": str("#meta"), "key": str("version"), "dataVersion": num(1)}
+	if diff := diffItem(want, versionStored(t, db)); diff != "" {
+		t.Errorf("version of the data: -want +got\n%s", diff)
+	}
+	m.Take()
+	if err := db.StartWriter(t.Context()); err != nil {
+		t.Errorf("StartWriter again: %v", err)
+	}
+	m.Want(t, "StartWriter again", map[string]int{"BatchGetItem": 1}, map[string]float64{"BatchGetItem": 1})
+}
+
+func TestStartRefusesAnotherVersion(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name    string
+		version attributes
+		says    string
+	}{
+		{"newer", attributes{attrDataVersion: num(2)}, "run a newer release"},
+		{"older", attributes{attrDataVersion: num(0)}, "begin with a new store"},
+		{"no number", attributes{attrDataVersion: str("1")}, "begin with a new store"},
+		{"no integer", attributes{attrDataVersion: &types.AttributeValueMemberN{Value: "1.5"}}, "1.5"},
+		{"without a version", attributes{}, "begin with a new store"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			db := openNew(t, nil)
+			item := keyOf(meta, versionKey)
+			for attr, value := range c.version {
+				item[attr] = value
+			}
+			if _, err := db.client.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: &db.table, Item: item}); err != nil {
 				t.Fatal(err)
 			}
-		}
-		m.Reset()
-		entries, _, err := db.Repositories(t.Context(), store.Listing{Limit: repositories})
-		if err != nil || len(entries) != repositories {
-			t.Fatalf("%d entries, %v", len(entries), err)
-		}
-		if units := m.Units["Query"]; m.Calls["Query"] != 1 || units < repositories*250*each || units > repositories*450*each {
-			t.Errorf("with %d tags a page of %d costs %v units in %v calls", tags+1, repositories, units, m.Calls)
-		} else {
-			t.Logf("a page of %d costs %v units", repositories, units)
-		}
-		m.Reset()
-		if entries, _, err = db.Repositories(t.Context(), store.Listing{Limit: repositories, Words: []string{"wash-7"}}); err != nil || len(entries) != 11 {
-			t.Fatalf("%d entries, %v", len(entries), err)
-		}
-		if units := m.Units["Query"]; m.Calls["Query"] != 1 || units > repositories*450*each {
-			t.Errorf("with %d tags a search costs %v units in %v calls", tags+1, units, m.Calls)
-		}
-	}
-	var names []string
-	m.Reset()
-	for i := range 10 {
-		names = append(names, fmt.Sprintf("wash-%d", i))
-		if err := db.Categorize(t.Context(), store.Membership{Member: store.Member{Category: "official", Name: names[i]}, At: noon}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	m.Want(t, "ten members", map[string]int{"PutItem": 10}, map[string]float64{"PutItem": 10})
-	if _, err := db.Members(t.Context(), ""); err != nil {
-		t.Fatal(err)
-	}
-	m.Want(t, "list of members", map[string]int{"Query": 1}, map[string]float64{"Query": 0.5})
-	if _, err := db.Entries(t.Context(), names); err != nil {
-		t.Fatal(err)
-	}
-	m.Want(t, "entries of ten names", map[string]int{"BatchGetItem": 1}, map[string]float64{"BatchGetItem": 5})
-	if _, err := db.Entries(t.Context(), []string{"wasmcloud.azurecr.io/wash-0"}); err != nil {
-		t.Fatal(err)
-	}
-	m.Want(t, "entry of registry/repository", map[string]int{"BatchGetItem": 1, "Query": 2}, map[string]float64{"BatchGetItem": 0, "Query": 1})
-}
-
-// failing answers as DynamoDB does when it is in trouble, or not at all.
-type failing struct {
-	status int // 0: hangs
-	body   string
-	calls  atomic.Int32
-}
-
-func (f *failing) RoundTrip(r *http.Request) (*http.Response, error) {
-	f.calls.Add(1)
-	if f.status == 0 {
-		<-r.Context().Done()
-		return nil, r.Context().Err()
-	}
-	return &http.Response{
-		StatusCode: f.status, Request: r, ProtoMajor: 1, ProtoMinor: 1,
-		Header: http.Header{"Content-Type": {"application/x-amz-json-1.0"}},
-		Body:   io.NopCloser(strings.NewReader(f.body)),
-	}, nil
-}
-
-// TestFailuresEnd: a DynamoDB in trouble is asked again a few times, not more.
-func TestFailuresEnd(t *testing.T) {
-	for name, f := range map[string]*failing{
-		"internal error": {status: 500, body: `{"__type":"com.amazonaws.dynamodb.v20120810#InternalServerError","message":"planted"}`},
-		"throttled":      {status: 400, body: `{"__type":"com.amazonaws.dynamodb.v20120810#ThrottlingException","message":"planted"}`},
-		"over capacity":  {status: 400, body: `{"__type":"com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException","message":"planted"}`},
-		"no JSON":        {status: 502, body: `<html>`},
-		"half an answer": {status: 200, body: `{"Items":[{"name`},
-		"hangs":          {},
-	} {
-		t.Run(name, func(t *testing.T) {
-			db := open(t, "http://127.0.0.1:1", "Table", f)
-			ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
-			defer cancel()
-			begin := time.Now()
-			_, err := db.Pick(ctx, store.Query{Name: "wash"})
-			if err == nil || errors.Is(err, store.ErrNotFound) {
-				t.Errorf("Pick: %v, want an error", err)
+			for method, start := range map[string]func(context.Context) error{
+				"StartReader": db.StartReader, "StartWriter": db.StartWriter, "Create": db.Create,
+			} {
+				err := start(t.Context())
+				if !errors.Is(err, store.ErrDataVersion) {
+					t.Errorf("%s: %v, want ErrDataVersion", method, err)
+					continue
+				}
+				if !strings.Contains(err.Error(), c.says) || !strings.Contains(err.Error(), "table "+db.table+": ") {
+					t.Errorf("%s: %q, want %q and the table's name in it", method, err, c.says)
+				}
 			}
-			if n := f.calls.Load(); n < 1 || n > 3 {
-				t.Errorf("%d calls, want 1 to 3", n)
-			}
-			if took := time.Since(begin); took > 3*time.Second {
-				t.Errorf("it took %s", took)
-			}
-			if err := db.Push(ctx, pushOf("1", noon)); err == nil {
-				t.Error("Push: no error")
-			}
-			if _, err := db.Delete(ctx, store.Delete{Registry: "a", Repository: "b"}); err == nil {
-				t.Error("Delete: no error")
-			}
-			if err := db.Warm(ctx); err == nil {
-				t.Error("Warm: no error")
-			}
-			if err := db.Categorize(ctx, store.Membership{At: noon}); err == nil {
-				t.Error("Categorize: no error")
-			}
-			if _, err := db.Members(ctx, ""); err == nil {
-				t.Error("Members: no error")
-			}
-			if _, err := db.Entries(ctx, []string{"wash"}); err == nil {
-				t.Error("Entries: no error")
+			if diff := diffItem(item, versionStored(t, db)); diff != "" {
+				t.Errorf("version of the data after the start: -want +got\n%s", diff)
 			}
 		})
 	}
 }
 
-// half leaves the keys of the first BatchGetItems unprocessed.
-type half struct{ times atomic.Int32 }
-
-func (h *half) RoundTrip(r *http.Request) (*http.Response, error) {
-	if !strings.HasSuffix(r.Header.Get("X-Amz-Target"), ".BatchGetItem") || h.times.Add(-1) < 0 {
-		return http.DefaultTransport.RoundTrip(r)
-	}
-	var call struct{ RequestItems json.RawMessage }
-	if err := json.NewDecoder(r.Body).Decode(&call); err != nil {
-		return nil, err
-	}
-	return &http.Response{
-		StatusCode: http.StatusOK, Request: r, ProtoMajor: 1, ProtoMinor: 1, Header: http.Header{},
-		Body: io.NopCloser(strings.NewReader(fmt.Sprintf(`{"Responses":{},"UnprocessedKeys":%s}`, call.RequestItems))),
-	}, nil
-}
-
-func TestHalfABatchIsAskedForAgain(t *testing.T) {
-	var h half
-	db := openNew(t, &h)
-	d := store.Delete{Registry: "wasmcloud.azurecr.io", Repository: "wash", DeletedAt: noon, ReceivedAt: noon}
-	if _, err := db.Delete(t.Context(), d); err != nil {
-		t.Fatal(err)
-	}
-	h.times.Store(2) // one for each name
-	if err := db.Push(t.Context(), pushOf("1", noon.Add(-time.Second))); err != nil {
-		t.Fatal(err)
-	}
-	if got, err := db.Pick(t.Context(), store.Query{Name: "wash"}); !errors.Is(err, store.ErrNotFound) {
-		t.Errorf("Pick = %+v, %v, want ErrNotFound: the delete is newer", got, err)
-	}
-	h.times.Store(100)
-	if err := db.Push(t.Context(), pushOf("2", noon.Add(-time.Second))); err == nil {
-		t.Error("Push, with keys left unprocessed for good: no error")
+func TestStartWriterThatIsSecondChecksTheFirst(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name    string
+		version int64
+		refused bool
+	}{
+		{"same version", 1, false},
+		{"newer version", 2, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			table := dynamotest.Table(t)
+			other := openTable(t, table, nil)
+			db := openTable(t, table, before(func(operation, _ string) {
+				if operation == "PutItem" {
+					putVersion(t, other, c.version)
+				}
+			}))
+			err := db.StartWriter(t.Context())
+			if refused := errors.Is(err, store.ErrDataVersion); refused != c.refused || !refused && err != nil {
+				t.Errorf("StartWriter after another wrote version %d: %v, want it refused: %t", c.version, err, c.refused)
+			}
+			want := attributes{"name": str("#meta"), "key": str("version"), "dataVersion": num(c.version)}
+			if diff := diffItem(want, versionStored(t, other)); diff != "" {
+				t.Errorf("version of the data: -want +got\n%s", diff)
+			}
+		})
 	}
 }
 
 func BenchmarkPick(b *testing.B) {
 	db := openNew(b, nil)
-	if err := db.Push(b.Context(), pushOf("1.0.0", noon)); err != nil {
-		b.Fatal(err)
-	}
+	push(b, db, washOf("1.0.0", 1, 0))
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := db.Pick(b.Context(), store.Query{Name: "wash"}); err != nil {
+		if _, err := db.Pick(b.Context(), store.Query{Name: wash}); err != nil {
 			b.Fatal(err)
 		}
-	}
-}
-
-// before runs hook once, before the first call of an operation is sent.
-type before struct {
-	operation string
-	once      sync.Once
-	hook      func()
-}
-
-func (b *before) RoundTrip(r *http.Request) (*http.Response, error) {
-	if strings.HasSuffix(r.Header.Get("X-Amz-Target"), "."+b.operation) {
-		b.once.Do(b.hook)
-	}
-	return http.DefaultTransport.RoundTrip(r)
-}
-
-// TestDeleteMarksWhatItFoundAlone: a tag that moves to another digest, or is
-// pushed again, after a delete found it and before that marks it, stays.
-func TestDeleteMarksWhatItFoundAlone(t *testing.T) {
-	for name, moved := range map[string]store.Push{
-		"another digest, older than the delete": func() store.Push {
-			p := pushOf("1", noon.Add(time.Second))
-			p.Digest = "sha256:" + strings.Repeat("1", 64)
-			return p
-		}(),
-		"same digest, newer than the delete": pushOf("1", noon.Add(time.Hour)),
-	} {
-		t.Run(name, func(t *testing.T) {
-			hook := &before{operation: "UpdateItem"}
-			db := openNew(t, hook)
-			push := func(p store.Push) {
-				t.Helper()
-				if err := db.Push(context.Background(), p); err != nil {
-					t.Error(err)
-				}
-			}
-			hook.hook = func() { push(moved) }
-			push(pushOf("1", noon))
-			d := store.Delete{Registry: "wasmcloud.azurecr.io", Repository: "wash", Digest: pushOf("1", noon).Digest, DeletedAt: noon.Add(time.Minute), ReceivedAt: noon}
-			if n, err := db.Delete(t.Context(), d); err != nil || n > 1 {
-				t.Errorf("Delete = %d, %v", n, err)
-			}
-			for _, name := range []string{"wash", "wasmcloud.azurecr.io/wash"} {
-				if got, err := db.Pick(t.Context(), store.Query{Name: name}); err != nil || got != moved {
-					t.Errorf("Pick(%s) = %+v, %v, want %+v", name, got, err, moved)
-				}
-			}
-		})
 	}
 }

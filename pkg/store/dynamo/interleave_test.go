@@ -1,28 +1,28 @@
 package dynamo
 
 import (
+	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"slices"
-	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"pgregory.net/rapid"
 
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-
+	"ocireffer/pkg/event"
+	"ocireffer/pkg/reference"
 	"ocireffer/pkg/store"
+	"ocireffer/pkg/store/dynamo/dynamolocal"
 	"ocireffer/pkg/store/dynamo/dynamotest"
 	"ocireffer/pkg/store/storetest"
 )
 
-// Each name of a reference is written for itself, by a chain of calls. Here a few
-// writers have their chains cut into single calls, and chance says whose call is
-// next and what becomes of it: so every window between two writes is visited.
+// An event is stored under each name by a chain of calls. Here a few writers have
+// their chains cut into single calls, and chance says whose call is next and what
+// becomes of it: so every window between two writes is visited.
 
 // fate is what becomes of a call.
 type fate int
@@ -33,25 +33,49 @@ const (
 	lostAfter              // it is made, but its answer does not come back
 )
 
-// gate is the transport of one writer. Each call waits there to be let through.
+var errAbandoned = errors.New("the case is abandoned")
+
+// gate is the transport of one writer. Each call waits there to be let through,
+// until the case ends.
 type gate struct {
 	arrived chan struct{}
 	pass    chan fate
+	closed  chan struct{}
 }
 
 func (g *gate) RoundTrip(r *http.Request) (*http.Response, error) {
-	g.arrived <- struct{}{}
-	what := <-g.pass
-	if what != lostBefore {
+	select {
+	case g.arrived <- struct{}{}:
+	case <-g.closed:
+		return nil, errAbandoned
+	}
+	select {
+	case f := <-g.pass:
+		return g.call(r, f)
+	case <-g.closed:
+		return nil, errAbandoned
+	}
+}
+
+func (g *gate) call(r *http.Request, f fate) (*http.Response, error) {
+	if f != lostBefore {
 		response, err := http.DefaultTransport.RoundTrip(r)
-		if err != nil || what == done {
+		if err != nil || f == done {
 			return response, err
 		}
 		response.Body.Close()
 	}
-	// An error that the SDK does not repeat: the writer is gone.
-	return &http.Response{StatusCode: http.StatusBadRequest, Request: r, ProtoMajor: 1, ProtoMinor: 1, Header: http.Header{},
-		Body: io.NopCloser(strings.NewReader(`{"__type":"com.amazonaws.dynamodb.v20120810#ResourceNotFoundException","message":"planted"}`))}, nil
+	return answer(r, http.StatusBadRequest, errorOf("AccessDeniedException")), nil
+}
+
+// A writer works through events one after the other, under one name.
+type writer struct {
+	*gate
+	db       *DB
+	finished chan error
+	busy     bool
+	event    int // the one that it stores while it is busy
+	failing  bool
 }
 
 // small is a world in which nearly all events meet.
@@ -60,104 +84,107 @@ var small = storetest.World{
 	Digests: 2, Seconds: 4,
 }
 
-// writer works through events one after the other, under one name.
-type writer struct {
-	*gate
-	finished chan error
-	busy     bool
-	event    int
-}
-
 func TestEveryInterleaving(t *testing.T) {
-	const writers = 3
-	table, cfg := dynamotest.Table(t), dynamotest.Config(t)
-	newDB := func(transport http.RoundTripper) *DB {
-		return &DB{table: table, parallel: 1, client: dynamodb.NewFromConfig(cfg, func(o *dynamodb.Options) {
+	t.Parallel()
+	table, cfg := dynamotest.Table(t), dynamolocal.Config(t)
+	open := func(transport http.RoundTripper) *DB {
+		db := openAt(t, cfg, table, nil)
+		db.parallel = 1
+		db.client = dynamodb.NewFromConfig(cfg, func(o *dynamodb.Options) {
 			o.Retryer = aws.NopRetryer{}
 			o.HTTPClient = &http.Client{Transport: transport}
-		})}
+		})
+		return db
 	}
-	var dbs [writers]*DB
-	var gates [writers]*gate
-	for i := range writers {
-		gates[i] = &gate{make(chan struct{}), make(chan fate)}
-		dbs[i] = newDB(gates[i])
-	}
-	reader := newDB(http.DefaultTransport)
-
+	reader := open(http.DefaultTransport)
 	var cases, calls atomic.Int64
 	rapid.Check(t, func(t *rapid.T) {
 		base := fmt.Sprintf("c%d-", cases.Add(1))
 		events := rapid.SliceOfN(small.Event(base), 2, 10).Draw(t, "events")
-		name := base + "wash"
-		// Some events come twice; one that fails comes again later.
-		var queue []int
-		for i := range events {
-			queue = append(queue, slices.Repeat([]int{i}, rapid.SampledFrom([]int{1, 1, 1, 2}).Draw(t, "times"))...)
+		name := reference.Name{Repository: base + "wash"}
+		// Rapid may abandon the case at any draw. No writer may wait at its gate then.
+		closed := make(chan struct{})
+		defer close(closed)
+		var writers [3]*writer
+		for i := range writers {
+			g := &gate{make(chan struct{}), make(chan fate), closed}
+			writers[i] = &writer{gate: g, db: open(g), finished: make(chan error, 1)}
 		}
-		queue = rapid.Permutation(queue).Draw(t, "order")
-		failures := rapid.IntRange(0, 4).Draw(t, "failures")
-
-		var all [writers]*writer
-		for i := range all {
-			all[i] = &writer{gate: gates[i], finished: make(chan error, 1)}
-		}
-		// settle waits until w has a call at its gate or is through.
-		settle := func(w *writer) {
-			select {
-			case <-w.arrived:
-			case err := <-w.finished:
-				w.busy = false
-				if err != nil {
-					queue = append(queue, w.event)
-				}
-			}
-		}
-		for {
-			var choices []int
-			for i, w := range all {
-				if w.busy || len(queue) > 0 {
-					choices = append(choices, i)
-				}
-			}
-			if len(choices) == 0 {
-				break
-			}
-			i := rapid.SampledFrom(choices).Draw(t, "writer")
-			w := all[i]
-			if !w.busy {
-				w.busy, w.event, queue = true, queue[0], queue[1:]
-				go func() { w.finished <- apply(t, dbs[i], name, events[w.event]) }()
-				settle(w)
-				continue
-			}
-			what := done
-			if failures > 0 {
-				what = rapid.SampledFrom([]fate{done, done, done, lostBefore, lostAfter}).Draw(t, "fate")
-				if what != done {
-					failures--
-				}
-			}
-			calls.Add(1)
-			w.pass <- what
-			settle(w)
-		}
+		calls.Add(int64(interleave(t, writers[:], name, events)))
 		storetest.CheckName(t, reader, name, events)
 		storetest.CheckEntry(t, reader, name, events)
 	})
 	t.Logf("%d cases, %d calls", cases.Load(), calls.Load())
 }
 
-// apply is one event's chain of calls under one name.
-func apply(t *rapid.T, db *DB, name string, e storetest.Event) error {
+// interleave has writers store events under a name, in an order of chance, and
+// returns how many calls they made. Some events come twice; one that fails comes
+// again.
+func interleave(t *rapid.T, writers []*writer, name reference.Name, events []event.Event) (calls int) {
+	var queue []int
+	for i := range events {
+		queue = append(queue, slices.Repeat([]int{i}, rapid.SampledFrom([]int{1, 1, 1, 2}).Draw(t, "times"))...)
+	}
+	queue = rapid.Permutation(queue).Draw(t, "order")
+	failures := rapid.IntRange(0, 4).Draw(t, "failures")
+	// settle waits until w has a call at its gate or is through.
+	settle := func(w *writer) {
+		select {
+		case <-w.arrived:
+		case err := <-w.finished:
+			w.busy = false
+			if err != nil && !w.failing {
+				t.Fatalf("%s: %v, though none of its calls failed", events[w.event], err)
+			}
+			if err != nil {
+				queue = append(queue, w.event)
+			}
+		}
+	}
+	for {
+		ready := slices.Collect(func(yield func(*writer) bool) {
+			for _, w := range writers {
+				if (w.busy || len(queue) > 0) && !yield(w) {
+					return
+				}
+			}
+		})
+		if len(ready) == 0 {
+			return calls
+		}
+		w := ready[rapid.IntRange(0, len(ready)-1).Draw(t, "writer")]
+		if !w.busy {
+			w.busy, w.failing, w.event, queue = true, false, queue[0], queue[1:]
+			t.Logf("a writer begins: %s", events[w.event])
+			go func() { w.finished <- storeUnder(t, w.db, name, events[w.event]) }()
+			settle(w)
+			continue
+		}
+		f := done
+		if failures > 0 {
+			f = rapid.SampledFrom([]fate{done, done, done, lostBefore, lostAfter}).Draw(t, "fate")
+		}
+		if f != done {
+			failures--
+			w.failing = true
+		}
+		calls++
+		w.pass <- f
+		settle(w)
+	}
+}
+
+// storeUnder makes the chain of calls of one event under one name.
+func storeUnder(t *rapid.T, db *DB, name reference.Name, e event.Event) error {
+	partition := store.Partition(name)
 	var err error
 	if e.Push != nil {
-		err = db.push(t.Context(), name, *e.Push)
+		err = db.pushUnder(t.Context(), partition, *e.Push, marshalPush(*e.Push))
 	} else {
-		_, err = db.remove(t.Context(), name, tombstone{*e.Delete, num(time.Now().Add(store.Tombstone).Unix())})
+		_, err = db.deleteUnder(t.Context(), partition, *e.Delete)
 	}
 	if err != nil {
 		return err
 	}
-	return db.list(t.Context(), name)
+	return db.refreshEntry(t.Context(), name)
 }

@@ -9,59 +9,52 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-
-	"ocireffer/pkg/store"
 )
 
-// Schema is the table as template.yaml describes it, for a local DynamoDB; on
-// AWS the stack makes it.
+// createTimeout is how long Create waits for DynamoDB to make a table.
+const createTimeout = time.Minute
+
+// Create makes db's table, for a DynamoDB without the stack of template.yaml, unless
+// it is there. It also does what StartWriter does.
+func (db *DB) Create(ctx context.Context) error {
+	_, err := db.client.CreateTable(ctx, Schema(db.table))
+	if _, exists := errors.AsType[*types.ResourceInUseException](err); err != nil && !exists {
+		return fmt.Errorf("create table %s: %w", db.table, err)
+	}
+	wait := dynamodb.NewTableExistsWaiter(db.client)
+	if err := wait.Wait(ctx, &dynamodb.DescribeTableInput{TableName: &db.table}, createTimeout); err != nil {
+		return fmt.Errorf("wait for table %s: %w", db.table, err)
+	}
+	return db.StartWriter(ctx)
+}
+
+// Schema returns the keys and indexes of a table, which are those of template.yaml.
+// A table keeps them for good: a local index can only be made with its table.
 func Schema(table string) *dynamodb.CreateTableInput {
 	input := &dynamodb.CreateTableInput{
-		TableName:   &table,
-		BillingMode: types.BillingModePayPerRequest,
-		KeySchema:   keySchema(attrKey),
+		TableName:            &table,
+		BillingMode:          types.BillingModePayPerRequest,
+		AttributeDefinitions: []types.AttributeDefinition{definition(attrName), definition(attrKey)},
+		KeySchema:            keySchema(attrKey),
 	}
-	attributes := []string{attrName, attrKey}
-	addIndex := func(name, attr string) {
-		attributes = append(attributes, attr)
+	for _, local := range append(indexes[:], index{digestIndex, attrDigest}) {
+		input.AttributeDefinitions = append(input.AttributeDefinitions, definition(local.attr))
 		input.LocalSecondaryIndexes = append(input.LocalSecondaryIndexes, types.LocalSecondaryIndex{
-			IndexName:  &name,
-			KeySchema:  keySchema(attr),
+			IndexName:  &local.name,
+			KeySchema:  keySchema(local.attr),
 			Projection: &types.Projection{ProjectionType: types.ProjectionTypeAll},
-		})
-	}
-	for _, order := range []store.Order{store.ByPushed, store.ByRelease, store.ByVersion} {
-		addIndex(indexes[order].name, indexes[order].attr)
-	}
-	addIndex(digestIndex, attrDigest)
-	for _, attr := range attributes {
-		input.AttributeDefinitions = append(input.AttributeDefinitions, types.AttributeDefinition{
-			AttributeName: aws.String(attr), AttributeType: types.ScalarAttributeTypeS,
 		})
 	}
 	return input
 }
 
+func definition(attr string) types.AttributeDefinition {
+	return types.AttributeDefinition{AttributeName: &attr, AttributeType: types.ScalarAttributeTypeS}
+}
+
 func keySchema(sort string) []types.KeySchemaElement {
 	return []types.KeySchemaElement{
 		{AttributeName: aws.String(attrName), KeyType: types.KeyTypeHash},
-		{AttributeName: aws.String(sort), KeyType: types.KeyTypeRange},
+		{AttributeName: &sort, KeyType: types.KeyTypeRange},
 	}
-}
-
-// Create makes db's table unless it is there.
-func (db *DB) Create(ctx context.Context) error {
-	_, err := db.client.CreateTable(ctx, Schema(db.table))
-	var exists *types.ResourceInUseException
-	if errors.As(err, &exists) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("create table %s: %w", db.table, err)
-	}
-	wait := dynamodb.NewTableExistsWaiter(db.client)
-	if err := wait.Wait(ctx, &dynamodb.DescribeTableInput{TableName: &db.table}, time.Minute); err != nil {
-		return fmt.Errorf("wait for table %s: %w", db.table, err)
-	}
-	return nil
 }

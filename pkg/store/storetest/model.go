@@ -2,7 +2,6 @@ package storetest
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -14,130 +13,188 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"pgregory.net/rapid"
 
+	"ocireffer/pkg/event"
 	"ocireffer/pkg/reference"
 	"ocireffer/pkg/store"
 )
 
-// An Event is a push, a delete or a membership.
-type Event struct {
-	Push       *store.Push
-	Delete     *store.Delete
-	Membership *store.Membership
-}
+// The model answers as a store must after some events, however they came. It
+// spells out the contract's sentences and borrows none of the code that a backend
+// uses: neither ranks and keys nor the rules of package event.
 
-func (e Event) String() string {
-	switch {
-	case e.Push != nil:
-		return fmt.Sprintf("push %s@%s at %s", e.Push.Reference, e.Push.Digest, store.Stamp(e.Push.PushedAt))
-	case e.Delete != nil:
-		return fmt.Sprintf("delete %s at %s", e.Delete.Target(), store.Stamp(e.Delete.DeletedAt))
-	default:
-		return fmt.Sprintf("%+v", *e.Membership)
-	}
-}
-
-func (e Event) store(ctx context.Context, s store.Writer) error {
-	switch {
-	case e.Push != nil:
-		return s.Push(ctx, *e.Push)
-	case e.Delete != nil:
-		_, err := s.Delete(ctx, *e.Delete)
-		return err
-	default:
-		return s.Categorize(ctx, *e.Membership)
-	}
-}
-
-// A World is what events are made of: few values each, so that they meet.
+// A World has the values of which events are made: few, so that events meet.
 type World struct {
-	Registries, Repositories, Tags []string
-	ByHand                         []string // names given by hand; an empty one is none
-	Categories                     []string // without one there are no memberships
-	Digests, Seconds               int      // how many digests and times there are, beside none and noon
+	Registries   []string
+	Repositories []string // each may begin with one of Registries
+	Tags         []string // each is one of versions
+	ByHand       []string // names given by hand; an empty one is none
+	Categories   []string // without one there are no memberships
+	Digests      int      // how many there are, beside none
+	Seconds      int      // how many times there are, beside noon
 }
 
 // Large is the world of the suite.
 var Large = World{
 	Registries:   []string{"a.azurecr.io", "b.azurecr.io"},
-	Repositories: []string{"wash", "app", "app/sub"},
-	Tags:         []string{"1.0.0", "v1.0.0", "1.1.0-rc.1", "0.9", "latest", "nightly"},
+	Repositories: []string{"wash", "team/app", "a.azurecr.io/wash"},
+	Tags:         []string{"1.0.0", "v1.0.0", "1.0", "1.1.0-rc.1", "0.9", "latest", "nightly"},
 	ByHand:       []string{"", "", "other", "wash"},
 	Categories:   []string{"official", "official-2"},
 	Digests:      6,
 	Seconds:      8,
 }
 
-// Event draws an event of a repository, or a category, whose name begins with base.
-func (w World) Event(base string) *rapid.Generator[Event] {
-	return rapid.Custom(func(t *rapid.T) Event {
+// versions says of each tag which version it is: its text, and its place in the
+// order of versions, from 1 on. A tag that is no version has place 0.
+var versions = map[string]struct {
+	place      int
+	prerelease bool
+	text       string
+}{
+	"latest":     {place: 0},
+	"nightly":    {place: 0},
+	"0.9":        {place: 1, text: "0.9.0"},
+	"1.0":        {place: 2, text: "1.0.0"}, // of equal precedence as 1.0.0, with fewer numbers
+	"1.0.0":      {place: 3, text: "1.0.0"},
+	"v1.0.0":     {place: 3, text: "1.0.0"},
+	"1.1.0-rc.1": {place: 4, text: "1.1.0-rc.1", prerelease: true},
+}
+
+// receipt is when memberships are received: lately, since a backend may forget
+// that a member was removed long ago.
+var receipt = time.Now().UTC().Truncate(time.Hour)
+
+// Event draws an event of a repository, or a category, whose name begins with base,
+// or has it behind a registry.
+func (w World) Event(base string) *rapid.Generator[event.Event] {
+	return rapid.Custom(func(t *rapid.T) event.Event {
 		registry := rapid.SampledFrom(w.Registries).Draw(t, "registry")
-		repository := base + rapid.SampledFrom(w.Repositories).Draw(t, "repository")
+		repository := w.repository(base, rapid.SampledFrom(w.Repositories).Draw(t, "repository"))
 		tag := rapid.SampledFrom(w.Tags).Draw(t, "tag")
-		digestOf := rapid.IntRange(0, w.Digests).Draw(t, "digest")
-		at := noon.Add(time.Duration(rapid.IntRange(0, w.Seconds).Draw(t, "second")) * time.Second)
-		byHand := rapid.SampledFrom(w.ByHand).Draw(t, "byHand")
-		if byHand != "" {
-			byHand = store.NameByHand(base+byHand, reference.Reference{Registry: registry, Repository: repository})
+		if _, ok := versions[tag]; !ok {
+			t.Fatalf("the model does not know the version of tag %s", tag)
 		}
-		d := store.Delete{Registry: registry, Repository: repository, DeletedAt: at, ReceivedAt: time.Now()}
+		digestOf := rapid.IntRange(0, w.Digests).Draw(t, "digest")
+		after := time.Duration(rapid.IntRange(0, w.Seconds).Draw(t, "second")) * time.Second
+		given := rapid.SampledFrom(w.ByHand).Draw(t, "byHand")
+		if given != "" {
+			given = base + given
+		}
+		if given == repository {
+			given = "" // it is its name anyway
+		}
+		target := event.Target{Registry: registry, Repository: repository, GivenName: given}
 		kinds := []string{"push", "push", "push", "digest", "tag", "repository"}
 		if len(w.Categories) > 0 {
 			kinds = append(kinds, "membership")
 		}
 		switch rapid.SampledFrom(kinds).Draw(t, "kind") {
 		case "membership":
-			category := base + rapid.SampledFrom(w.Categories).Draw(t, "category")
-			name := rapid.SampledFrom([]string{repository, registry + "/" + repository, cmp.Or(byHand, repository)}).Draw(t, "member")
-			return Event{Membership: &store.Membership{Member: store.Member{Category: category, Name: name}, Out: rapid.Bool().Draw(t, "out"), At: at}}
+			names := []reference.Name{{Registry: registry, Repository: repository}, {Repository: cmp.Or(given, base+"wash")}}
+			member := event.Member{
+				Category: base + rapid.SampledFrom(w.Categories).Draw(t, "category"),
+				Name:     rapid.SampledFrom(names).Draw(t, "member"),
+			}
+			return event.Event{Membership: &event.Membership{Member: member, Removed: rapid.Bool().Draw(t, "removed"), At: receipt.Add(after)}}
 		case "digest":
-			d.Digest = digest(max(digestOf, 1))
+			target.Digest = digest(max(digestOf, 1))
 		case "tag":
-			d.Tag, d.Name = tag, byHand
+			target.Tag = tag
 		case "repository":
 		default:
-			p := pushOf(registry, repository, tag, digestOf, at)
+			p := pushOf(registry, repository, tag, digestOf, noon.Add(after))
 			if digestOf == 0 {
 				p.Digest = ""
 			}
-			p.Name = byHand
-			p.Size = int64(rapid.IntRange(store.UnknownSize, 1).Draw(t, "size"))
-			return Event{Push: &p}
+			p.GivenName = given
+			p.Size = int64(rapid.IntRange(event.UnknownSize, 1).Draw(t, "size"))
+			p.MediaType = rapid.SampledFrom([]string{"", "a/a", "a/b"}).Draw(t, "mediaType")
+			return event.Event{Push: &p}
 		}
-		return Event{Delete: &d}
+		return event.Event{Delete: &event.Delete{Target: target, DeletedAt: noon.Add(after), ReceivedAt: receipt}}
 	})
 }
 
-// live is the model: the references of a name that a store must have after
-// events, however they came.
-func live(events []Event, name string) (all []store.Push) {
+// repository puts base in front of a repository, or behind the registry with which
+// its path begins.
+func (w World) repository(base, repository string) string {
+	if registry, rest, ok := strings.Cut(repository, "/"); ok && slices.Contains(w.Registries, registry) {
+		return registry + "/" + base + rest
+	}
+	return base + repository
+}
+
+// isNewer reports whether of two pushes of one reference p wins.
+func isNewer(p, q event.Push) bool {
+	switch {
+	case !p.PushedAt.Equal(q.PushedAt):
+		return p.PushedAt.After(q.PushedAt)
+	case p.Digest != q.Digest:
+		return p.Digest > q.Digest
+	case p.Size != q.Size:
+		return p.Size > q.Size
+	default:
+		return p.MediaType > q.MediaType
+	}
+}
+
+// isFoundUnder reports whether a reader finds p under a name.
+func isFoundUnder(p event.Push, name reference.Name) bool {
+	r := p.Reference
+	switch {
+	case p.GivenName != "":
+		return name.Registry == "" && name.Repository == p.GivenName
+	case name.Registry != "":
+		return name.Registry == r.Registry && name.Repository == r.Repository
+	default:
+		return name.Repository == r.Repository
+	}
+}
+
+// isRemovedBy reports whether a delete removes what p pushed.
+func isRemovedBy(p event.Push, d event.Delete) bool {
+	r := p.Reference
+	switch {
+	case d.Registry != r.Registry || d.Repository != r.Repository || d.GivenName != p.GivenName:
+		return false
+	case p.PushedAt.After(d.DeletedAt):
+		return false
+	case d.Digest != "":
+		return d.Digest == p.Digest
+	case d.Tag != "":
+		return d.Tag == r.Tag
+	default:
+		return true
+	}
+}
+
+// live returns the references of a name that are left after events.
+func live(events []event.Event, name reference.Name) (all []event.Push) {
 	type register struct {
-		name      string
+		givenName string
 		reference reference.Reference
 	}
-	newest := map[register]store.Push{}
+	newest := map[register]event.Push{}
 	for _, e := range events {
 		if e.Push == nil {
 			continue
 		}
-		r := register{e.Push.Name, e.Push.Reference}
-		if old, ok := newest[r]; !ok || e.Push.Compare(old) > 0 {
+		r := register{e.Push.GivenName, e.Push.Reference}
+		if old, ok := newest[r]; !ok || isNewer(*e.Push, old) {
 			newest[r] = *e.Push
 		}
 	}
 	for _, p := range newest {
-		counts := slices.Contains(p.Names(), name)
-		for _, e := range events {
-			counts = counts && (e.Delete == nil || !e.Delete.Reaches(p))
-		}
-		if counts {
+		isRemoved := func(e event.Event) bool { return e.Delete != nil && isRemovedBy(p, *e.Delete) }
+		if isFoundUnder(p, name) && !slices.ContainsFunc(events, isRemoved) {
 			all = append(all, p)
 		}
 	}
 	return all
 }
 
-// pick is the one of the model's references that q asks for.
-func pick(events []Event, q store.Query) (best store.Push, found bool) {
+// pick returns the one of the model's references that q asks for.
+func pick(events []event.Event, q store.Query) (best event.Push, found bool) {
 	for _, p := range live(events, q.Name) {
 		if (q.Match == nil || q.Match(p.Reference.Tag)) && (!found || compare(q.Order, p, best) > 0) {
 			best, found = p, true
@@ -147,144 +204,184 @@ func pick(events []Event, q store.Query) (best store.Push, found bool) {
 }
 
 // compare says which of two references an order prefers.
-func compare(order store.Order, p, q store.Push) int {
+func compare(order store.Order, p, q event.Push) int {
 	byVersion := 0
 	if order != store.ByPushed {
-		pClass, pKey := class(order, p)
-		qClass, qKey := class(order, q)
-		byVersion = cmp.Or(cmp.Compare(pClass, qClass), cmp.Compare(pKey, qKey))
-	}
-	return cmp.Or(byVersion, p.PushedAt.Compare(q.PushedAt), cmp.Compare(p.Reference.String(), q.Reference.String()))
-}
-
-func class(order store.Order, p store.Push) (class int, key string) {
-	v, ok := reference.ParseVersion(p.Reference.Tag)
-	switch {
-	case !ok:
-		return 0, ""
-	case v.Prerelease() && order == store.ByRelease:
-		return 1, v.Key()
-	default:
-		return 2, v.Key()
-	}
-}
-
-// check wants s to answer as the model for every name, and to list as it.
-func check(t *rapid.T, s store.Reader, base string, events []Event) {
-	listed := append(slices.Clone(Large.Repositories), "other")
-	for _, name := range listed {
-		CheckName(t, s, base+name, events)
-		for _, registry := range Large.Registries {
-			CheckName(t, s, registry+"/"+base+name, events)
+		v, w := versions[p.Reference.Tag], versions[q.Reference.Tag]
+		byVersion = cmp.Compare(v.place, w.place)
+		if order == store.ByRelease && v.place > 0 && w.place > 0 && v.prerelease != w.prerelease {
+			byVersion = 1
+			if v.prerelease {
+				byVersion = -1
+			}
 		}
 	}
-	slices.Sort(listed)
+	text := func(p event.Push) string {
+		return p.Reference.Registry + "/" + p.Reference.Repository + ":" + p.Reference.Tag
+	}
+	return cmp.Or(byVersion, p.PushedAt.Compare(q.PushedAt), cmp.Compare(text(p), text(q)))
+}
+
+// entryOf returns the model's entry of the catalogue.
+func entryOf(events []event.Event, name reference.Name) (entry store.Entry, ok bool) {
+	newest, ok := pick(events, store.Query{Name: name, Order: store.ByPushed})
+	highest, _ := pick(events, store.Query{Name: name, Order: store.ByRelease})
+	return store.Entry{Name: name, Newest: newest, Version: versions[highest.Reference.Tag].text}, ok
+}
+
+// membersOf returns the model's members of a category.
+func membersOf(events []event.Event, category string) []event.Member {
+	newest := map[event.Member]event.Membership{}
+	for _, e := range events {
+		if e.Membership == nil || e.Membership.Category != category {
+			continue
+		}
+		m := *e.Membership
+		old, ok := newest[m.Member]
+		if !ok || m.At.After(old.At) || m.At.Equal(old.At) && m.Removed {
+			newest[m.Member] = m
+		}
+	}
+	maps.DeleteFunc(newest, func(_ event.Member, m event.Membership) bool { return m.Removed })
+	return slices.SortedFunc(maps.Keys(newest), func(m, n event.Member) int {
+		return cmp.Compare(textOf(m.Name), textOf(n.Name))
+	})
+}
+
+func textOf(n reference.Name) string { return strings.TrimPrefix(n.Registry+"/"+n.Repository, "/") }
+
+// check wants s to answer as the model for every name, and to list as it.
+func check(t *rapid.T, s store.Reader, base string, events []event.Event) {
+	t.Helper()
+	var listed []reference.Name
+	for _, repository := range append(slices.Clone(Large.Repositories), "other") {
+		name := reference.Name{Repository: Large.repository(base, repository)}
+		listed = append(listed, name)
+		CheckName(t, s, name, events)
+		for _, registry := range Large.Registries {
+			CheckName(t, s, reference.Name{Registry: registry, Repository: name.Repository}, events)
+		}
+	}
+	slices.SortFunc(listed, func(m, n reference.Name) int { return cmp.Compare(m.Repository, n.Repository) })
 	var want []store.Entry
 	for _, name := range listed {
-		if entry, ok := entryOf(events, base+name); ok {
+		if entry, ok := entryOf(events, name); ok {
 			want = append(want, entry)
 		}
 	}
-	entries, _, err := s.Repositories(t.Context(), store.Listing{Words: []string{base}, Limit: len(listed)})
-	if err != nil {
-		t.Fatalf("Repositories: %v", err)
-	}
-	if diff := gocmp.Diff(want, entries, cmpopts.EquateEmpty()); diff != "" {
-		t.Fatalf("Repositories(%s…): -want +got\n%s", base, diff)
-	}
+	checkListing(t, s, base, want)
 	for _, category := range Large.Categories {
 		checkCategory(t, s, base+category, events)
 	}
 }
 
+// checkListing wants s to list just some entries of the names that contain word.
+func checkListing(t *rapid.T, s store.Reader, word string, want []store.Entry) {
+	t.Helper()
+	page, err := s.Repositories(t.Context(), store.Listing{Words: []string{word}, Span: store.Span{Limit: len(want) + 1}})
+	if err != nil {
+		t.Fatalf("Repositories with %s: %v", word, err)
+	}
+	if diff := gocmp.Diff(want, page.Items, cmpopts.EquateEmpty()); diff != "" {
+		t.Fatalf("Repositories with %s: -want +got\n%s", word, diff)
+	}
+	if page.Next != "" {
+		t.Fatalf("Repositories with %s: Next = %q on the last page", word, page.Next)
+	}
+}
+
 // checkCategory wants s to list the members of a category, and their entries, as
 // the model.
-func checkCategory(t *rapid.T, s store.Reader, category string, events []Event) {
-	newest := map[store.Member]store.Membership{}
-	for _, e := range events {
-		if e.Membership == nil || e.Membership.Member.Category != category {
-			continue
-		}
-		if old, ok := newest[e.Membership.Member]; !ok || e.Membership.Compare(old) > 0 {
-			newest[e.Membership.Member] = *e.Membership
-		}
-	}
-	maps.DeleteFunc(newest, func(_ store.Member, m store.Membership) bool { return m.Out })
-	want := slices.SortedFunc(maps.Keys(newest), store.Member.Compare)
+func checkCategory(t *rapid.T, s store.Reader, category string, events []event.Event) {
+	t.Helper()
+	want := membersOf(events, category)
 	got, err := s.Members(t.Context(), category)
-	if diff := gocmp.Diff(want, got, cmpopts.EquateEmpty()); err != nil || diff != "" {
-		t.Fatalf("Members(%s): %v; -want +got\n%s", category, err, diff)
+	if err != nil {
+		t.Fatalf("Members(%s): %v", category, err)
 	}
-	var names []string
+	if diff := gocmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
+		t.Fatalf("Members(%s): -want +got\n%s", category, diff)
+	}
+	var names []reference.Name
 	var entries []store.Entry
 	for _, m := range want {
 		entry, _ := entryOf(events, m.Name)
 		names, entries = append(names, m.Name), append(entries, entry)
 	}
 	gotEntries, err := s.Entries(t.Context(), names)
-	if diff := gocmp.Diff(entries, gotEntries, cmpopts.EquateEmpty()); err != nil || diff != "" {
-		t.Fatalf("Entries(%v): %v; -want +got\n%s", names, err, diff)
-	}
-}
-
-// entryOf is the model's entry of the catalogue.
-func entryOf(events []Event, name string) (entry store.Entry, ok bool) {
-	newest, ok := pick(events, store.Query{Name: name, Order: store.ByPushed})
-	highest, _ := pick(events, store.Query{Name: name, Order: store.ByRelease})
-	return store.Entry{Name: name, Newest: newest, Version: highest.Version()}, ok
-}
-
-// CheckEntry wants s to list one name as the model, after events.
-func CheckEntry(t *rapid.T, s store.Reader, name string, events []Event) {
-	want, ok := entryOf(events, name)
-	// What stands directly before the name is the name less its last letter.
-	entries, _, err := s.Repositories(t.Context(), store.Listing{After: name[:len(name)-1], Limit: 1})
 	if err != nil {
-		t.Fatalf("Repositories: %v", err)
+		t.Fatalf("Entries(%v): %v", names, err)
 	}
-	found := len(entries) > 0 && entries[0].Name == name
-	if found != ok {
-		t.Fatalf("Repositories list %s: %v, want %v", name, found, ok)
+	if diff := gocmp.Diff(entries, gotEntries, cmpopts.EquateEmpty()); diff != "" {
+		t.Fatalf("Entries(%v): -want +got\n%s", names, diff)
 	}
-	if diff := gocmp.Diff([]store.Entry{want}, entries); found && diff != "" {
-		t.Fatalf("Repositories: -want +got\n%s", diff)
+}
+
+// CheckEntry wants s to list one name as the model, after events. No other name of
+// s may contain it.
+func CheckEntry(t *rapid.T, s store.Reader, name reference.Name, events []event.Event) {
+	t.Helper()
+	var want []store.Entry
+	if entry, ok := entryOf(events, name); ok {
+		want = []store.Entry{entry}
 	}
+	checkListing(t, s, textOf(name), want)
 }
 
 // CheckName wants s to answer as the model for one name, in every order, of all
 // tags and of some, and to list its references, after events.
-func CheckName(t *rapid.T, s store.Reader, name string, events []Event) {
+func CheckName(t *rapid.T, s store.Reader, name reference.Name, events []event.Event) {
+	t.Helper()
+	checkReferences(t, s, name, events)
+	for _, order := range []store.Order{store.ByPushed, store.ByRelease, store.ByVersion} {
+		checkPick(t, s, store.Query{Name: name, Order: order}, "all", events)
+		withoutDot := func(tag string) bool { return !strings.Contains(tag, ".") }
+		checkPick(t, s, store.Query{Name: name, Order: order, Match: withoutDot}, "without a dot", events)
+	}
+}
+
+// checkReferences wants s to list the references of a name as the model does, in
+// pages of two.
+func checkReferences(t *rapid.T, s store.Reader, name reference.Name, events []event.Event) {
+	t.Helper()
 	want := live(events, name)
-	slices.SortFunc(want, func(p, q store.Push) int { return compare(store.ByPushed, q, p) })
-	var got []store.Push
-	for after, more := "", true; more; {
-		page, m, err := s.References(t.Context(), name, after, 2)
+	slices.SortFunc(want, func(p, q event.Push) int { return compare(store.ByPushed, q, p) })
+	var got []event.Push
+	for span := (store.Span{Limit: 2}); ; {
+		page, err := s.References(t.Context(), name, span)
 		if err != nil {
-			t.Fatalf("References(%s): %v", name, err)
+			t.Fatalf("References(%s, %+v): %v", name, span, err)
 		}
-		for _, p := range page {
-			got, after = append(got, p), p.Keys().Pushed
+		got = append(got, page.Items...)
+		if page.Next == "" {
+			break
 		}
-		more = m
+		if len(page.Items) == 0 || len(got) >= len(want) {
+			t.Fatalf("References(%s, %+v) has %d items, Next = %q; want the last page to be behind %d in all", name, span, len(page.Items), page.Next, len(want))
+		}
+		span.After = page.Next
 	}
 	if diff := gocmp.Diff(want, got); diff != "" {
 		t.Fatalf("References(%s): -want +got\n%s", name, diff)
 	}
-	for _, order := range orders {
-		for what, match := range map[string]func(string) bool{"all": nil, "without .": func(tag string) bool { return !strings.Contains(tag, ".") }} {
-			q := store.Query{Name: name, Order: order, Match: match}
-			want, found := pick(events, q)
-			got, err := s.Pick(t.Context(), q)
-			switch {
-			case err != nil && !errors.Is(err, store.ErrNotFound):
-				t.Fatalf("Pick(%s, order %d, %s tags): %v", name, order, what, err)
-			case !found && err == nil:
-				t.Fatalf("Pick(%s, order %d, %s tags) = %s, want ErrNotFound", name, order, what, got.Reference)
-			case found:
-				if diff := gocmp.Diff(want, got); diff != "" {
-					t.Fatalf("Pick(%s, order %d, %s tags): %v; -want +got\n%s", name, order, what, err, diff)
-				}
-			}
+}
+
+// checkPick wants s to pick as the model does; tags says which tags q matches.
+func checkPick(t *rapid.T, s store.Reader, q store.Query, tags string, events []event.Event) {
+	t.Helper()
+	call := fmt.Sprintf("Pick(%s, %s, tags: %s)", q.Name, q.Order, tags)
+	want, found := pick(events, q)
+	got, err := s.Pick(t.Context(), q)
+	if !found {
+		if !errors.Is(err, store.ErrNotFound) {
+			t.Fatalf("%s = %s, %v, want ErrNotFound", call, got.Reference, err)
 		}
+		return
+	}
+	if err != nil {
+		t.Fatalf("%s: %v, want %s", call, err, want.Reference)
+	}
+	if diff := gocmp.Diff(want, got); diff != "" {
+		t.Fatalf("%s: -want +got\n%s", call, diff)
 	}
 }

@@ -1,25 +1,40 @@
 package dynamotest
 
 import (
-	"bufio"
 	"errors"
 	"net/http"
-	"os"
-	"os/exec"
-	"runtime"
-	"strings"
 	"testing"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/smithy-go"
+	"github.com/google/go-cmp/cmp"
+
+	"ocireffer/pkg/store/dynamo/dynamolocal"
+	"ocireffer/pkg/template"
 )
 
-func TestMain(m *testing.M) { Main(m) }
+func TestMain(m *testing.M) { dynamolocal.Main(m) }
 
-func TestTableIsThatOfTheTemplateAndGoesWithItsTest(t *testing.T) {
-	db := dynamodb.NewFromConfig(Config(t))
+// client returns a client of DynamoDB Local behind a transport.
+func client(t *testing.T, transport http.RoundTripper) *dynamodb.Client {
+	cfg := dynamolocal.Config(t)
+	cfg.HTTPClient = &http.Client{Transport: transport}
+	return dynamodb.NewFromConfig(cfg)
+}
+
+// item is one of the template's table.
+func item(key string) map[string]types.AttributeValue {
+	return map[string]types.AttributeValue{
+		"name": &types.AttributeValueMemberS{Value: "n"},
+		"key":  &types.AttributeValueMemberS{Value: key},
+	}
+}
+
+func TestTableIsTheTemplatesAndIsDeletedAfterItsTest(t *testing.T) {
+	t.Parallel()
+	db := dynamodb.NewFromConfig(dynamolocal.Config(t))
 	var name string
 	t.Run("made", func(t *testing.T) {
 		name = Table(t)
@@ -30,111 +45,88 @@ func TestTableIsThatOfTheTemplateAndGoesWithItsTest(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := len(TemplateTable(t).LocalSecondaryIndexes)
-		if got := len(made.Table.LocalSecondaryIndexes); got != want || want == 0 {
+		want := len(template.Read(t).Table.Schema.LocalSecondaryIndexes)
+		if got := len(made.Table.LocalSecondaryIndexes); got != want {
 			t.Errorf("table has %d local indexes, template.yaml %d", got, want)
 		}
 	})
 	_, err := db.DescribeTable(t.Context(), &dynamodb.DescribeTableInput{TableName: &name})
 	if _, ok := errors.AsType[*types.ResourceNotFoundException](err); !ok {
-		t.Errorf("DescribeTable(%q) after its test: %v, want it gone", name, err)
+		t.Errorf("DescribeTable(%q) after its test: %v, want ResourceNotFoundException", name, err)
 	}
 }
 
-func TestParseTableTakesCloudFormationTags(t *testing.T) {
-	got, err := parseTable([]byte(`
-Conditions:
-  Kept: !Not [!Equals [!Ref Keep, ""]]
-Resources:
-  Function:
-    Properties: !If [Kept, a, !GetAtt b.c]
-  Table:
-    Type: AWS::DynamoDB::Table
-    Properties:
-      BillingMode: PAY_PER_REQUEST
-      DeletionProtectionEnabled: !If [Kept, true, !Ref AWS::NoValue]
-      TableName: !Sub "${AWS::StackName}-x"
-      AttributeDefinitions:
-        - {AttributeName: name, AttributeType: S}
-      KeySchema:
-        - {AttributeName: name, KeyType: HASH}
-`))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got.TableName != nil || got.DeletionProtectionEnabled != nil || got.BillingMode != types.BillingModePayPerRequest ||
-		aws.ToString(got.KeySchema[0].AttributeName) != "name" || got.KeySchema[0].KeyType != types.KeyTypeHash {
-		t.Errorf("parseTable() = %+v", got)
-	}
-	if _, err := parseTable([]byte("Resources: {Table: {Type: AWS::S3::Bucket}}")); err == nil {
-		t.Error("parseTable() took a bucket for a table")
-	}
-}
-
-// again is this test binary, to run one test in a process of its own.
-func again(t *testing.T, test string, env ...string) *exec.Cmd {
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.CommandContext(t.Context(), self, "-test.v", "-test.run=^"+test+"$")
-	cmd.Env = append(os.Environ(), append(env, "DYNAMODB_ENDPOINT=")...)
-	return cmd
-}
-
-// TestWithoutServerSkipsLoudlyAndFailsInCI has go test run a package on a machine
-// that has Go alone.
-func TestWithoutServerSkipsLoudlyAndFailsInCI(t *testing.T) {
-	if runtime.GOOS != "linux" {
-		t.Skip("go test shows no line of a package that passed")
-	}
-	goTool, err := exec.LookPath("go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for ci, want := range map[string]string{"": "SKIPPED for want of DynamoDB Local: 1 tests", "true": "--- FAIL"} {
-		cmd := exec.CommandContext(t.Context(), goTool, "test", "-count=1", "-run=^TestServerEndsWithProcess$", "./.")
-		cmd.Env = append(os.Environ(), "PATH=", "CGO_ENABLED=0", "DYNAMODB_ENDPOINT=", "CI="+ci)
-		out, err := cmd.CombinedOutput()
-		if !strings.Contains(string(out), want) || !strings.Contains(string(out), howTo) || (err == nil) != (ci == "") {
-			t.Errorf("with CI=%q: %v, want %q and how to get a server in\n%s", ci, err, want, out)
+func TestMeterCountsCallsAndUnits(t *testing.T) {
+	t.Parallel()
+	var m Meter
+	db, table := client(t, &m), Table(t)
+	for _, key := range []string{"a", "b"} {
+		if _, err := db.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: &table, Item: item(key)}); err != nil {
+			t.Fatal(err)
 		}
 	}
-}
-
-func TestServerEndsWithProcess(t *testing.T) {
-	const inner = "DYNAMOTEST_INNER"
-	if os.Getenv(inner) != "" {
-		os.Stdout.WriteString("\n" + Endpoint(t) + "\n")
-		time.Sleep(time.Minute) // to be killed
-	}
-	if os.Getenv("DYNAMODB_ENDPOINT") != "" {
-		t.Skip("DYNAMODB_ENDPOINT is set: no server is started")
-	}
-	Endpoint(t) // or skip
-	cmd := again(t, t.Name(), inner+"=1")
-	stdout, err := cmd.StdoutPipe()
+	_, err := db.BatchGetItem(t.Context(), &dynamodb.BatchGetItemInput{RequestItems: map[string]types.KeysAndAttributes{
+		table: {Keys: []map[string]types.AttributeValue{item("a"), item("b")}, ConsistentRead: aws.Bool(true)},
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
+	want := Cost{map[string]int{"PutItem": 2, "BatchGetItem": 1}, map[string]float64{"PutItem": 2, "BatchGetItem": 2}}
+	if diff := cmp.Diff(want, m.Take()); diff != "" {
+		t.Errorf("Take: -want +got\n%s", diff)
 	}
-	var url string
-	for lines := bufio.NewScanner(stdout); !strings.HasPrefix(url, "http") && lines.Scan(); {
-		url = lines.Text()
+	if diff := cmp.Diff(Cost{}, m.Take()); diff != "" {
+		t.Errorf("Take again: -want +got\n%s", diff)
 	}
-	if _, err := http.Get(url); err != nil {
-		t.Fatal(err)
+}
+
+func TestRoleAllowsItsGrantsOnly(t *testing.T) {
+	t.Parallel()
+	role := newRole("SomeRole", template.Role{Grants: []template.Grant{
+		{Action: "PutItem", Resource: "table"}, {Action: "Query", Resource: "ByPushed"}, {Action: "GetItem", Resource: "table"},
+	}})
+	db, table := client(t, role), Table(t)
+	query := func(index *string) error {
+		_, err := db.Query(t.Context(), &dynamodb.QueryInput{
+			TableName: &table, IndexName: index,
+			KeyConditionExpression:    aws.String("#n = :n"),
+			ExpressionAttributeNames:  map[string]string{"#n": "name"},
+			ExpressionAttributeValues: map[string]types.AttributeValue{":n": &types.AttributeValueMemberS{Value: "n"}},
+		})
+		return err
 	}
-	cmd.Process.Kill()
-	cmd.Wait()
-	for deadline := time.Now().Add(2 * stopTimeout); ; time.Sleep(20 * time.Millisecond) {
-		if _, err := http.Get(url); err != nil {
-			return
+	put := func() error {
+		_, err := db.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: &table, Item: item("a")})
+		return err
+	}
+	transact := func() error {
+		_, err := db.TransactWriteItems(t.Context(), &dynamodb.TransactWriteItemsInput{TransactItems: []types.TransactWriteItem{
+			{Put: &types.Put{TableName: &table, Item: item("a")}},
+		}})
+		return err
+	}
+	for _, c := range []struct {
+		call    string
+		err     error
+		allowed bool
+	}{
+		{"PutItem on the table", put(), true},
+		{"Query on ByPushed", query(aws.String("ByPushed")), true},
+		{"Query on ByRelease", query(aws.String("ByRelease")), false},
+		{"Query on the table", query(nil), false},
+		{"TransactWriteItems", transact(), false},
+	} {
+		if apiErr, denied := errors.AsType[smithy.APIError](c.err); denied == c.allowed || denied && apiErr.ErrorCode() != "AccessDeniedException" {
+			t.Errorf("%s: %v, want it allowed: %t", c.call, c.err, c.allowed)
 		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%s still answers %v after its process was killed", url, 2*stopTimeout)
-		}
+	}
+	want := []string{
+		"SomeRole allows GetItem on table, which was never called",
+		"SomeRole does not allow Query on ByRelease, which was called 1 times",
+		"SomeRole does not allow Query on table, which was called 1 times",
+		"SomeRole does not allow TransactWriteItems on something unknown, which was called 1 times",
+	}
+	if diff := cmp.Diff(want, role.problems()); diff != "" {
+		t.Errorf("problems: -want +got\n%s", diff)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"strings"
 	"sync"
@@ -12,25 +13,29 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// Meter is a transport that has DynamoDB say what each call consumes, and counts
-// by operation. DynamoDB Local charges neither for reads of what is not there nor
-// for writes whose condition fails; AWS charges at least the least unit of each.
+// A Meter is an http.RoundTripper to DynamoDB that counts calls and the capacity
+// units that they consume, by operation. DynamoDB Local charges neither for reads of
+// what is not there nor for writes whose condition fails; AWS charges at least the
+// smallest unit for each. Its methods may be called at the same time.
 type Meter struct {
-	mu    sync.Mutex
+	mu   sync.Mutex
+	cost Cost
+}
+
+// A Cost is how many calls were made and units consumed, by operation. An operation
+// without calls is in neither map.
+type Cost struct {
 	Calls map[string]int
 	Units map[string]float64
 }
 
-// RoundTrip implements http.RoundTripper.
+// RoundTrip implements http.RoundTripper. It has DynamoDB say what the call consumes.
 func (m *Meter) RoundTrip(r *http.Request) (*http.Response, error) {
-	body, err := io.ReadAll(r.Body)
+	body, err := readBody(r)
 	if err != nil {
 		return nil, err
 	}
-	body = append([]byte(`{"ReturnConsumedCapacity":"TOTAL",`), body[1:]...)
-	r = r.Clone(r.Context())
-	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
-	response, err := http.DefaultTransport.RoundTrip(r)
+	response, err := send(r, append([]byte(`{"ReturnConsumedCapacity":"TOTAL",`), body[1:]...))
 	if err != nil {
 		return nil, err
 	}
@@ -39,38 +44,71 @@ func (m *Meter) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	response.Body = io.NopCloser(bytes.NewReader(answer))
-	type capacity struct{ CapacityUnits float64 }
-	var one struct{ ConsumedCapacity capacity }
-	var many struct{ ConsumedCapacity []capacity }
-	if json.Unmarshal(answer, &one) != nil {
-		if err := json.Unmarshal(answer, &many); err != nil {
-			return nil, err
-		}
+	units, err := consumed(answer)
+	if err != nil {
+		return nil, err
 	}
-	_, operation, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.Calls == nil {
-		m.Calls, m.Units = map[string]int{}, map[string]float64{}
+	if m.cost.Calls == nil {
+		m.cost = Cost{map[string]int{}, map[string]float64{}}
 	}
-	m.Calls[operation]++
-	for _, c := range append(many.ConsumedCapacity, one.ConsumedCapacity) {
-		m.Units[operation] += c.CapacityUnits
-	}
+	m.cost.Calls[operation(r)]++
+	m.cost.Units[operation(r)] += units
 	return response, nil
 }
 
-// Reset begins to count anew.
-func (m *Meter) Reset() { m.Calls, m.Units = nil, nil }
+// consumed returns the units that a call consumed by its answer, in which a call
+// of several items has a list.
+func consumed(answer []byte) (units float64, err error) {
+	type capacity struct{ CapacityUnits float64 }
+	var one struct{ ConsumedCapacity capacity }
+	if json.Unmarshal(answer, &one) == nil {
+		return one.ConsumedCapacity.CapacityUnits, nil
+	}
+	var many struct{ ConsumedCapacity []capacity }
+	err = json.Unmarshal(answer, &many)
+	for _, c := range many.ConsumedCapacity {
+		units += c.CapacityUnits
+	}
+	return units, err
+}
 
-// Want compares what was counted, and begins to count anew.
-func (m *Meter) Want(t *testing.T, what string, calls map[string]int, units map[string]float64) {
+// Take returns the cost since the last Take, and begins to count anew.
+func (m *Meter) Take() Cost {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	cost := Cost{maps.Clone(m.cost.Calls), maps.Clone(m.cost.Units)}
+	m.cost = Cost{}
+	return cost
+}
+
+// Want compares the cost since the last Take or Want, and begins to count anew.
+func (m *Meter) Want(t testing.TB, what string, calls map[string]int, units map[string]float64) {
 	t.Helper()
-	if diff := cmp.Diff(calls, m.Calls); diff != "" {
+	got := m.Take()
+	if diff := cmp.Diff(calls, got.Calls); diff != "" {
 		t.Errorf("%s: calls: -want +got\n%s", what, diff)
 	}
-	if diff := cmp.Diff(units, m.Units); diff != "" {
+	if diff := cmp.Diff(units, got.Units); diff != "" {
 		t.Errorf("%s: units: -want +got\n%s", what, diff)
 	}
-	m.Reset()
+}
+
+// operation returns the operation that r calls, such as PutItem.
+func operation(r *http.Request) string {
+	_, operation, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
+	return operation
+}
+
+func readBody(r *http.Request) ([]byte, error) {
+	defer r.Body.Close()
+	return io.ReadAll(r.Body)
+}
+
+// send sends r with another body.
+func send(r *http.Request, body []byte) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	return http.DefaultTransport.RoundTrip(r)
 }

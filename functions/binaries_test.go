@@ -1,0 +1,327 @@
+// Package functions_test tests the Lambda functions as they are deployed: their
+// binaries and what is linked into them (binaries_test.go), the sample events
+// (samples_test.go), and that the template (template_test.go), the README and the
+// OpenAPI description (docs_test.go) say what the code does.
+package functions_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	lambdaevents "github.com/aws/aws-lambda-go/events"
+	"github.com/google/go-cmp/cmp"
+
+	"ocireffer/pkg/store"
+	"ocireffer/pkg/store/dynamo/dynamolocal"
+)
+
+// binaries has the folder of the functions' binaries, while tests run.
+var binaries string
+
+func TestMain(m *testing.M) {
+	var err error
+	if binaries, err = os.MkdirTemp("", "ocireffer-functions-"); err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(binaries)
+	dynamolocal.Main(m)
+}
+
+// functions are the Lambda functions of the template, by folder.
+var functions = []string{"ingest", "lookup"}
+
+var builds sync.Map // func() error, by function
+
+// binary builds a function as the Makefile does, but for this machine, once for all
+// tests, and returns the file.
+func binary(t *testing.T, function string) string {
+	t.Helper()
+	file := filepath.Join(binaries, function)
+	build, _ := builds.LoadOrStore(function, sync.OnceValue(func() error {
+		cmd := exec.Command("go", "build", "-tags", "lambda.norpc", "-trimpath", "-ldflags=-s -w", "-o", file, "./"+function)
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("%v: %w\n%s", cmd, err, out)
+		}
+		return nil
+	}))
+	if err := build.(func() error)(); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// invocation is what a function did with one event.
+type invocation struct {
+	answer    lambdaevents.APIGatewayV2HTTPResponse
+	readyIn   time.Duration // from the start of the process until it asked for an event
+	took      time.Duration // from the start of the process to its answer
+	log       string
+	exit      error // why the process ended by itself
+	callsInit int32 // calls to DynamoDB before it asked for an event
+}
+
+// invoke starts a binary under a stand-in for Lambda's Runtime API
+// (https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html), gives it one
+// event and ends it after its answer.
+func invoke(t *testing.T, binary, event string, db *dynamoDB, env ...string) invocation {
+	t.Helper()
+	body, err := os.ReadFile(filepath.Join("..", "events", event))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var begin time.Time
+	var result invocation
+	answered := make(chan []byte, 1)
+	var once sync.Once
+	api := http.NewServeMux()
+	api.HandleFunc("GET /2018-06-01/runtime/invocation/next", func(w http.ResponseWriter, r *http.Request) {
+		first := false
+		once.Do(func() { first = true })
+		if !first {
+			<-r.Context().Done()
+			return
+		}
+		result.readyIn, result.callsInit = time.Since(begin), db.calls.Load()
+		w.Header().Set("Lambda-Runtime-Aws-Request-Id", "id-1")
+		w.Header().Set("Lambda-Runtime-Deadline-Ms", fmt.Sprint(time.Now().Add(10*time.Second).UnixMilli()))
+		w.Write(body)
+	})
+	api.HandleFunc("POST /2018-06-01/runtime/invocation/id-1/{what}", func(w http.ResponseWriter, r *http.Request) {
+		b, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Errorf("read the function's answer: %v", err)
+		}
+		answered <- b
+		w.WriteHeader(http.StatusAccepted)
+	})
+	server := httptest.NewServer(api)
+	defer server.Close()
+
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, binary)
+	cmd.Env = append([]string{
+		"AWS_LAMBDA_RUNTIME_API=" + strings.TrimPrefix(server.URL, "http://"),
+		"AWS_LAMBDA_FUNCTION_NAME=test", "AWS_LAMBDA_FUNCTION_VERSION=$LATEST", "_HANDLER=bootstrap",
+		"AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test",
+		"TABLE_NAME=Table", "GOMAXPROCS=1", "AWS_ENDPOINT_URL_DYNAMODB=" + db.url,
+		"WEBHOOK_TOKEN_SHA256=" + sampleTokenHash,
+	}, env...)
+	var log bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &log, &log
+	begin = time.Now()
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	select {
+	case b := <-answered:
+		result.took = time.Since(begin)
+		if err := json.Unmarshal(b, &result.answer); err != nil {
+			t.Fatalf("%s: %v", b, err)
+		}
+		cancel()
+		<-ended
+	case result.exit = <-ended:
+	}
+	result.log = log.String()
+	return result
+}
+
+// dynamoDB stands in for DynamoDB where the real one cannot do what a test needs.
+type dynamoDB struct {
+	url   string
+	calls atomic.Int32
+}
+
+// hanging takes connections and never answers.
+func hanging(t *testing.T) *dynamoDB {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			t.Cleanup(func() { c.Close() })
+		}
+	}()
+	return &dynamoDB{url: "http://" + l.Addr().String()}
+}
+
+// answering answers each call with this status and body.
+func answering(t *testing.T, status int, body string) *dynamoDB {
+	t.Helper()
+	var db dynamoDB
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		db.calls.Add(1)
+		w.WriteHeader(status)
+		io.WriteString(w, body)
+	}))
+	t.Cleanup(s.Close)
+	db.url = s.URL
+	return &db
+}
+
+// failing answers each call with an error.
+func failing(t *testing.T) *dynamoDB {
+	t.Helper()
+	return answering(t, http.StatusInternalServerError, `{"__type":"com.amazonaws.dynamodb.v20120810#InternalServerError","message":"planted"}`)
+}
+
+// holding has data of a version, and nothing else.
+func holding(t *testing.T, version int) *dynamoDB {
+	t.Helper()
+	return answering(t, http.StatusOK, fmt.Sprintf(`{"Responses":{"Table":[{"name":{"S":"#meta"},"key":{"S":"version"},"dataVersion":{"N":"%d"}}]},"UnprocessedKeys":{},"Items":[]}`, version))
+}
+
+// TestColdStartWithoutStore: the deadlines that a sender and a reader are promised
+// count from the start of the process.
+func TestColdStartWithoutStore(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		function, event  string
+		status           int
+		body, log        string
+		mostHung, mostUp time.Duration // where the store hangs, and where it fails
+	}{
+		{function: "ingest", event: "push.json", status: 500, body: "Failed to store url",
+			log: `"event":{"id":"c6fd250a`, mostHung: 4500 * time.Millisecond, mostUp: 2 * time.Second},
+		{function: "lookup", event: "badge.json", status: 503, body: `{"schemaVersion":1,"label":"","message":"Lookup failed, try again","color":"lightgrey","isError":true}`,
+			log: `"outcome":"store_failed"`, mostHung: 3 * time.Second, mostUp: 2 * time.Second},
+	} {
+		for name, store := range map[string]struct {
+			open func(*testing.T) *dynamoDB
+			most time.Duration
+		}{"hangs": {hanging, c.mostHung}, "fails": {failing, c.mostUp}} {
+			t.Run(c.function+" "+name, func(t *testing.T) {
+				got := invoke(t, binary(t, c.function), c.event, store.open(t))
+				if got.exit != nil || got.answer.StatusCode != c.status || got.answer.Body != c.body {
+					t.Errorf("answer = %d %q, %v, want %d %q; the log: %s", got.answer.StatusCode, got.answer.Body, got.exit, c.status, c.body, got.log)
+				}
+				if got.took > store.most {
+					t.Errorf("the answer took %s, want at most %s", got.took, store.most)
+				}
+				if !strings.Contains(got.log, c.log) {
+					t.Errorf("the log lacks %s: %s", c.log, got.log)
+				}
+				t.Logf("asked for an event after %s, answered after %s", got.readyIn, got.took)
+			})
+		}
+	}
+}
+
+// TestStoreIsReadBeforeTheFirstEvent: a TLS connection that is made only with the
+// first event is most of what its sender waits for. A store that hangs must not
+// delay the first event either.
+func TestStoreIsReadBeforeTheFirstEvent(t *testing.T) {
+	t.Parallel()
+	const most = time.Second // of the 4.5 and 3 s that an answer may take
+	for function, event := range map[string]string{"ingest": "ping.json", "lookup": "badge-unknown.json"} {
+		got := invoke(t, binary(t, function), event, holding(t, store.DataVersion))
+		if got.exit != nil || got.callsInit != 1 {
+			t.Errorf("%s made %d calls before its first event, %v, want 1; the log: %s", function, got.callsInit, got.exit, got.log)
+		}
+		if got := invoke(t, binary(t, function), event, hanging(t)); got.exit != nil || got.readyIn > most {
+			t.Errorf("%s asked for its first event after %s, %v, want at most %s", function, got.readyIn, got.exit, most)
+		}
+	}
+}
+
+func TestNewerDataEndsTheStart(t *testing.T) {
+	t.Parallel()
+	for function, event := range map[string]string{"ingest": "ping.json", "lookup": "badge.json"} {
+		got := invoke(t, binary(t, function), event, holding(t, store.DataVersion+1))
+		if got.exit == nil || !strings.Contains(got.log, "run a newer release") || !strings.Contains(got.log, `"level":"ERROR"`) {
+			t.Errorf("%s on newer data: exit %v, log %q, want an error that says what to do", function, got.exit, got.log)
+		}
+	}
+}
+
+func TestWrongSettingsEndTheStart(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ function, event, env, want string }{
+		{"ingest", "push.json", "TABLE_NAME=", "TABLE_NAME"},
+		{"ingest", "push.json", "WEBHOOK_TOKEN_SHA256=x", "WEBHOOK_TOKEN_SHA256"},
+		{"lookup", "badge.json", "TABLE_NAME=", "TABLE_NAME"},
+		{"lookup", "badge.json", "CACHE_SECONDS=x", "CACHE_SECONDS"},
+	} {
+		got := invoke(t, binary(t, c.function), c.event, failing(t), c.env)
+		if got.exit == nil || !strings.Contains(got.log, c.want) || !strings.Contains(got.log, `"level":"ERROR"`) {
+			t.Errorf("%s with %s: exit %v, log %q, want an error with %s", c.function, c.env, got.exit, got.log, c.want)
+		}
+	}
+}
+
+// TestBinarySize: the binary is read from disk at each cold start.
+func TestBinarySize(t *testing.T) {
+	t.Parallel()
+	const most = 11_000_000
+	for _, function := range functions {
+		st, err := os.Stat(binary(t, function))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if st.Size() >= most {
+			t.Errorf("%s has %d bytes, want less than %d", function, st.Size(), most)
+		}
+		t.Logf("%s has %d bytes", function, st.Size())
+	}
+}
+
+// linked are the modules in the Lambda binaries. Each costs size and start: a
+// new one needs a reason beside it.
+var linked = []string{
+	"github.com/aws/aws-lambda-go",                                     // the Runtime API
+	"github.com/aws/aws-sdk-go-v2",                                     // the SDK's core
+	"github.com/aws/aws-sdk-go-v2/internal/configsources",              // of the SDK
+	"github.com/aws/aws-sdk-go-v2/internal/endpoints/v2",               // of the SDK
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb",                    // the table
+	"github.com/aws/aws-sdk-go-v2/service/internal/accept-encoding",    // of dynamodb
+	"github.com/aws/aws-sdk-go-v2/service/internal/endpoint-discovery", // of dynamodb
+	"github.com/aws/smithy-go",                                         // of the SDK
+	"golang.org/x/sync",                                                // errgroup: both names of a push side by side
+}
+
+var forPages = []string{"maragu.dev/gomponents"} // 0.35 MB with the pages that it draws, and no time at the start
+
+func TestLinkedModules(t *testing.T) {
+	t.Parallel()
+	for _, function := range functions {
+		out, err := exec.Command("go", "list", "-deps", "-tags", "lambda.norpc", "-f", "{{with .Module}}{{if not .Main}}{{.Path}}{{end}}{{end}}", "./"+function).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := strings.Fields(string(out))
+		slices.Sort(got)
+		want := slices.Clone(linked)
+		if function == "lookup" {
+			want = append(want, forPages...)
+		}
+		if diff := cmp.Diff(want, slices.Compact(got)); diff != "" {
+			t.Errorf("modules linked into %s: -want +got\n%s", function, diff)
+		}
+	}
+}

@@ -1,0 +1,62 @@
+package event
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// The rank of an event is a text that sorts as the writes to its register do: of
+// two events of one register, the one with the greater rank is the newer and wins.
+
+// Rank orders the pushes of one reference: by time, then digest, then size, then
+// media type. What is unknown is less than all that is known.
+func (p Push) Rank() string {
+	// Unknown becomes 0, and the greatest size still has 19 digits.
+	size := uint64(p.Size) + 1
+	return fmt.Sprintf("%s %s %019d %s", Stamp(p.PushedAt), p.Digest, size, p.MediaType)
+}
+
+// SetRank sets the fields of p of which its rank consists.
+func (p *Push) SetRank(rank string) error {
+	parts := strings.SplitN(rank, " ", 4)
+	if len(parts) != 4 {
+		return fmt.Errorf("rank %q has not four parts", rank)
+	}
+	pushedAt, err := ParseStamp(parts[0])
+	if err != nil {
+		return fmt.Errorf("rank %q: %w", rank, err)
+	}
+	size, err := strconv.ParseUint(parts[2], 10, 64)
+	if err != nil {
+		return fmt.Errorf("rank %q: %w", rank, err)
+	}
+	p.PushedAt, p.Digest, p.Size, p.MediaType = pushedAt, parts[1], int64(size-1), parts[3]
+	return nil
+}
+
+// Rank orders the deletes of one target, by time.
+func (d Delete) Rank() string { return Stamp(d.DeletedAt) }
+
+// CoveredRank is greater than the rank of every push that was made no later than d,
+// and less than that of every later one.
+func (d Delete) CoveredRank() string { return d.Rank() + "!" } // a push's rank goes on with a blank
+
+// Rank orders the memberships of one member, by time. Of equal times the one that
+// removes the member is the newer.
+func (m Membership) Rank() string {
+	if m.Removed {
+		return Stamp(m.At) + " removed"
+	}
+	return Stamp(m.At) + " added"
+}
+
+// Stamp returns t as a text that sorts as times do: RFC 3339 in UTC, of fixed
+// width, with nanoseconds.
+func Stamp(t time.Time) string { return t.UTC().Format(stampLayout) }
+
+// ParseStamp is the reverse of Stamp.
+func ParseStamp(s string) (time.Time, error) { return time.Parse(stampLayout, s) }
+
+const stampLayout = "2006-01-02T15:04:05.000000000Z"

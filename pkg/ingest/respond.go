@@ -1,0 +1,157 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+
+	"ocireffer/pkg/event"
+	"ocireffer/pkg/requestlog"
+	"ocireffer/pkg/webhook"
+)
+
+// A response is the answer to a request, or to one event of it.
+type response struct {
+	status  int
+	outcome string            // in a word, for the log
+	text    string            // for the sender
+	header  map[string]string // besides the fields that every answer has
+	err     error             // for the log: why the status is 500
+}
+
+// stored returns the response to e, which has been stored and has deleted this many
+// references.
+func stored(e event.Event, deleted int) response {
+	switch {
+	case e.Push != nil:
+		return response{status: http.StatusOK, outcome: "stored", text: fmt.Sprintf("Url %s stored for %s", e.Push.Reference, e.Push.ListedAs())}
+	case e.Delete != nil:
+		noun := "references"
+		if deleted == 1 {
+			noun = "reference"
+		}
+		return response{status: http.StatusOK, outcome: "deleted", text: fmt.Sprintf("Deleted %d %s of %s", deleted, noun, e.Delete.ListedAs())}
+	case e.Membership.Removed:
+		return response{status: http.StatusNoContent, outcome: "deleted"}
+	default:
+		return response{status: http.StatusNoContent, outcome: "stored"}
+	}
+}
+
+// answered returns the response to an event that asks for no change.
+func answered(a webhook.Answer) response {
+	answer := response{status: http.StatusOK, outcome: string(a.Outcome), text: a.Text}
+	if a.JSON {
+		answer.header = map[string]string{"Content-Type": "application/json"}
+	}
+	return answer
+}
+
+// A badRequest tells the sender what is wrong with the request.
+type badRequest struct{ text string }
+
+func (e badRequest) Error() string { return e.text }
+
+// A forbidden event is about a registry that is not allowed.
+type forbidden struct{ registry string }
+
+func (e forbidden) Error() string { return "registry " + e.registry + " is not allowed" }
+
+var (
+	errUnauthorized = errors.New("no accepted token")
+	errTooLarge     = errors.New("the body is too large")
+)
+
+// A notCategorized is the store's error about a membership.
+type notCategorized struct {
+	member event.Member
+	error
+}
+
+// A panicked is the error of an event during whose handling the code panicked.
+type panicked struct {
+	value any
+	stack []byte
+}
+
+func (e *panicked) Error() string { return fmt.Sprintf("panic: %v", e.value) }
+
+// responseTo is the one place where an error becomes a status and a sentence. All
+// but those above are the store's or ours: the log gets them, the sender does not.
+func responseTo(err error) response {
+	if e, ok := errors.AsType[badRequest](err); ok {
+		return response{status: http.StatusBadRequest, outcome: "bad_request", text: e.text}
+	}
+	if e, ok := errors.AsType[forbidden](err); ok {
+		return response{status: http.StatusForbidden, outcome: "forbidden", text: fmt.Sprintf("Registry %s is not allowed", e.registry)}
+	}
+	if errors.Is(err, errTooLarge) {
+		return response{status: http.StatusRequestEntityTooLarge, outcome: "too_large", text: fmt.Sprintf("The body is larger than %d bytes", maxBody)}
+	}
+	if errors.Is(err, errUnauthorized) {
+		return response{status: http.StatusUnauthorized, outcome: "unauthorized", text: "Unauthorized",
+			header: map[string]string{"WWW-Authenticate": "Bearer"}}
+	}
+	text := "Failed to store url"
+	if e, ok := errors.AsType[notCategorized](err); ok {
+		text = fmt.Sprintf("Failed to store %s in %s", e.member.Name, e.member.Category)
+	}
+	return response{status: http.StatusInternalServerError, outcome: "store_failed", text: text, err: err}
+}
+
+// join returns the answer to a batch of at least one event: a line for each, and
+// the status of the one that matters most to the sender.
+func join(responses []response) response {
+	if len(responses) == 1 {
+		return responses[0]
+	}
+	first := slices.MaxFunc(responses, func(a, b response) int { return severity(a.status) - severity(b.status) })
+	lines := make([]string, len(responses))
+	for i, answer := range responses {
+		lines[i] = answer.text
+	}
+	return response{status: first.status, outcome: first.outcome, text: strings.Join(lines, "\n"), err: first.err}
+}
+
+// severity orders the statuses of a batch's events. A sender repeats a batch after
+// a 500 alone, so one event that could not be stored makes it one; a repeat changes
+// nothing where an event was stored. The batch is refused only if no event of it
+// could be used, and forbidden only if all were.
+func severity(status int) int {
+	switch status {
+	case http.StatusInternalServerError:
+		return 3
+	case http.StatusOK:
+		return 2
+	case http.StatusBadRequest:
+		return 1
+	default: // http.StatusForbidden
+		return 0
+	}
+}
+
+// respond answers a request and adds the outcome to its line in the log.
+func respond(ctx context.Context, w http.ResponseWriter, answer response, err error) {
+	if err != nil {
+		answer = responseTo(err)
+	}
+	requestlog.Add(ctx, slog.String("outcome", answer.outcome))
+	if answer.err != nil {
+		requestlog.Add(ctx, slog.Any("err", answer.err))
+	}
+	header := w.Header()
+	header.Set("X-Content-Type-Options", "nosniff")
+	if answer.status != http.StatusNoContent {
+		header.Set("Content-Type", "text/plain; charset=utf-8")
+	}
+	for name, value := range answer.header {
+		header.Set(name, value)
+	}
+	w.WriteHeader(answer.status)
+	io.WriteString(w, answer.text)
+}

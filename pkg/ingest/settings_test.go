@@ -1,0 +1,88 @@
+package ingest_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"ocireffer/pkg/ingest"
+)
+
+// fromEnv reads the settings from vars.
+func fromEnv(vars map[string]string) (ingest.Settings, error) {
+	return ingest.FromEnv(func(name string) (string, bool) { v, ok := vars[name]; return v, ok })
+}
+
+func TestSettingsAreReadFromTheEnvironment(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		vars map[string]string
+		want ingest.Settings
+	}{
+		"nothing set": {},
+		"set and empty": {
+			vars: map[string]string{"WEBHOOK_TOKEN_SHA256": "", "ALLOWED_REGISTRIES": " "}},
+		"commas alone": {
+			vars: map[string]string{"WEBHOOK_TOKEN_SHA256": ",", "ALLOWED_REGISTRIES": ",,,"}},
+		"one of each": {
+			vars: map[string]string{"WEBHOOK_TOKEN_SHA256": fmt.Sprintf("%x", hash("a")), "ALLOWED_REGISTRIES": "localhost"},
+			want: ingest.Settings{Tokens: []ingest.TokenHash{hash("a")}, AllowedRegistries: []string{"localhost"}}},
+		"several": {
+			vars: map[string]string{
+				"WEBHOOK_TOKEN_SHA256": fmt.Sprintf(" %x,%X ,", hash("a"), hash("b")),
+				"ALLOWED_REGISTRIES":   "WasmCloud.azurecr.io, localhost:5000",
+			},
+			want: ingest.Settings{
+				Tokens:            []ingest.TokenHash{hash("a"), hash("b")},
+				AllowedRegistries: []string{"wasmcloud.azurecr.io", "localhost:5000"},
+			}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, err := fromEnv(c.vars)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(c.want, got); diff != "" {
+				t.Errorf("FromEnv(%v): -want +got\n%s", c.vars, diff)
+			}
+		})
+	}
+}
+
+func TestWrongSettingsAreAllNamed(t *testing.T) {
+	t.Parallel()
+	_, err := fromEnv(map[string]string{"WEBHOOK_TOKEN_SHA256": "geheim", "ALLOWED_REGISTRIES": "a b,demo,ghcr.io"})
+	if err == nil {
+		t.Fatal("FromEnv has no error")
+	}
+	for _, want := range []string{
+		"WEBHOOK_TOKEN_SHA256: an entry of 6 characters is not a SHA-256 hash: want 64 hex digits, as `printf %s TOKEN | sha256sum` prints",
+		`ALLOWED_REGISTRIES: registry "a b" is not a host`,
+		`ALLOWED_REGISTRIES: registry "demo" has neither a dot nor a port: want a host such as demo.azurecr.io or docker.io`,
+	} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("error %q, want one with %q", err, want)
+		}
+	}
+	if strings.Contains(err.Error(), "geheim") {
+		t.Errorf("the error shows what may be a token: %v", err)
+	}
+}
+
+func TestTokenHashNeeds64HexDigits(t *testing.T) {
+	t.Parallel()
+	right := fmt.Sprintf("%x", hash("a"))
+	for name, value := range map[string]string{
+		"63 digits": right[1:],
+		"62 digits": right[2:],
+		"66 digits": right + "00",
+		"no digits": strings.Repeat("z", 64),
+	} {
+		if s, err := fromEnv(map[string]string{"WEBHOOK_TOKEN_SHA256": value}); err == nil {
+			t.Errorf("%s: FromEnv = %+v, want an error", name, s)
+		}
+	}
+}

@@ -1,0 +1,166 @@
+package lookup
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"ocireffer/pkg/reference"
+	"ocireffer/pkg/requestlog"
+	"ocireffer/pkg/store"
+)
+
+// handler answers all routes.
+type handler struct {
+	settings Settings
+	db       store.Reader
+}
+
+// A renderer is one way to answer.
+type renderer struct {
+	contentType string
+	header      func(http.Header) // sets headers of its own; nil: none
+	alwaysOK    bool              // the reader's mistakes are answered 200, too
+
+	// found asks the store what req wants to know and draws it.
+	found func(ctx context.Context, h *handler, req request) (body []byte, err error)
+	// failed draws what went wrong instead.
+	failed func(h *handler, req request, f failure) (body []byte)
+}
+
+// A failure is what a reader is told about an error.
+type failure struct {
+	status  int
+	outcome string // for the log
+	text    string // a sentence
+}
+
+// outcome is the one place where an error becomes a failure. An error that it does
+// not know is our fault: it goes to the log and not to the reader.
+func outcome(err error) failure {
+	var bad *queryError
+	switch {
+	case errors.As(err, &bad):
+		return failure{http.StatusBadRequest, "bad_query", bad.Error()}
+	case errors.Is(err, store.ErrNotFound):
+		return failure{http.StatusNotFound, "unknown", "Provider not yet published"}
+	case errors.Is(err, errNoCategory):
+		return failure{http.StatusNotFound, "unknown", "No such category"}
+	case errors.Is(err, errNoDigest):
+		return failure{http.StatusNotFound, "no_digest", "digest unknown"}
+	default:
+		return failure{http.StatusServiceUnavailable, "store_failed", "Lookup failed, try again"}
+	}
+}
+
+// serve returns the handler of a route that answers in one format.
+func (h *handler) serve(parse func(*http.Request) (request, error), format renderer) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		req, err := parse(r)
+		h.respond(r.Context(), w, format, req, err)
+	}
+}
+
+// respond answers req within Deadline. err is the mistake in the request, if it has
+// one.
+func (h *handler) respond(ctx context.Context, w http.ResponseWriter, format renderer, req request, err error) {
+	ctx, cancel := context.WithTimeout(ctx, Deadline)
+	defer cancel()
+	if req.name != (reference.Name{}) {
+		requestlog.Add(ctx, slog.String("repository", req.name.String()))
+	}
+	var body []byte
+	if err == nil {
+		body, err = format.found(ctx, h, req)
+	}
+	if err != nil {
+		h.fail(ctx, w, format, req, err)
+		return
+	}
+	requestlog.Add(ctx, slog.String("outcome", "found"))
+	h.write(w, format, req, http.StatusOK, body)
+}
+
+// fail answers req with what went wrong.
+func (h *handler) fail(ctx context.Context, w http.ResponseWriter, format renderer, req request, err error) {
+	f := outcome(err)
+	requestlog.Add(ctx, slog.String("outcome", f.outcome))
+	status := f.status
+	switch {
+	case status >= 500:
+		requestlog.Add(ctx, slog.Any("err", err))
+	case format.alwaysOK:
+		status = http.StatusOK
+	}
+	h.write(w, format, req, status, format.failed(h, req, f))
+}
+
+// write sends an answer, or 304 if the reader has it already. Failures of ours are
+// not cached.
+func (h *handler) write(w http.ResponseWriter, format renderer, req request, status int, body []byte) {
+	header := w.Header()
+	header.Set("Access-Control-Allow-Origin", "*")
+	header.Set("X-Content-Type-Options", "nosniff")
+	if format.header != nil {
+		format.header(header)
+	}
+	if status >= 500 {
+		header.Set("Cache-Control", "no-store")
+		send(w, format, req, status, body)
+		return
+	}
+	header.Set("Cache-Control", "public, max-age="+strconv.Itoa(h.settings.CacheSeconds))
+	zip := false
+	if len(body) >= minGzip {
+		header.Set("Vary", "Accept-Encoding")
+		zip = acceptsGzip(req.acceptEncoding)
+	}
+	tag := etag(format.contentType, body, zip)
+	header.Set("ETag", tag)
+	if has(req.ifNoneMatch, tag) {
+		w.WriteHeader(http.StatusNotModified)
+		return
+	}
+	if zip {
+		header.Set("Content-Encoding", "gzip")
+		body = compress(body)
+	}
+	send(w, format, req, status, body)
+}
+
+func send(w http.ResponseWriter, format renderer, req request, status int, body []byte) {
+	w.Header().Set("Content-Type", format.contentType)
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(status)
+	if !req.isHead {
+		w.Write(body)
+	}
+}
+
+// etag returns a strong ETag. The gzip encoding has its own, since its bytes
+// differ.
+func etag(contentType string, body []byte, zip bool) string {
+	sum := sha256.Sum256(append([]byte(contentType+"\n"), body...))
+	tag := hex.EncodeToString(sum[:12])
+	if zip {
+		tag += "-gzip"
+	}
+	return `"` + tag + `"`
+}
+
+// has reports whether a reader with these If-None-Match headers has the answer with
+// tag: RFC 9110, section 13.1.2, which compares weakly.
+func has(headers []string, tag string) bool {
+	for candidate := range strings.SplitSeq(strings.Join(headers, ","), ",") {
+		candidate = strings.TrimSpace(candidate)
+		if candidate == "*" || strings.TrimPrefix(candidate, "W/") == tag {
+			return true
+		}
+	}
+	return false
+}

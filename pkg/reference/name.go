@@ -1,0 +1,53 @@
+package reference
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+)
+
+// A Name is what readers look references up by: a repository, whatever its
+// registry, or a registry's repository.
+type Name struct {
+	Registry   string // empty: any
+	Repository string
+}
+
+// ParseName reads repository or registry/repository. Docker's rule tells them
+// apart: the first of several segments is a registry if it has a dot or a colon,
+// or is localhost. A repository whose own path begins so is therefore found in its
+// registry only, and nobody can take over another registry's name by pushing
+// under it.
+func ParseName(s string) (Name, error) {
+	segment, rest, several := strings.Cut(s, "/")
+	if !several || !namesRegistry(strings.ToLower(segment)) {
+		return Name{Repository: s}, CheckRepository(s)
+	}
+	registry, err := ParseRegistry(segment)
+	if err != nil {
+		return Name{}, err
+	}
+	return Name{registry, rest}, CheckRepository(rest)
+}
+
+// ParseRepository reads a name that must be a repository, whatever its registry.
+func ParseRepository(s string) (Name, error) {
+	n, err := ParseName(s)
+	if err == nil && n.Registry != "" {
+		return Name{}, fmt.Errorf("repository %s begins with a registry: want a name such as %s", Quote(s), Quote(n.Repository))
+	}
+	return n, err
+}
+
+// String returns repository or registry/repository.
+func (n Name) String() string {
+	if n.Registry == "" {
+		return n.Repository
+	}
+	return n.Registry + "/" + n.Repository
+}
+
+// Compare orders names by their text.
+func (n Name) Compare(m Name) int {
+	return cmp.Or(cmp.Compare(n.String(), m.String()), cmp.Compare(n.Registry, m.Registry))
+}

@@ -1,0 +1,97 @@
+// Package route holds the routing rules of an API Gateway HTTP API, so that
+// handlers are chosen alike on localhost and on Lambda. What the handlers do, and
+// how a request got here, is not known here.
+package route
+
+import (
+	"io"
+	"net/http"
+	"strings"
+)
+
+// Routes maps route keys of an HTTP API, such as "GET /{name+}", to handlers.
+// It is itself a handler that routes as the API does: by method and path, the
+// most literal route first, without redirects, 404 for everything else. The value
+// of a variable is the request's PathValue, decoded.
+//
+// See https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-routes.html
+type Routes map[string]http.HandlerFunc
+
+// ServeHTTP implements http.Handler. Without a route it answers as API Gateway does.
+func (routes Routes) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	serve, variables := routes.match(r.Method, r.URL.Path)
+	if serve == nil {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusNotFound)
+		if r.Method != http.MethodHead {
+			io.WriteString(w, `{"message":"Not Found"}`)
+		}
+		return
+	}
+	for name, value := range variables {
+		r.SetPathValue(name, value)
+	}
+	serve(w, r)
+}
+
+// Join returns the routes of all sets. It panics if two of them have the same key.
+func Join(sets ...Routes) Routes {
+	all := Routes{}
+	for _, routes := range sets {
+		for key, serve := range routes {
+			if all[key] != nil {
+				panic("route " + key + " is in two sets")
+			}
+			all[key] = serve
+		}
+	}
+	return all
+}
+
+func (routes Routes) match(method, path string) (serve http.HandlerFunc, variables map[string]string) {
+	best := ""
+	for key, candidate := range routes {
+		routeMethod, pattern, _ := strings.Cut(key, " ")
+		if routeMethod != method {
+			continue
+		}
+		if rank, vars, ok := matchPath(pattern, path); ok && rank > best {
+			best, serve, variables = rank, candidate, vars
+		}
+	}
+	return serve, variables
+}
+
+// matchPath reports whether path fits pattern. Of two patterns that fit, the
+// one with the greater rank is the more literal: a rank has one letter for each
+// segment, c for a literal, b for {x}, a for {x+}, which matches the rest of the
+// path and at least one character.
+func matchPath(pattern, path string) (rank string, variables map[string]string, ok bool) {
+	pattern, path = strings.TrimPrefix(pattern, "/"), strings.TrimPrefix(path, "/")
+	variables = map[string]string{}
+	for {
+		want, patternRest, patternMore := strings.Cut(pattern, "/")
+		name, isVariable := strings.CutPrefix(want, "{")
+		name = strings.TrimSuffix(name, "}")
+		if greedy, ok := strings.CutSuffix(name, "+"); isVariable && ok {
+			variables[greedy] = path
+			return rank + "a", variables, path != ""
+		}
+		segment, pathRest, pathMore := strings.Cut(path, "/")
+		switch {
+		case patternMore != pathMore:
+			return "", nil, false
+		case isVariable && segment != "":
+			variables[name] = segment
+			rank += "b"
+		case !isVariable && segment == want:
+			rank += "c"
+		default:
+			return "", nil, false
+		}
+		if !patternMore {
+			return rank, variables, true
+		}
+		pattern, path = patternRest, pathRest
+	}
+}

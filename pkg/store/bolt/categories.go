@@ -1,0 +1,65 @@
+package bolt
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+
+	"go.etcd.io/bbolt"
+
+	"ocireffer/pkg/event"
+	"ocireffer/pkg/store"
+)
+
+// member is the newest membership of a member as it is kept.
+type member struct {
+	Rank    string `json:"rank"` // begins with when it was received
+	Removed bool   `json:"removed,omitempty"`
+}
+
+// Categorize implements store.Writer.
+func (db *DB) Categorize(ctx context.Context, m event.Membership) error {
+	err := db.update(ctx, func(tx *bbolt.Tx) error {
+		k := key(m.Category, store.Partition(m.Name))
+		old, err := get[member](tx.Bucket(members), k)
+		if err != nil || m.Rank() <= old.Rank {
+			return err
+		}
+		return put(tx.Bucket(members), k, member{m.Rank(), m.Removed})
+	})
+	if err != nil {
+		return fmt.Errorf("categorize %s as %s: %w", m.Name, m.Category, err)
+	}
+	return nil
+}
+
+// Members implements store.Reader.
+func (db *DB) Members(ctx context.Context, category string) (all []event.Member, err error) {
+	var prefix []byte
+	if category != "" {
+		prefix = key(category, "")
+	}
+	err = db.view(ctx, func(tx *bbolt.Tx) error {
+		cursor := tx.Bucket(members).Cursor()
+		for k, v := cursor.Seek(prefix); k != nil && bytes.HasPrefix(k, prefix); k, v = cursor.Next() {
+			kept, err := decode[member](k, v)
+			if err != nil {
+				return err
+			}
+			if !kept.Removed {
+				category, partition, _ := bytes.Cut(k, []byte(separator))
+				all = append(all, event.Member{Category: string(category), Name: store.NameOf(string(partition))})
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list members: %w", err)
+	}
+	slices.SortFunc(all, func(m, n event.Member) int {
+		return cmp.Or(cmp.Compare(m.Category, n.Category), m.Name.Compare(n.Name))
+	})
+	return all, nil
+}

@@ -1,0 +1,114 @@
+package bolt
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"go.etcd.io/bbolt"
+
+	"ocireffer/pkg/event"
+	"ocireffer/pkg/reference"
+	"ocireffer/pkg/store"
+)
+
+// Each register keeps the rank of its newest event as text, and a greater one wins.
+
+// key joins the two parts of a key.
+func key(first, second string) []byte { return []byte(first + separator + second) }
+
+// record is a reference as it is kept.
+type record struct {
+	Rank    string `json:"rank"`
+	Deleted bool   `json:"deleted,omitempty"` // covered by a tombstone
+
+	push event.Push // as the key and the rank say
+}
+
+func (r record) isLive() bool { return r.Rank != "" && !r.Deleted }
+
+// getRecord returns the record of a reference, empty if there is none.
+func getRecord(tx *bbolt.Tx, partition, ref string) (record, error) {
+	k := key(partition, ref)
+	v := tx.Bucket(references).Get(k)
+	if v == nil {
+		return record{}, nil
+	}
+	return decodeRecord(k, v)
+}
+
+func decodeRecord(k, v []byte) (record, error) {
+	r, err := decode[record](k, v)
+	if err != nil {
+		return record{}, err
+	}
+	partition, ref, _ := bytes.Cut(k, []byte(separator))
+	split, ok := reference.Split(string(ref))
+	if !ok {
+		return record{}, fmt.Errorf("key %q has no reference", k)
+	}
+	r.push = event.Push{Reference: split, GivenName: store.GivenNameIn(string(partition), split)}
+	if err := r.push.SetRank(r.Rank); err != nil {
+		return record{}, fmt.Errorf("value of %q: %w", k, err)
+	}
+	return r, nil
+}
+
+func putRecord(tx *bbolt.Tx, partition string, p event.Push, deleted bool) error {
+	return put(tx.Bucket(references), key(partition, p.Reference.String()), record{Rank: p.Rank(), Deleted: deleted})
+}
+
+// tombstone is the newest delete of a target as it is kept.
+type tombstone struct {
+	Rank       string `json:"rank"`       // when it was deleted
+	ReceivedAt string `json:"receivedAt"` // not used here, but part of the event
+}
+
+// getTombstone returns the newest delete of a target.
+func getTombstone(tx *bbolt.Tx, partition string, target event.Target) (d event.Delete, found bool, err error) {
+	kept, err := get[tombstone](tx.Bucket(tombstones), key(partition, target.String()))
+	if err != nil || kept.Rank == "" {
+		return event.Delete{}, false, err
+	}
+	deletedAt, err := event.ParseStamp(kept.Rank)
+	receivedAt, err2 := event.ParseStamp(kept.ReceivedAt)
+	if err := errors.Join(err, err2); err != nil {
+		return event.Delete{}, false, fmt.Errorf("tombstone of %s: %w", target, err)
+	}
+	return event.Delete{Target: target, DeletedAt: deletedAt, ReceivedAt: receivedAt}, true, nil
+}
+
+// putTombstone keeps d unless a newer delete of its target is kept.
+func putTombstone(tx *bbolt.Tx, partition string, d event.Delete) error {
+	k := key(partition, d.Target.String())
+	old, err := get[tombstone](tx.Bucket(tombstones), k)
+	if err != nil || d.Rank() <= old.Rank {
+		return err
+	}
+	return put(tx.Bucket(tombstones), k, tombstone{d.Rank(), event.Stamp(d.ReceivedAt)})
+}
+
+// get returns the value of a key, empty if there is none.
+func get[T any](bucket *bbolt.Bucket, k []byte) (value T, err error) {
+	v := bucket.Get(k)
+	if v == nil {
+		return value, nil
+	}
+	return decode[T](k, v)
+}
+
+func decode[T any](k, v []byte) (value T, err error) {
+	if err := json.Unmarshal(v, &value); err != nil {
+		return value, fmt.Errorf("value of %q: %w", k, err)
+	}
+	return value, nil
+}
+
+func put(bucket *bbolt.Bucket, k []byte, value any) error {
+	v, err := json.Marshal(value)
+	if err != nil {
+		return err
+	}
+	return bucket.Put(k, v)
+}

@@ -1,0 +1,148 @@
+package bolt
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+
+	"go.etcd.io/bbolt"
+
+	"ocireffer/pkg/event"
+	"ocireffer/pkg/reference"
+	"ocireffer/pkg/store"
+)
+
+// Push implements store.Writer.
+func (db *DB) Push(ctx context.Context, p event.Push) error {
+	err := db.update(ctx, func(tx *bbolt.Tx) error {
+		for _, name := range p.Names() {
+			if err := pushUnder(tx, store.Partition(name), p); err != nil {
+				return err
+			}
+		}
+		return refreshEntry(tx, p.ListedAs())
+	})
+	if err != nil {
+		return fmt.Errorf("push %s: %w", p.Reference, err)
+	}
+	return nil
+}
+
+func pushUnder(tx *bbolt.Tx, partition string, p event.Push) error {
+	old, err := getRecord(tx, partition, p.Reference.String())
+	if err != nil {
+		return err
+	}
+	if p.Rank() <= old.Rank {
+		return nil
+	}
+	if old.isLive() {
+		if err := unindex(tx, partition, old.push); err != nil {
+			return err
+		}
+	}
+	covered, err := isCovered(tx, partition, p)
+	if err != nil {
+		return err
+	}
+	if !covered {
+		if err := index(tx, partition, p); err != nil {
+			return err
+		}
+	}
+	return putRecord(tx, partition, p, covered)
+}
+
+// isCovered reports whether a tombstone covers p.
+func isCovered(tx *bbolt.Tx, partition string, p event.Push) (bool, error) {
+	for _, target := range p.Targets() {
+		d, found, err := getTombstone(tx, partition, target)
+		if err != nil {
+			return false, err
+		}
+		if found && d.Covers(p) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// Delete implements store.Writer.
+func (db *DB) Delete(ctx context.Context, d event.Delete) (int, error) {
+	var deleted int
+	err := db.update(ctx, func(tx *bbolt.Tx) (err error) {
+		for _, name := range d.Names() {
+			// Each name has the same references.
+			if deleted, err = deleteUnder(tx, store.Partition(name), d); err != nil {
+				return err
+			}
+		}
+		return refreshEntry(tx, d.ListedAs())
+	})
+	if err != nil {
+		return 0, fmt.Errorf("delete %s: %w", d.Target, err)
+	}
+	return deleted, nil
+}
+
+// deleteUnder stores d and returns how many references it removed.
+func deleteUnder(tx *bbolt.Tx, partition string, d event.Delete) (int, error) {
+	if err := putTombstone(tx, partition, d); err != nil {
+		return 0, err
+	}
+	covered, err := coveredBy(tx, partition, d)
+	if err != nil {
+		return 0, err
+	}
+	for _, p := range covered {
+		if err := unindex(tx, partition, p); err != nil {
+			return 0, err
+		}
+		if err := putRecord(tx, partition, p, true); err != nil {
+			return 0, err
+		}
+	}
+	return len(covered), nil
+}
+
+// coveredBy returns the live references that d covers. It reads all that its
+// repository has, or those that begin with its tag.
+func coveredBy(tx *bbolt.Tx, partition string, d event.Delete) (covered []event.Push, err error) {
+	first := reference.Reference{Registry: d.Registry, Repository: d.Repository}
+	if d.Digest == "" {
+		first.Tag = d.Tag
+	}
+	prefix := key(partition, first.String())
+	cursor := tx.Bucket(references).Cursor()
+	for k, v := cursor.Seek(prefix); bytes.HasPrefix(k, prefix); k, v = cursor.Next() {
+		r, err := decodeRecord(k, v)
+		if err != nil {
+			return nil, err
+		}
+		if r.isLive() && d.Covers(r.push) {
+			covered = append(covered, r.push)
+		}
+	}
+	return covered, nil
+}
+
+// index adds a reference to the index of each order.
+func index(tx *bbolt.Tx, partition string, p event.Push) error {
+	keys := store.KeysOf(p)
+	for _, order := range store.Orders {
+		if err := indexOf(tx, order).Put(key(partition, keys[order]), []byte(p.Reference.String())); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func unindex(tx *bbolt.Tx, partition string, p event.Push) error {
+	keys := store.KeysOf(p)
+	for _, order := range store.Orders {
+		if err := indexOf(tx, order).Delete(key(partition, keys[order])); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,166 @@
+package dynamo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"golang.org/x/sync/errgroup"
+
+	"ocireffer/pkg/reference"
+	"ocireffer/pkg/store"
+)
+
+// refreshEntry computes the catalogue entry of name again and writes it with
+// compare-and-swap on its revision. It is written even if nothing changed, so that a
+// concurrent refresh that read older references fails its check.
+//
+// Two attempts are enough, whatever happens meanwhile. If the first fails, another
+// refresh wrote the entry after this one read its revision (or DynamoDB dropped it,
+// expired). If the second fails too, a third refresh has replaced that newer entry.
+// To do so it first read the newer revision, then the references, so it has seen the
+// write that this refresh is for.
+func (db *DB) refreshEntry(ctx context.Context, name reference.Name) error {
+	stored, err := db.client.GetItem(ctx, &dynamodb.GetItemInput{
+		TableName:                &db.table,
+		Key:                      keyOf(catalogue, store.Partition(name)),
+		ConsistentRead:           aws.Bool(true),
+		ProjectionExpression:     aws.String("#revision"),
+		ExpressionAttributeNames: map[string]string{"#revision": attrRevision},
+	})
+	if err != nil {
+		return err
+	}
+	current := stored.Item
+	for range 2 {
+		revision, err := number(current, attrRevision)
+		if err != nil {
+			return err
+		}
+		entry, err := db.computeEntry(ctx, name, true)
+		if err != nil {
+			return err
+		}
+		var written bool
+		written, current, err = db.putEntry(ctx, entry, revision)
+		if err != nil || written {
+			return err
+		}
+	}
+	return nil
+}
+
+// putEntry writes an entry in place of that with a revision, which is 0 if there is
+// none. It returns the stored one if that has another.
+func (db *DB) putEntry(ctx context.Context, e store.Entry, revision int64) (written bool, stored attributes, err error) {
+	item := marshalEntry(e, revision+1, db.now())
+	names := map[string]string{"#revision": attrRevision}
+	if revision == 0 {
+		return db.putIf(ctx, item, "attribute_not_exists(#revision)", names, nil)
+	}
+	return db.putIf(ctx, item, "#revision = :revision", names, attributes{":revision": num(revision)})
+}
+
+// computeEntry returns the entry of name as its references say. It costs two reads
+// of 0.5 units, or of 1 if they are consistent.
+func (db *DB) computeEntry(ctx context.Context, name reference.Name, consistent bool) (store.Entry, error) {
+	newest, err := db.pick(ctx, store.Query{Name: name, Order: store.ByPushed}, consistent)
+	if errors.Is(err, store.ErrNotFound) {
+		return store.Entry{Name: name}, nil
+	}
+	if err != nil {
+		return store.Entry{}, err
+	}
+	highest, err := db.pick(ctx, store.Query{Name: name, Order: store.ByRelease}, consistent)
+	if errors.Is(err, store.ErrNotFound) { // the last one was deleted since
+		return store.Entry{Name: name}, nil
+	}
+	return store.Entry{Name: name, Newest: newest, Version: highest.Version()}, err
+}
+
+// Repositories implements store.Reader. It costs 0.5 read units for each 4 KB of
+// entries that it looks at, of which each has some 400 bytes.
+func (db *DB) Repositories(ctx context.Context, l store.Listing) (store.Page[store.Entry], error) {
+	query := db.queryOf(catalogue)
+	query.FilterExpression = aws.String("attribute_exists(#reference)")
+	query.ExpressionAttributeNames["#reference"] = attrReference
+	if l.After != "" {
+		*query.KeyConditionExpression += " AND #key > :after"
+		query.ExpressionAttributeNames["#key"] = attrKey
+		query.ExpressionAttributeValues[":after"] = str(l.After)
+	}
+	for i, word := range l.Words {
+		value := fmt.Sprintf(":word%d", i)
+		*query.FilterExpression += fmt.Sprintf(" AND contains(#listed, %s)", value)
+		query.ExpressionAttributeNames["#listed"] = attrListed
+		query.ExpressionAttributeValues[value] = str(word)
+	}
+	if len(l.Words) == 0 {
+		query.Limit = aws.Int32(int32(l.Limit) + 1)
+	}
+	page, err := readPage(ctx, db, query, l.Limit, attrKey, unmarshalEntry)
+	if err != nil {
+		return page, fmt.Errorf("list repositories: %w", err)
+	}
+	return page, nil
+}
+
+// Entries implements store.Reader. It costs 0.5 read units for a repository, which
+// the catalogue lists, and 1 for a registry's repository, which it does not.
+func (db *DB) Entries(ctx context.Context, names []reference.Name) ([]store.Entry, error) {
+	entries := make([]store.Entry, len(names))
+	listed := map[reference.Name][]int{} // places in entries
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.SetLimit(db.parallel)
+	for i, name := range names {
+		entries[i].Name = name
+		if name.Registry == "" {
+			listed[name] = append(listed[name], i)
+			continue
+		}
+		group.Go(func() (err error) {
+			entries[i], err = db.computeEntry(groupCtx, name, false)
+			return err
+		})
+	}
+	for chunk := range slices.Chunk(slices.Collect(maps.Keys(listed)), maxBatchGet) {
+		group.Go(func() error {
+			found, err := db.listedEntries(groupCtx, chunk)
+			for _, entry := range found {
+				for _, i := range listed[entry.Name] {
+					entries[i] = entry
+				}
+			}
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, fmt.Errorf("read entries: %w", err)
+	}
+	return entries, nil
+}
+
+// listedEntries returns the entries that the catalogue has of at most maxBatchGet
+// names.
+func (db *DB) listedEntries(ctx context.Context, names []reference.Name) (entries []store.Entry, err error) {
+	var keys []attributes
+	for _, name := range names {
+		keys = append(keys, keyOf(catalogue, store.Partition(name)))
+	}
+	items, err := db.batchGet(ctx, keys, false)
+	if err != nil {
+		return nil, err
+	}
+	for _, item := range items {
+		entry, err := unmarshalEntry(item)
+		if err != nil {
+			return nil, err
+		}
+		entries = append(entries, entry)
+	}
+	return entries, nil
+}

@@ -1,0 +1,265 @@
+package store_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"ocireffer/pkg/event"
+	"ocireffer/pkg/reference"
+	"ocireffer/pkg/store"
+)
+
+var noon = time.Date(2023, 7, 3, 12, 0, 0, 0, time.UTC)
+
+// pushOf returns a push of wash:tag, some seconds after noon.
+func pushOf(tag string, seconds int) event.Push {
+	return event.Push{
+		Reference: reference.Reference{Registry: "a.io", Repository: "wash", Tag: tag},
+		Size:      event.UnknownSize,
+		PushedAt:  noon.Add(time.Duration(seconds) * time.Second),
+	}
+}
+
+func inRegistry(registry string, p event.Push) event.Push {
+	p.Reference.Registry = registry
+	return p
+}
+
+// TestKeysSort compares each pair of a list that is in order, both ways.
+func TestKeysSort(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		order  store.Order
+		pushes []event.Push // from the least on
+	}{
+		{order: store.ByPushed, pushes: []event.Push{
+			pushOf("9.0.0", -1),
+			pushOf("1.0.0", 0), // of one time the greater text is the newer
+			pushOf("latest", 0),
+			inRegistry("b.io", pushOf("1.0.0-rc.1", 0)),
+			pushOf("0.1.0", 1),
+		}},
+		{order: store.ByRelease, pushes: []event.Push{
+			pushOf("nightly", 10), // no versions: by push
+			pushOf("latest", 11),
+			pushOf("20231103", 12),
+			pushOf("8.0.0-rc.1", 20), // prereleases: by version
+			pushOf("9.0.0-rc.2", 30),
+			pushOf("9.0.0-rc.10", -10),
+			pushOf("0.9.0", 5), // releases: by version
+			pushOf("0.10", 4),
+			pushOf("0.10.0", 2), // of equal precedence: more numbers, then the later push
+			pushOf("v0.10.0", 3),
+			inRegistry("b.io", pushOf("0.10.0_build", 3)),
+		}},
+		{order: store.ByVersion, pushes: []event.Push{
+			pushOf("nightly", 10),
+			pushOf("latest", 11),
+			pushOf("0.9.0", 5),
+			pushOf("0.10.0-rc.1", 4),
+			pushOf("0.10.0", 3),
+			pushOf("0.11.0-rc.1", 2),
+			pushOf("0.11.0-rc.1_build", 3),
+			pushOf("0.11", 1),
+			pushOf("0.11.0", 0),
+		}},
+	} {
+		for i, p := range test.pushes {
+			for j, q := range test.pushes {
+				x, y := store.KeysOf(p)[test.order], store.KeysOf(q)[test.order]
+				if got, want := strings.Compare(x, y), min(max(i-j, -1), 1); got != want {
+					t.Errorf("%s keys of %s and %s, %q and %q, compare as %d, want %d", test.order, p.Reference, q.Reference, x, y, got, want)
+				}
+			}
+		}
+	}
+}
+
+// TestKeysStay holds the text itself: keys are in the tables and files of those who
+// run ocireffer.
+func TestKeysStay(t *testing.T) {
+	t.Parallel()
+	const at = "2023-07-03T12:00:00.000000000Z a.io/wash:"
+	for _, test := range []struct {
+		tag  string
+		want store.Keys
+	}{
+		{tag: "latest", want: store.Keys{
+			store.ByPushed:  at + "latest",
+			store.ByRelease: "a" + at + "latest",
+			store.ByVersion: "a" + at + "latest",
+		}},
+		{tag: "v0.18.1_b", want: store.Keys{
+			store.ByPushed:  at + "v0.18.1_b",
+			store.ByRelease: "ca0b18a1 ~03 " + at + "v0.18.1_b",
+			store.ByVersion: "ca0b18a1 ~03 " + at + "v0.18.1_b",
+		}},
+		{tag: "1.0-rc.1", want: store.Keys{
+			store.ByPushed:  at + "1.0-rc.1",
+			store.ByRelease: "ba1 -$rc#a1 02 " + at + "1.0-rc.1",
+			store.ByVersion: "ca1 -$rc#a1 02 " + at + "1.0-rc.1",
+		}},
+	} {
+		if diff := cmp.Diff(test.want, store.KeysOf(pushOf(test.tag, 0))); diff != "" {
+			t.Errorf("KeysOf tag %s: -want +got\n%s", test.tag, diff)
+		}
+	}
+}
+
+func TestOrdersAreNamedAsTheirIndexes(t *testing.T) {
+	t.Parallel()
+	want := []string{"ByPushed", "ByRelease", "ByVersion"}
+	var got []string
+	for i, order := range store.Orders {
+		if int(order) != i {
+			t.Errorf("Orders[%d] is %d", i, order)
+		}
+		got = append(got, order.String())
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("Orders: -want +got\n%s", diff)
+	}
+}
+
+func TestKeysFitIntoDynamoDB(t *testing.T) {
+	t.Parallel()
+	registry, repository := strings.Repeat("r", 251)+":443", strings.Repeat("n", 255)
+	for _, tag := range []string{
+		strings.Repeat("x", 128),
+		"1." + strings.Repeat("2", 126),
+		"1.2.3-" + strings.Repeat("4", 122),
+		"0.0-" + strings.Repeat("0.", 61) + "10", // of which the version key is the longest
+	} {
+		r, err := reference.New(registry, repository, tag)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for order, key := range store.KeysOf(event.Push{Reference: r, PushedAt: noon}) {
+			if len(key) > 1024 {
+				t.Errorf("the %s key of tag %s has %d bytes, want at most 1024", store.Order(order), tag, len(key))
+			}
+		}
+	}
+}
+
+func TestKeyIsOfOneReference(t *testing.T) {
+	t.Parallel()
+	tag := rapid.SampledFrom([]string{"1.0", "1.0.0", "v1.0.0", "1.0.0_a", "1.0.0-a", "1.0.0-a.b", "latest", "a"})
+	registry := rapid.SampledFrom([]string{"a.io", "b.io"})
+	rapid.Check(t, func(t *rapid.T) {
+		p := inRegistry(registry.Draw(t, "registry"), pushOf(tag.Draw(t, "tag"), 0))
+		q := inRegistry(registry.Draw(t, "registry"), pushOf(tag.Draw(t, "tag"), 0))
+		for _, order := range store.Orders {
+			x, y := store.KeysOf(p)[order], store.KeysOf(q)[order]
+			if (x == y) != (p == q) {
+				t.Fatalf("%s keys of %s and %s: %q and %q", order, p.Reference, q.Reference, x, y)
+			}
+		}
+	})
+}
+
+// anyName draws names that look alike.
+var anyName = rapid.Custom(func(t *rapid.T) reference.Name {
+	return reference.Name{
+		Registry:   rapid.SampledFrom([]string{"", "", "a.io", "b.io:5000", "localhost", "[::1]:5000"}).Draw(t, "registry"),
+		Repository: rapid.SampledFrom([]string{"wash", "team/app", "a.io/wash", "b.io/a.io/wash", "a.io", "localhost/wash"}).Draw(t, "repository"),
+	}
+})
+
+func TestPartitionsAreApart(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		m, n := anyName.Draw(t, "m"), anyName.Draw(t, "n")
+		if x, y := store.Partition(m), store.Partition(n); (x == y) != (m == n) {
+			t.Fatalf("partitions of %#v and %#v: %q and %q", m, n, x, y)
+		}
+		if got := store.NameOf(store.Partition(m)); got != m {
+			t.Fatalf("NameOf(%q) = %#v, want %#v", store.Partition(m), got, m)
+		}
+		// What begins with # is left to a backend's own partitions.
+		if strings.HasPrefix(store.Partition(m), "#") {
+			t.Fatalf("Partition(%#v) = %q begins with #", m, store.Partition(m))
+		}
+	})
+}
+
+func TestPartitionsStay(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name reference.Name
+		want string
+	}{
+		{name: reference.Name{Repository: "wash"}, want: "wash"},
+		{name: reference.Name{Repository: "a.io/wash"}, want: "a.io/wash"},
+		{name: reference.Name{Registry: "a.io", Repository: "wash"}, want: "@a.io/wash"},
+		{name: reference.Name{Registry: "[::1]:5000", Repository: "team/app"}, want: "@[::1]:5000/team/app"},
+	} {
+		if got := store.Partition(test.name); got != test.want {
+			t.Errorf("Partition(%#v) = %q, want %q", test.name, got, test.want)
+		}
+	}
+}
+
+// TestGivenNameIsThatOfThePartition: in whichever partition a reference is kept,
+// its given name can be told from it.
+func TestGivenNameIsThatOfThePartition(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		p := pushOf("1", 0)
+		p.Reference.Repository = rapid.SampledFrom([]string{"wash", "team/app", "a.io/wash"}).Draw(t, "repository")
+		if name := rapid.SampledFrom([]string{"", "wash", "other"}).Draw(t, "given"); name != p.Reference.Repository {
+			p.GivenName = name
+		}
+		for _, name := range p.Names() {
+			if got := store.GivenNameIn(store.Partition(name), p.Reference); got != p.GivenName {
+				t.Fatalf("GivenNameIn(%q, %s) = %q, want %q", store.Partition(name), p.Reference, got, p.GivenName)
+			}
+		}
+	})
+}
+
+func TestDataVersion(t *testing.T) {
+	t.Parallel()
+	if store.DataVersion != 1 {
+		t.Errorf("DataVersion = %d, want 1, the first release's", store.DataVersion)
+	}
+	if err := store.CheckDataVersion(1); err != nil {
+		t.Errorf("CheckDataVersion(1): %v", err)
+	}
+	for _, test := range []struct {
+		found int
+		want  []string
+	}{
+		{found: 2, want: []string{"it is 2", "none above 1", "newer release", "a copy from before the upgrade"}},
+		{found: 10, want: []string{"it is 10", "newer release"}},
+		{found: 0, want: []string{"it is 0", "begin with a new store"}},
+		{found: -1, want: []string{"begin with a new store"}},
+	} {
+		err := store.CheckDataVersion(test.found)
+		if !errors.Is(err, store.ErrDataVersion) {
+			t.Errorf("CheckDataVersion(%d): %v, want an ErrDataVersion", test.found, err)
+			continue
+		}
+		for _, want := range test.want {
+			if !strings.Contains(err.Error(), want) {
+				t.Errorf("CheckDataVersion(%d): %v, want it to say %q", test.found, err, want)
+			}
+		}
+		if strings.Contains(err.Error(), "\n") {
+			t.Errorf("CheckDataVersion(%d): %v, want one line", test.found, err)
+		}
+	}
+}
+
+func BenchmarkKeysOf(b *testing.B) {
+	p := pushOf("1.18.0-rc.1", 0)
+	b.ReportAllocs()
+	for b.Loop() {
+		store.KeysOf(p)
+	}
+}

@@ -1,0 +1,187 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"ocireffer/pkg/event"
+	"ocireffer/pkg/reference"
+	"ocireffer/pkg/store"
+)
+
+func TestListingHasNamesWithAllWords(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		words []string
+		name  string
+		want  bool
+	}{
+		{words: nil, name: "wash", want: true},
+		{words: []string{"wash"}, name: "wash", want: true},
+		{words: []string{"as"}, name: "wash", want: true},
+		{words: []string{"m/a"}, name: "team/app", want: true},
+		{words: []string{"app", "team"}, name: "team/app", want: true},
+		{words: []string{"app", "zoo"}, name: "team/app", want: false},
+		{words: []string{"zoo", "app"}, name: "team/app", want: false},
+		{words: []string{"washer"}, name: "wash", want: false},
+		{words: []string{"WASH"}, name: "wash", want: false},
+	} {
+		if got := (store.Listing{Words: test.words}).Has(test.name); got != test.want {
+			t.Errorf("Listing{Words: %q}.Has(%q) = %t, want %t", test.words, test.name, got, test.want)
+		}
+	}
+}
+
+func TestPathFindsTheEntry(t *testing.T) {
+	t.Parallel()
+	newest := func(registry, repository, givenName string) event.Push {
+		return event.Push{Reference: reference.Reference{Registry: registry, Repository: repository, Tag: "1"}, GivenName: givenName}
+	}
+	for _, test := range []struct {
+		name      string
+		entry     store.Entry
+		want      reference.Name
+		published bool
+	}{
+		{
+			name:      "repository",
+			entry:     store.Entry{Name: reference.Name{Repository: "team/app"}, Newest: newest("a.io", "team/app", "")},
+			want:      reference.Name{Repository: "team/app"},
+			published: true,
+		},
+		{
+			name:      "given name",
+			entry:     store.Entry{Name: reference.Name{Repository: "app"}, Newest: newest("a.io", "team/app", "app")},
+			want:      reference.Name{Repository: "app"},
+			published: true,
+		},
+		{
+			name:      "registry's repository",
+			entry:     store.Entry{Name: reference.Name{Registry: "a.io", Repository: "app"}, Newest: newest("a.io", "app", "")},
+			want:      reference.Name{Registry: "a.io", Repository: "app"},
+			published: true,
+		},
+		{
+			name:      "path that begins with a registry",
+			entry:     store.Entry{Name: reference.Name{Repository: "b.io/app"}, Newest: newest("a.io", "b.io/app", "")},
+			want:      reference.Name{Registry: "a.io", Repository: "b.io/app"},
+			published: true,
+		},
+		{
+			name:      "a single segment with a dot is a repository",
+			entry:     store.Entry{Name: reference.Name{Repository: "b.io"}, Newest: newest("a.io", "b.io", "")},
+			want:      reference.Name{Repository: "b.io"},
+			published: true,
+		},
+		{
+			name:  "not published",
+			entry: store.Entry{Name: reference.Name{Repository: "team/app"}},
+			want:  reference.Name{Repository: "team/app"},
+		},
+		{
+			name:  "path that begins with a registry, not published",
+			entry: store.Entry{Name: reference.Name{Repository: "b.io/app"}},
+			want:  reference.Name{Repository: "b.io/app"},
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			if got := test.entry.Path(); got != test.want {
+				t.Errorf("Path() = %#v, want %#v", got, test.want)
+			}
+			if got := test.entry.Published(); got != test.published {
+				t.Errorf("Published() = %t, want %t", got, test.published)
+			}
+		})
+	}
+}
+
+// writer is a store.Writer that records its last call.
+type writer struct {
+	call string
+	err  error
+}
+
+func (w *writer) Push(_ context.Context, p event.Push) error {
+	w.call = fmt.Sprintf("Push(%s)", p.Reference)
+	return w.err
+}
+
+func (w *writer) Delete(_ context.Context, d event.Delete) (int, error) {
+	w.call = fmt.Sprintf("Delete(%s)", d.Target)
+	return 3, w.err
+}
+
+func (w *writer) Categorize(_ context.Context, m event.Membership) error {
+	w.call = fmt.Sprintf("Categorize(%s, %s)", m.Category, m.Name)
+	return w.err
+}
+
+func TestApplyCallsTheMethodOfItsKind(t *testing.T) {
+	t.Parallel()
+	member := event.Member{Category: "official", Name: reference.Name{Repository: "wash"}}
+	for _, test := range []struct {
+		name        string
+		event       event.Event
+		wantCall    string
+		wantDeleted int
+	}{
+		{
+			name:     "push",
+			event:    event.Event{Push: &event.Push{Reference: reference.Reference{Registry: "a.io", Repository: "wash", Tag: "1"}}},
+			wantCall: "Push(a.io/wash:1)",
+		},
+		{
+			name:        "delete",
+			event:       event.Event{Delete: &event.Delete{Target: event.Target{Registry: "a.io", Repository: "wash"}}},
+			wantCall:    "Delete(a.io/wash)",
+			wantDeleted: 3,
+		},
+		{
+			name:     "membership",
+			event:    event.Event{Membership: &event.Membership{Member: member}},
+			wantCall: "Categorize(official, wash)",
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			var w writer
+			deleted, err := store.Apply(t.Context(), &w, test.event)
+			if err != nil || deleted != test.wantDeleted {
+				t.Errorf("Apply = %d, %v, want %d", deleted, err, test.wantDeleted)
+			}
+			if w.call != test.wantCall {
+				t.Errorf("Apply calls %s, want %s", w.call, test.wantCall)
+			}
+			w.err = errors.New("planted")
+			if _, err := store.Apply(t.Context(), &w, test.event); !errors.Is(err, w.err) {
+				t.Errorf("Apply to a failing writer: %v, want %v", err, w.err)
+			}
+		})
+	}
+}
+
+func TestApplyRefusesNothing(t *testing.T) {
+	t.Parallel()
+	var w writer
+	if _, err := store.Apply(t.Context(), &w, event.Event{}); err == nil {
+		t.Error("Apply of nothing: no error")
+	}
+	if w.call != "" {
+		t.Errorf("Apply of nothing calls %s", w.call)
+	}
+}
+
+// TestPromisesStay holds numbers that the README and the template repeat.
+func TestPromisesStay(t *testing.T) {
+	t.Parallel()
+	if store.TombstoneTTL != 30*24*time.Hour {
+		t.Errorf("TombstoneTTL = %s, want 30 days", store.TombstoneTTL)
+	}
+	if store.MaxScan != 1000 {
+		t.Errorf("MaxScan = %d, want 1000", store.MaxScan)
+	}
+}

@@ -1,0 +1,353 @@
+// Package template reads the project's template.yaml, for tests that compare it with
+// the code. It knows those parts that Go knows too.
+//
+// A function of CloudFormation is read as its argument: !Ref BadgeLabel as
+// "BadgeLabel", !GetAtt Table.Arn as "Table.Arn".
+package template
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"gopkg.in/yaml.v3"
+)
+
+// A Template is a parsed template. The keys of its maps are logical ids.
+type Template struct {
+	Parameters    map[string]Parameter
+	Variables     map[string]string // the environment of all functions, beside their own
+	Functions     map[string]Function
+	Roles         map[string]Role
+	MetricFilters map[string]MetricFilter
+	Alarms        map[string]Alarm
+	Table         Table // the resource Table
+}
+
+// A Parameter is what a user of the template may set.
+type Parameter struct {
+	Type                  string   `yaml:"Type"`
+	Default               string   `yaml:"Default"` // numbers, too, are text here
+	Description           string   `yaml:"Description"`
+	AllowedPattern        string   `yaml:"AllowedPattern"`
+	AllowedValues         []string `yaml:"AllowedValues"`
+	ConstraintDescription string   `yaml:"ConstraintDescription"`
+	NoEcho                bool     `yaml:"NoEcho"`
+}
+
+// A Function is a Lambda function.
+type Function struct {
+	Role      string            // logical id of its role, with .Arn
+	Timeout   int               // in seconds
+	Variables map[string]string // of its own environment; the value is most often a parameter's name
+	Routes    map[string]Route  // by the name of the event
+}
+
+// A Route is a route of the HTTP API.
+type Route struct {
+	Method string `yaml:"Method"`
+	Path   string `yaml:"Path"`
+}
+
+// String returns METHOD /path, the key of a route.
+func (r Route) String() string { return r.Method + " " + r.Path }
+
+// A Role is what a function may do.
+type Role struct {
+	Grants []Grant // of DynamoDB's actions
+}
+
+// A Grant allows one action on the table, or on one of its indexes.
+type Grant struct {
+	Action   string // without dynamodb:
+	Resource string // "table", or the name of an index
+}
+
+func (g Grant) String() string { return g.Action + " on " + g.Resource }
+
+// A MetricFilter counts log lines.
+type MetricFilter struct {
+	LogGroup string // logical id
+	Pattern  string
+	Metric   string // the name of the metric that it feeds
+}
+
+// An Alarm watches metrics.
+type Alarm struct {
+	Description string
+	Metrics     []Metric
+}
+
+// A Metric is what an alarm watches.
+type Metric struct {
+	Namespace string `yaml:"Namespace"`
+	Name      string `yaml:"MetricName"`
+}
+
+// A Table is the DynamoDB table.
+type Table struct {
+	// Schema has the keys, indexes and billing mode, and no name. The rest has no
+	// effect in DynamoDB Local or, like the protection from deletion, is in a test's way.
+	Schema *dynamodb.CreateTableInput
+	// ExpiryAttribute is the one by which DynamoDB drops items; empty: it drops none.
+	ExpiryAttribute string
+}
+
+// Read reads the template.yaml beside the first go.mod, going up from the test's
+// folder. It fails t if it cannot.
+func Read(t testing.TB) Template {
+	t.Helper()
+	root, err := moduleRoot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(root, "template.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	parsed, err := Parse(text)
+	if err != nil {
+		t.Fatalf("template.yaml: %v", err)
+	}
+	return parsed
+}
+
+func moduleRoot() (string, error) {
+	wd, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for dir := wd; ; dir = filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir, nil
+		}
+		if dir == filepath.Dir(dir) {
+			return "", fmt.Errorf("no go.mod in %s and above", wd)
+		}
+	}
+}
+
+// Parse reads a template. It refuses one with a role that it cannot judge, such as
+// one with a wildcard in an action of DynamoDB.
+func Parse(text []byte) (Template, error) {
+	var doc struct {
+		Globals struct {
+			Function struct {
+				Environment environment `yaml:"Environment"`
+			} `yaml:"Function"`
+		} `yaml:"Globals"`
+		Parameters map[string]Parameter `yaml:"Parameters"`
+		Resources  map[string]struct {
+			Type       string    `yaml:"Type"`
+			Properties yaml.Node `yaml:"Properties"`
+		} `yaml:"Resources"`
+	}
+	if err := yaml.Unmarshal(text, &doc); err != nil {
+		return Template{}, err
+	}
+	t := Template{
+		Parameters:    doc.Parameters,
+		Variables:     doc.Globals.Function.Environment.Variables,
+		Functions:     map[string]Function{},
+		Roles:         map[string]Role{},
+		MetricFilters: map[string]MetricFilter{},
+		Alarms:        map[string]Alarm{},
+	}
+	for id, resource := range doc.Resources {
+		var err error
+		switch resource.Type {
+		case "AWS::Serverless::Function":
+			t.Functions[id], err = parseFunction(resource.Properties)
+		case "AWS::IAM::Role":
+			t.Roles[id], err = parseRole(resource.Properties)
+		case "AWS::Logs::MetricFilter":
+			t.MetricFilters[id], err = parseMetricFilter(resource.Properties)
+		case "AWS::CloudWatch::Alarm":
+			t.Alarms[id], err = parseAlarm(resource.Properties)
+		case "AWS::DynamoDB::Table":
+			if id != "Table" {
+				return t, fmt.Errorf("the table is %s, want Table", id)
+			}
+			t.Table, err = parseTable(resource.Properties)
+		}
+		if err != nil {
+			return t, fmt.Errorf("%s: %w", id, err)
+		}
+	}
+	return t, nil
+}
+
+type environment struct {
+	Variables map[string]string `yaml:"Variables"`
+}
+
+func parseFunction(node yaml.Node) (Function, error) {
+	var properties struct {
+		Role        string      `yaml:"Role"`
+		Timeout     int         `yaml:"Timeout"`
+		Environment environment `yaml:"Environment"`
+		Events      map[string]struct {
+			Type       string `yaml:"Type"`
+			Properties Route  `yaml:"Properties"`
+		} `yaml:"Events"`
+	}
+	err := node.Decode(&properties)
+	f := Function{
+		Role:      properties.Role,
+		Timeout:   properties.Timeout,
+		Variables: properties.Environment.Variables,
+		Routes:    map[string]Route{},
+	}
+	for name, event := range properties.Events {
+		if event.Type == "HttpApi" {
+			f.Routes[name] = event.Properties
+		}
+	}
+	return f, err
+}
+
+// oneOrMany is a value that CloudFormation takes alone or in a list.
+type oneOrMany []yaml.Node
+
+func (v *oneOrMany) UnmarshalYAML(n *yaml.Node) error {
+	if n.Kind == yaml.SequenceNode {
+		return n.Decode((*[]yaml.Node)(v))
+	}
+	*v = oneOrMany{*n}
+	return nil
+}
+
+type statement struct {
+	Effect   string    `yaml:"Effect"`
+	Action   oneOrMany `yaml:"Action"`
+	Resource oneOrMany `yaml:"Resource"`
+}
+
+func parseRole(node yaml.Node) (role Role, err error) {
+	var properties struct {
+		Policies []struct {
+			PolicyDocument struct {
+				Statement []statement `yaml:"Statement"`
+			} `yaml:"PolicyDocument"`
+		} `yaml:"Policies"`
+		ManagedPolicyArns yaml.Node `yaml:"ManagedPolicyArns"`
+	}
+	if err := node.Decode(&properties); err != nil {
+		return role, err
+	}
+	if !properties.ManagedPolicyArns.IsZero() {
+		return role, errors.New("cannot judge a role with managed policies")
+	}
+	for _, policy := range properties.Policies {
+		for _, s := range policy.PolicyDocument.Statement {
+			grants, err := s.grants()
+			if err != nil {
+				return role, err
+			}
+			role.Grants = append(role.Grants, grants...)
+		}
+	}
+	return role, nil
+}
+
+// grants returns what s allows of DynamoDB.
+func (s statement) grants() (grants []Grant, err error) {
+	for _, action := range s.Action {
+		operation, ok := strings.CutPrefix(action.Value, "dynamodb:")
+		if !ok && !strings.Contains(action.Value, "*") {
+			continue // of another service
+		}
+		for _, resource := range s.Resource {
+			name, ok := tableOrIndex(resource)
+			if !ok || s.Effect != "Allow" || strings.Contains(action.Value, "*") {
+				return nil, fmt.Errorf("cannot judge %s of %s on %s %s", s.Effect, action.Value, resource.Tag, resource.Value)
+			}
+			grants = append(grants, Grant{operation, name})
+		}
+	}
+	return grants, nil
+}
+
+// tableOrIndex returns the Resource of a Grant; ok is false if arn is neither the
+// table's nor that of one index.
+func tableOrIndex(arn yaml.Node) (name string, ok bool) {
+	if arn.Tag == "!GetAtt" && arn.Value == "Table.Arn" {
+		return "table", true
+	}
+	index, ok := strings.CutPrefix(arn.Value, "${Table.Arn}/index/")
+	return index, ok && arn.Tag == "!Sub" && index != "" && !strings.ContainsAny(index, "*?/$")
+}
+
+func parseMetricFilter(node yaml.Node) (MetricFilter, error) {
+	var properties struct {
+		LogGroupName          string   `yaml:"LogGroupName"`
+		FilterPattern         string   `yaml:"FilterPattern"`
+		MetricTransformations []Metric `yaml:"MetricTransformations"`
+	}
+	if err := node.Decode(&properties); err != nil {
+		return MetricFilter{}, err
+	}
+	if n := len(properties.MetricTransformations); n != 1 {
+		return MetricFilter{}, fmt.Errorf("it feeds %d metrics, want 1", n)
+	}
+	return MetricFilter{properties.LogGroupName, properties.FilterPattern, properties.MetricTransformations[0].Name}, nil
+}
+
+func parseAlarm(node yaml.Node) (Alarm, error) {
+	var properties struct {
+		AlarmDescription string `yaml:"AlarmDescription"`
+		Metric           `yaml:",inline"`
+		Metrics          []struct {
+			MetricStat struct {
+				Metric Metric `yaml:"Metric"`
+			} `yaml:"MetricStat"`
+		} `yaml:"Metrics"`
+	}
+	err := node.Decode(&properties)
+	alarm := Alarm{Description: properties.AlarmDescription}
+	if properties.Name != "" {
+		alarm.Metrics = append(alarm.Metrics, properties.Metric)
+	}
+	for _, m := range properties.Metrics {
+		if m.MetricStat.Metric.Name != "" { // not an expression
+			alarm.Metrics = append(alarm.Metrics, m.MetricStat.Metric)
+		}
+	}
+	return alarm, err
+}
+
+// parseTable goes from YAML to the SDK's type by way of JSON: CloudFormation and the
+// SDK name these fields alike.
+func parseTable(node yaml.Node) (Table, error) {
+	var properties map[string]any
+	if err := node.Decode(&properties); err != nil {
+		return Table{}, err
+	}
+	var expiry struct {
+		TimeToLiveSpecification struct {
+			Enabled       bool   `yaml:"Enabled"`
+			AttributeName string `yaml:"AttributeName"`
+		} `yaml:"TimeToLiveSpecification"`
+	}
+	if err := node.Decode(&expiry); err != nil {
+		return Table{}, err
+	}
+	table := Table{Schema: new(dynamodb.CreateTableInput)}
+	if expiry.TimeToLiveSpecification.Enabled {
+		table.ExpiryAttribute = expiry.TimeToLiveSpecification.AttributeName
+	}
+	schema := map[string]any{}
+	for _, field := range []string{"AttributeDefinitions", "KeySchema", "LocalSecondaryIndexes", "GlobalSecondaryIndexes", "BillingMode"} {
+		schema[field] = properties[field]
+	}
+	text, err := json.Marshal(schema)
+	if err != nil {
+		return Table{}, err
+	}
+	return table, json.Unmarshal(text, table.Schema)
+}

@@ -1,0 +1,127 @@
+// Package webhook reads what registries send when something happens to a
+// repository, and turns request bodies into events. It is bytes in, events out: it
+// answers nobody, stores nothing and does not ask the clock. The shape of a body
+// says who sends it; each sender has a file of its own.
+package webhook
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+	"unicode/utf8"
+
+	"ocireffer/pkg/event"
+)
+
+// An Item is what one event of a body comes to: something to store, something to
+// answer, or an error. Exactly one of Event, Answer and Err is set.
+type Item struct {
+	Event  event.Event
+	Answer Answer
+	Err    error
+
+	// Raw is the event as JSON, so that it can be sent again by itself.
+	Raw json.RawMessage
+}
+
+// An Answer is what the sender gets for an event that asks for no change.
+type Answer struct {
+	Outcome Outcome
+	Text    string
+	JSON    bool // Text is JSON and must be the whole answer
+}
+
+// An Outcome says in a word why there is nothing to store.
+type Outcome string
+
+const (
+	Pong      Outcome = "pong"      // someone tries the webhook
+	Ignored   Outcome = "ignored"   // it is about nothing that ocireffer remembers
+	Validated Outcome = "validated" // Event Grid asks whether its subscription is welcome
+)
+
+// MaxBatch is how many events a body may have. Event Grid sends at most 5,000.
+const MaxBatch = 5000
+
+// Parse reads the events of a request's body, in order. header returns the value of
+// a header, empty if it is absent; only CloudEvents in binary mode have fields
+// there. now is the time of receipt. An error says why there is no event at all; an
+// event that is bad by itself is an Item among the others.
+//
+// A body is scanned once for each level that is taken apart: a field of a wrong
+// type must not spoil the rest, as it would if all were read at once.
+func Parse(body []byte, header func(name string) string, now time.Time) ([]Item, error) {
+	// RFC 8259, section 8.1: JSON is UTF-8. The decoder would replace what is not.
+	if !utf8.Valid(body) {
+		return nil, errors.New("the body is not UTF-8")
+	}
+	if !json.Valid(body) {
+		return nil, errors.New("the body is not JSON")
+	}
+	var batch []json.RawMessage
+	if json.Unmarshal(body, &batch) == nil && batch != nil {
+		return parseBatch(batch, now)
+	}
+	if header("ce-specversion") != "" && objectOf(body) != nil {
+		var err error
+		if body, err = fromBinaryMode(body, header); err != nil {
+			return nil, err
+		}
+	}
+	return []Item{parse(body, now)}, nil
+}
+
+func parseBatch(batch []json.RawMessage, now time.Time) ([]Item, error) {
+	if len(batch) == 0 {
+		return nil, errors.New("the body is an empty array")
+	}
+	if len(batch) > MaxBatch {
+		return nil, fmt.Errorf("the body has %d events, more than %d", len(batch), MaxBatch)
+	}
+	items := make([]Item, len(batch))
+	for i, raw := range batch {
+		items[i] = parse(raw, now)
+	}
+	return items, nil
+}
+
+// fromBinaryMode returns a CloudEvent in binary mode as one in structured mode: the
+// data are in the body and the other attributes in headers, and Item.Raw must have
+// both, so that it can be sent again without the headers.
+//
+// See https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/http-protocol-binding.md#31-binary-content-mode
+func fromBinaryMode(data json.RawMessage, header func(string) string) (json.RawMessage, error) {
+	e := map[string]any{"data": data}
+	for _, attribute := range []string{"specversion", "type", "source", "id", "time", "subject"} {
+		if v := header("ce-" + attribute); v != "" {
+			e[attribute] = v
+		}
+	}
+	b, err := json.Marshal(e)
+	if err != nil {
+		return nil, fmt.Errorf("join headers and body: %w", err)
+	}
+	return b, nil
+}
+
+// parse reads one event.
+func parse(raw json.RawMessage, now time.Time) Item {
+	body := objectOf(raw)
+	if body == nil {
+		return Item{Err: errors.New("the event is not an object"), Raw: raw}
+	}
+	item := parseACR(body, now)
+	item.Raw = raw
+	return item
+}
+
+func answer(outcome Outcome, text string) Item {
+	return Item{Answer: Answer{Outcome: outcome, Text: text}}
+}
+
+func ignore(format string, args ...any) Item {
+	return answer(Ignored, "Ignored: "+fmt.Sprintf(format, args...))
+}
+
+func refuse(err error) Item { return Item{Err: err} }

@@ -1,0 +1,290 @@
+package webhook_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"ocireffer/pkg/event"
+	"ocireffer/pkg/webhook"
+)
+
+// now is the time of receipt.
+var now = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+
+func noHeaders(string) string { return "" }
+
+// parseOne returns the one item of a body that is sent without headers.
+func parseOne(t *testing.T, body string) webhook.Item {
+	t.Helper()
+	return parseWith(t, body, nil)
+}
+
+// parseWith returns the one item of a body that is sent with these headers.
+func parseWith(t *testing.T, body string, header http.Header) webhook.Item {
+	t.Helper()
+	items, err := webhook.Parse([]byte(body), header.Get, now)
+	if err != nil {
+		t.Fatalf("Parse(%s): %v", body, err)
+	}
+	if len(items) != 1 {
+		t.Fatalf("Parse(%s) = %d items, want 1", body, len(items))
+	}
+	return items[0]
+}
+
+func TestBodiesWithoutEventsAreRefused(t *testing.T) {
+	t.Parallel()
+	deep := strings.Repeat(`{"target":`, 20000) + "1" + strings.Repeat("}", 20000)
+	for name, c := range map[string]struct{ body, want string }{
+		"empty":           {body: "", want: "the body is not JSON"},
+		"not JSON":        {body: "x", want: "the body is not JSON"},
+		"cut":             {body: `{"action":"push","target":{"repo`, want: "the body is not JSON"},
+		"two bodies":      {body: `{"action":"ping"}{"action":"ping"}`, want: "the body is not JSON"},
+		"too deep":        {body: deep, want: "the body is not JSON"},
+		"not UTF-8":       {body: "{\"action\":\"\xff\"}", want: "the body is not UTF-8"},
+		"empty array":     {body: "[]", want: "the body is an empty array"},
+		"too many events": {body: "[" + strings.Repeat("1,", webhook.MaxBatch) + "1]", want: "the body has 5001 events, more than 5000"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			items, err := webhook.Parse([]byte(c.body), noHeaders, now)
+			if err == nil || err.Error() != c.want {
+				t.Errorf("Parse = %d items, error %v, want %q", len(items), err, c.want)
+			}
+		})
+	}
+}
+
+func TestBodiesOtherThanObjectsAreRefused(t *testing.T) {
+	t.Parallel()
+	for _, body := range []string{`"push"`, "1", "null", "true", "[null]", "[[]]", "[7]"} {
+		if item := parseOne(t, body); item.Err == nil || item.Err.Error() != "the event is not an object" {
+			t.Errorf("Parse(%s): error %v, want that the event is not an object", body, item.Err)
+		}
+	}
+}
+
+func TestBatchMayHave5000Events(t *testing.T) {
+	t.Parallel()
+	if webhook.MaxBatch != 5000 {
+		t.Errorf("MaxBatch = %d, want 5000, the most that Event Grid sends", webhook.MaxBatch)
+	}
+	body := `[` + strings.Repeat(`{"action":"ping"},`, 4999) + `{"action":"ping"}]`
+	items, err := webhook.Parse([]byte(body), noHeaders, now)
+	if err != nil || len(items) != 5000 {
+		t.Fatalf("Parse of 5000 events = %d items, %v", len(items), err)
+	}
+	for i, item := range items {
+		if item.Answer.Outcome != webhook.Pong {
+			t.Fatalf("item %d = %+v, want a pong", i, item)
+		}
+	}
+}
+
+func TestBatchKeepsOrderAndSkipsBadEvents(t *testing.T) {
+	t.Parallel()
+	events := []string{`{"action":"ping"}`, `7`, `{"eventType":"x"}`, native("push", `{"repository":"wash","tag":"1"}`), `{}`}
+	items, err := webhook.Parse([]byte("[ "+strings.Join(events, " , ")+" ]"), noHeaders, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got, raw []string
+	for _, item := range items {
+		raw = append(raw, string(item.Raw))
+		switch {
+		case item.Err != nil:
+			got = append(got, item.Err.Error())
+		case item.Event.IsZero():
+			got = append(got, item.Answer.Text)
+		default:
+			got = append(got, item.Event.String())
+		}
+	}
+	want := []string{
+		"pong",
+		"the event is not an object",
+		`Ignored: event type "x"`,
+		"push wasmcloud.azurecr.io/wash:1@ at 2023-07-03T14:56:52.060421800Z",
+		"action and target are missing",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("items: -want +got\n%s", diff)
+	}
+	if diff := cmp.Diff(events, raw); diff != "" {
+		t.Errorf("Raw: -want +got\n%s", diff)
+	}
+}
+
+// TestBatchIsNeverReadInBinaryMode: the body's own shape decides.
+func TestBatchIsNeverReadInBinaryMode(t *testing.T) {
+	t.Parallel()
+	header := binaryMode("Microsoft.ContainerRegistry.ImagePushed")
+	item := parseWith(t, `[{"action":"ping"}]`, header)
+	if item.Answer.Outcome != webhook.Pong {
+		t.Errorf("batch: %+v, want a pong", item)
+	}
+	if item := parseWith(t, `7`, header); string(item.Raw) != "7" {
+		t.Errorf("Raw = %s, want 7: only an object is the data of a CloudEvent", item.Raw)
+	}
+}
+
+// TestRawKeepsBinaryModeHeaders: an event in the log can still be told from
+// others.
+func TestRawKeepsBinaryModeHeaders(t *testing.T) {
+	t.Parallel()
+	header := binaryMode("x")
+	header.Set("ce-id", "1")
+	header.Set("ce-source", "/registries/a")
+	header.Set("ce-subject", "wash:1")
+	header.Set("ce-other", "not kept")
+	const want = `{"data":{"a":1},"id":"1","source":"/registries/a","specversion":"1.0","subject":"wash:1","time":"` + envelopeTime + `","type":"x"}`
+	if got := parseWith(t, `{"a":1}`, header).Raw; string(got) != want {
+		t.Errorf("Raw = %s, want %s", got, want)
+	}
+}
+
+// FuzzParse checks each item of any body: it is one of an event, an answer and an
+// error; its event can be stored; its event as a line of JSON is the same event; and
+// its Raw, sent by itself and without headers, is the same item.
+func FuzzParse(f *testing.F) {
+	for _, body := range sampleBodies(f) {
+		f.Add(body, "")
+	}
+	f.Add([]byte(native("delete", `{"repository":"wash"}`)), "Microsoft.ContainerRegistry.ImageDeleted")
+	f.Add([]byte(native("push", `{"repository":"wash","tag":"1","digest":"`+digest+`","size":7,"mediaType":"a/b"}`)), "Microsoft.ContainerRegistry.ImagePushed")
+	f.Add([]byte(`{"timestamp":"0001-01-01T00:00:00Z","target":{"repository":"wash","tag":"1"},"request":{"host":"[::1]:5000"}}`), "")
+	f.Add([]byte(`{"timestamp":"0000-01-01T00:00:00Z","action":"delete","target":{"repository":"localhost/wash","tag":"1"},"request":{"host":"localhost"}}`), "")
+	f.Add([]byte(`[{"specversion":"1.0","type":"Microsoft.ContainerRegistry.ImagePushed","data":null}]`), "")
+	f.Fuzz(func(t *testing.T, body []byte, ceType string) {
+		header := http.Header{}
+		if ceType != "" {
+			header = binaryMode(ceType)
+		}
+		items, err := webhook.Parse(body, header.Get, now)
+		if (err == nil) == (len(items) == 0) {
+			t.Fatalf("%d items and error %v", len(items), err)
+		}
+		for _, item := range items {
+			checkItem(t, item)
+			checkEvent(t, item.Event)
+			checkSentAgain(t, item)
+		}
+	})
+}
+
+// checkItem checks that exactly one field of item is set, and that the sender reads
+// one line about it.
+func checkItem(t *testing.T, item webhook.Item) {
+	t.Helper()
+	set := 0
+	text := item.Answer.Text
+	if !item.Event.IsZero() {
+		set++
+	}
+	if item.Answer != (webhook.Answer{}) {
+		set++
+	}
+	if item.Err != nil {
+		set++
+		text = item.Err.Error()
+	}
+	if set != 1 {
+		t.Errorf("%d of event, answer and error are set: %+v", set, item)
+	}
+	if item.Event.IsZero() && text == "" {
+		t.Errorf("nothing to say: %+v", item)
+	}
+	if strings.ContainsAny(text, "\n\r") {
+		t.Errorf("more than one line: %q", text)
+	}
+}
+
+// checkEvent checks the properties of e on which every backend relies.
+func checkEvent(t *testing.T, e event.Event) {
+	t.Helper()
+	var at time.Time
+	switch {
+	case e.IsZero():
+		return
+	case e.Push != nil:
+		at = e.Push.PushedAt
+		if e.Push.Reference.Tag == "" || e.Push.Reference.Repository == "" {
+			t.Errorf("push of half a reference: %+v", e.Push)
+		}
+	case e.Delete != nil:
+		at = e.Delete.DeletedAt
+		if e.Delete.Repository == "" {
+			t.Errorf("delete without a repository: %+v", e.Delete)
+		}
+		if e.Delete.Tag != "" && e.Delete.Digest != "" {
+			t.Errorf("delete of two targets: %+v", e.Delete)
+		}
+		if e.Delete.ReceivedAt != now {
+			t.Errorf("ReceivedAt = %s, want %s", e.Delete.ReceivedAt, now)
+		}
+	default:
+		t.Errorf("a webhook says who is in a category: %v", e)
+	}
+	if e.Registry() == "" {
+		t.Errorf("event without a registry: %v", e)
+	}
+	if at.After(now.Add(event.ClockSkew)) || at.Year() < 0 || at.Location() != time.UTC {
+		t.Errorf("time %v", at)
+	}
+	line, err := json.Marshal(e)
+	if err != nil {
+		t.Fatalf("write %v: %v", e, err)
+	}
+	var again event.Event
+	if err := json.Unmarshal(line, &again); err != nil {
+		t.Fatalf("read %s: %v", line, err)
+	}
+	if diff := cmp.Diff(e, again); diff != "" {
+		t.Errorf("%s read again: -want +got\n%s", line, diff)
+	}
+}
+
+// checkSentAgain checks that item.Raw, by itself and without headers, is item.
+func checkSentAgain(t *testing.T, item webhook.Item) {
+	t.Helper()
+	items, err := webhook.Parse(item.Raw, noHeaders, now)
+	if item.Err != nil {
+		if err == nil && items[0].Err == nil {
+			t.Errorf("Parse(%s) has no error any more, was %v", item.Raw, item.Err)
+		}
+		return
+	}
+	if err != nil || len(items) != 1 {
+		t.Fatalf("Parse(%s) = %d items, %v, want 1", item.Raw, len(items), err)
+	}
+	if diff := cmp.Diff(item, items[0]); diff != "" {
+		t.Errorf("Parse(%s): -want +got\n%s", item.Raw, diff)
+	}
+}
+
+// sampleBodies returns the bodies of events/.
+func sampleBodies(f *testing.F) (bodies [][]byte) {
+	f.Helper()
+	samples, err := filepath.Glob("../../events/*.json")
+	if err != nil || len(samples) == 0 {
+		f.Fatalf("%d samples, %v", len(samples), err)
+	}
+	for _, sample := range samples {
+		b, err := os.ReadFile(sample)
+		if err != nil {
+			f.Fatal(err)
+		}
+		var event struct{ Body string }
+		if json.Unmarshal(b, &event) == nil && event.Body != "" {
+			bodies = append(bodies, []byte(event.Body))
+		}
+	}
+	return bodies
+}
