@@ -17,7 +17,7 @@ type example struct {
 	name       string        // registry/repository
 	age        time.Duration // of the last push
 	every      time.Duration // from one push to the next
-	tags       string        // separated by blanks, the oldest first; at the end perhaps latest, which is the last one's manifest
+	tags       string        // oldest first, separated by blanks; a last "latest" is a second tag of the newest
 	categories string        // separated by blanks
 }
 

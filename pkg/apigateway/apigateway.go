@@ -1,6 +1,6 @@
 // Package apigateway lets an http.Handler serve an API Gateway HTTP API on Lambda:
-// it turns the API's events into requests and answers into what the API expects.
-// It neither routes nor knows what the handler does.
+// it turns the API's events into requests, and the handler's answers into the API's
+// responses. It does not route; package route does.
 package apigateway
 
 import (

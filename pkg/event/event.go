@@ -1,15 +1,20 @@
-// Package event is what happened: a tag was pushed, something was deleted, a name
+// Package event defines the events: a tag was pushed, something was deleted, a name
 // was put into a category or removed from it. It says which delete covers which
-// push and which of two events is the newer, and writes an event as a line of JSON.
-// Where events come from, and where they are kept, is not known here.
+// push, and which of two events is the newer. An event as a line of JSON is the
+// format in which a store's events are exported and imported.
 //
 // Each event is a write to a last-writer-wins register. A register only grows, so
 // the same events leave the same registers in whatever order and however often they
 // come. A reference is live if its newest push is newer than every delete that
 // covers it.
+//
+// A reference is looked up under its own two names, repository and
+// registry/repository. One that was recorded by hand may have a given name instead.
+// It is then found under that name only, and no registry's delete covers it.
 package event
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -38,7 +43,7 @@ func (e Event) Registry() string {
 	}
 }
 
-// String says what happened, for logs and failing tests.
+// String says what happened, for failing tests.
 func (e Event) String() string {
 	switch {
 	case e.Push != nil:
@@ -52,22 +57,24 @@ func (e Event) String() string {
 	}
 }
 
-// UnknownSize is the Size of a push that did not tell it.
+// UnknownSize is the Size of a push whose event did not have it.
 const UnknownSize = -1
 
-// A Push is what is known of a reference when it was pushed.
+// A Push says that a reference was pushed, and what is known of its manifest.
 type Push struct {
 	Reference reference.Reference
-	GivenName string    // see GivenName; empty: the reference is found under its own names
+	GivenName string    // the only name it is found under; empty: its own two names
 	Digest    string    // of the manifest; empty: unknown
 	MediaType string    // of the manifest; empty: unknown
 	Size      int64     // of the manifest, in bytes; UnknownSize: unknown
 	PushedAt  time.Time // in UTC, years 0 to 9999
 }
 
-// GivenName returns what Push.GivenName and Target.GivenName are for a reference
-// that is to be found under name, a repository, in place of its own names: nothing
-// where name is its repository anyway.
+// SizeKnown reports whether p has a size.
+func (p Push) SizeKnown() bool { return p.Size >= 0 }
+
+// GivenName returns name, or "" if it is r's own repository, since r is found under
+// that anyway.
 func GivenName(name string, r reference.Reference) string {
 	if name == r.Repository {
 		return ""
@@ -78,7 +85,7 @@ func GivenName(name string, r reference.Reference) string {
 // ListedAs returns the name under which the catalogue lists p.
 func (p Push) ListedAs() reference.Name { return listedAs(p.GivenName, p.Reference.Repository) }
 
-// Names returns the names under which p is looked up, that of ListedAs first.
+// Names returns the names under which p is looked up, beginning with ListedAs.
 func (p Push) Names() []reference.Name { return names(p.GivenName, p.Reference.Name()) }
 
 func listedAs(givenName, repository string) reference.Name {
@@ -96,7 +103,7 @@ func names(givenName string, own reference.Name) []reference.Name {
 	return []reference.Name{listed, own}
 }
 
-// Version returns p's tag as a version, empty if it is none.
+// Version returns p's tag as a version, or "" if the tag is not a version.
 func (p Push) Version() string {
 	v, ok := reference.ParseVersion(p.Reference.Tag)
 	if !ok {
@@ -105,12 +112,12 @@ func (p Push) Version() string {
 	return v.String()
 }
 
-// A Target is what a delete is of: in one repository of one registry the
+// A Target is the part of a registry's repository that a delete removes: the
 // references with Digest if that is set, otherwise the one with Tag if that is set,
 // otherwise all. It has only references with its own GivenName.
 type Target struct {
 	Registry, Repository string
-	GivenName            string // as in Push
+	GivenName            string // see Push
 	Tag, Digest          string
 }
 
@@ -126,16 +133,16 @@ func (t Target) Has(p Push) bool {
 	return t.Tag == "" || r.Tag == t.Tag
 }
 
-// ListedAs returns the name under which the catalogue lists what t has.
+// ListedAs returns the name under which the catalogue lists t's references.
 func (t Target) ListedAs() reference.Name { return listedAs(t.GivenName, t.Repository) }
 
-// Names returns the names under which what t has is looked up, that of ListedAs
-// first.
+// Names returns the names under which t's references are looked up, beginning with
+// ListedAs.
 func (t Target) Names() []reference.Name {
 	return names(t.GivenName, reference.Name{Registry: t.Registry, Repository: t.Repository})
 }
 
-// String returns registry/repository, and behind it @digest or :tag.
+// String returns registry/repository, followed by @digest or :tag if t has one.
 func (t Target) String() string {
 	repository := t.Registry + "/" + t.Repository
 	switch {
@@ -149,7 +156,7 @@ func (t Target) String() string {
 }
 
 // Targets returns the targets that have p's reference: its repository, its tag and,
-// if known, its digest. A delete covers p only if it is of one of these.
+// if known, its digest. Only a delete of one of these can cover p.
 func (p Push) Targets() []Target {
 	repository := Target{Registry: p.Reference.Registry, Repository: p.Reference.Repository, GivenName: p.GivenName}
 	tag, digest := repository, repository
@@ -160,14 +167,14 @@ func (p Push) Targets() []Target {
 	return []Target{repository, tag, digest}
 }
 
-// A Delete removes what its target has, unless it was pushed later.
+// A Delete removes the references of its target, except those pushed later.
 type Delete struct {
 	Target
 	DeletedAt  time.Time // in UTC, years 0 to 9999
-	ReceivedAt time.Time // from which a backend keeps its tombstone; in UTC
+	ReceivedAt time.Time // in UTC; a backend counts the age of its tombstone from it
 }
 
-// Covers reports whether d removes what p pushed. At equal times it does.
+// Covers reports whether d removes p's reference. At equal times it does.
 func (d Delete) Covers(p Push) bool { return d.Has(p) && !p.PushedAt.After(d.DeletedAt) }
 
 // A Member is a name in a category, which is a curated list of names.
@@ -176,9 +183,15 @@ type Member struct {
 	Name     reference.Name
 }
 
+// Compare orders members by category, then by name. The text category/name would
+// not do: in it a-b/ comes before a/.
+func (m Member) Compare(n Member) int {
+	return cmp.Or(cmp.Compare(m.Category, n.Category), m.Name.Compare(n.Name))
+}
+
 // A Membership puts a member into its category, or removes it.
 type Membership struct {
 	Member
 	Removed bool
-	At      time.Time // of its receipt, in UTC
+	At      time.Time // when it was received, in UTC
 }

@@ -219,6 +219,32 @@ func TestGivenNameIsNoneForTheOwnRepository(t *testing.T) {
 	}
 }
 
+func TestSizeKnown(t *testing.T) {
+	t.Parallel()
+	for size, want := range map[int64]bool{event.UnknownSize: false, 0: true, 1: true, math.MaxInt64: true} {
+		if got := (event.Push{Size: size}).SizeKnown(); got != want {
+			t.Errorf("SizeKnown with size %d = %t, want %t", size, got, want)
+		}
+	}
+}
+
+func TestMembersSortByCategoryThenName(t *testing.T) {
+	t.Parallel()
+	members := []event.Member{
+		{Category: "a", Name: reference.Name{Repository: "app"}},
+		{Category: "a", Name: reference.Name{Registry: "b.io", Repository: "app"}},
+		{Category: "a", Name: reference.Name{Repository: "wash"}},
+		{Category: "a-b", Name: reference.Name{Repository: "app"}}, // the text a-b/app is less than a/app
+	}
+	for i, m := range members {
+		for j, n := range members {
+			if got, want := m.Compare(n), min(max(i-j, -1), 1); got != want {
+				t.Errorf("%+v.Compare(%+v) = %d, want %d", m, n, got, want)
+			}
+		}
+	}
+}
+
 func TestVersionOfAPush(t *testing.T) {
 	t.Parallel()
 	for tag, want := range map[string]string{"1.2.3": "1.2.3", "v1.2.3-rc.1_b": "1.2.3-rc.1+b", "latest": "", "20231103": ""} {

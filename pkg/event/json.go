@@ -11,7 +11,7 @@ import (
 )
 
 // An event is written as an object with one field, push, delete or membership.
-// What is unknown is left out.
+// Unknown values are left out.
 type (
 	eventJSON struct {
 		Push       *pushJSON       `json:"push,omitempty"`
@@ -49,7 +49,7 @@ func (e Event) MarshalJSON() ([]byte, error) {
 	case e.Push != nil:
 		p := e.Push
 		line.Push = &pushJSON{p.Reference.String(), p.GivenName, p.Digest, p.MediaType, nil, &p.PushedAt}
-		if p.Size >= 0 {
+		if p.SizeKnown() {
 			line.Push.Size = &p.Size
 		}
 	case e.Delete != nil:
@@ -59,16 +59,16 @@ func (e Event) MarshalJSON() ([]byte, error) {
 		m := e.Membership
 		line.Membership = &membershipJSON{m.Category, m.Name.String(), m.Removed, &m.At}
 	default:
-		return nil, errors.New("nothing happened")
+		return nil, errors.New("the event has no push, delete or membership")
 	}
 	return json.Marshal(line)
 }
 
-// UnmarshalJSON reads what MarshalJSON writes. It checks each field, and an error
+// UnmarshalJSON reads a line of MarshalJSON. It checks each field, and an error
 // names the first that is wrong.
 func (e *Event) UnmarshalJSON(b []byte) error {
 	var line eventJSON
-	// A field of a later release must not get lost in silence.
+	// A field of a later release must not be dropped silently.
 	dec := json.NewDecoder(bytes.NewReader(b))
 	dec.DisallowUnknownFields()
 	err := dec.Decode(&line)
@@ -94,7 +94,7 @@ func (j pushJSON) event() (Event, error) {
 	if p.Reference, err = reference.Parse(j.Reference); err != nil {
 		return Event{}, fmt.Errorf("push.reference: %w", err)
 	}
-	if p.GivenName, err = givenName(j.GivenName, p.Reference); err != nil {
+	if p.GivenName, err = parseGivenName(j.GivenName, p.Reference); err != nil {
 		return Event{}, fmt.Errorf("push.name: %w", err)
 	}
 	if err := checkDigest(j.Digest); err != nil {
@@ -109,7 +109,7 @@ func (j pushJSON) event() (Event, error) {
 		}
 		p.Size = *j.Size
 	}
-	if p.PushedAt, err = utc(j.PushedAt); err != nil {
+	if p.PushedAt, err = requiredTime(j.PushedAt); err != nil {
 		return Event{}, fmt.Errorf("push.pushedAt: %w", err)
 	}
 	return Event{Push: &p}, nil
@@ -124,7 +124,7 @@ func (j deleteJSON) event() (Event, error) {
 		return Event{}, fmt.Errorf("delete.repository: %w", err)
 	}
 	d := Delete{Target: Target{Registry: name.Registry, Repository: name.Repository, Tag: j.Tag, Digest: j.Digest}}
-	if d.GivenName, err = givenName(j.GivenName, reference.Reference{Registry: d.Registry, Repository: d.Repository}); err != nil {
+	if d.GivenName, err = parseGivenName(j.GivenName, reference.Reference{Registry: d.Registry, Repository: d.Repository}); err != nil {
 		return Event{}, fmt.Errorf("delete.name: %w", err)
 	}
 	if j.Tag != "" && j.Digest != "" {
@@ -139,10 +139,10 @@ func (j deleteJSON) event() (Event, error) {
 	if err := checkDigest(j.Digest); err != nil {
 		return Event{}, fmt.Errorf("delete.digest: %w", err)
 	}
-	if d.DeletedAt, err = utc(j.DeletedAt); err != nil {
+	if d.DeletedAt, err = requiredTime(j.DeletedAt); err != nil {
 		return Event{}, fmt.Errorf("delete.deletedAt: %w", err)
 	}
-	if d.ReceivedAt, err = utc(j.ReceivedAt); err != nil {
+	if d.ReceivedAt, err = requiredTime(j.ReceivedAt); err != nil {
 		return Event{}, fmt.Errorf("delete.receivedAt: %w", err)
 	}
 	return Event{Delete: &d}, nil
@@ -157,14 +157,14 @@ func (j membershipJSON) event() (Event, error) {
 	if m.Name, err = reference.ParseName(j.Name); err != nil {
 		return Event{}, fmt.Errorf("membership.name: %w", err)
 	}
-	if m.At, err = utc(j.At); err != nil {
+	if m.At, err = requiredTime(j.At); err != nil {
 		return Event{}, fmt.Errorf("membership.at: %w", err)
 	}
 	return Event{Membership: &m}, nil
 }
 
-// givenName checks a name given by hand, if there is one.
-func givenName(name string, r reference.Reference) (string, error) {
+// parseGivenName checks the given name of r, if there is one.
+func parseGivenName(name string, r reference.Reference) (string, error) {
 	if name == "" {
 		return "", nil
 	}
@@ -182,7 +182,8 @@ func checkDigest(digest string) error {
 	return reference.CheckDigest(digest)
 }
 
-func utc(t *time.Time) (time.Time, error) {
+// requiredTime returns t in UTC. It refuses nil and a year that Stamp cannot write.
+func requiredTime(t *time.Time) (time.Time, error) {
 	if t == nil {
 		return time.Time{}, errors.New("is missing")
 	}

@@ -7,22 +7,22 @@ import (
 	"time"
 )
 
-// The rank of an event is a text that sorts as the writes to its register do: of
-// two events of one register, the one with the greater rank is the newer and wins.
+// The rank of an event is a text that orders the writes to its register: of two
+// events of one register, the one with the greater rank is the newer and wins.
 
 // Rank orders the pushes of one reference: by time, then digest, then size, then
-// media type. What is unknown is less than all that is known.
+// media type. An unknown value is less than every known one.
 func (p Push) Rank() string {
 	// Unknown becomes 0, and the greatest size still has 19 digits.
 	size := uint64(p.Size) + 1
 	return fmt.Sprintf("%s %s %019d %s", Stamp(p.PushedAt), p.Digest, size, p.MediaType)
 }
 
-// SetRank sets the fields of p of which its rank consists.
+// SetRank sets the fields of p that make its rank.
 func (p *Push) SetRank(rank string) error {
 	parts := strings.SplitN(rank, " ", 4)
 	if len(parts) != 4 {
-		return fmt.Errorf("rank %q has not four parts", rank)
+		return fmt.Errorf("rank %q does not have four parts", rank)
 	}
 	pushedAt, err := ParseStamp(parts[0])
 	if err != nil {
@@ -39,11 +39,12 @@ func (p *Push) SetRank(rank string) error {
 // Rank orders the deletes of one target, by time.
 func (d Delete) Rank() string { return Stamp(d.DeletedAt) }
 
-// CoveredRank is greater than the rank of every push that was made no later than d,
-// and less than that of every later one.
-func (d Delete) CoveredRank() string { return d.Rank() + "!" } // a push's rank goes on with a blank
+// CoveredRank returns a text that is greater than the rank of every push made no
+// later than d, and less than the rank of every later push. In a push's rank a blank
+// follows the time, and a blank is less than "!".
+func (d Delete) CoveredRank() string { return d.Rank() + "!" }
 
-// Rank orders the memberships of one member, by time. Of equal times the one that
+// Rank orders the memberships of one member, by time. At equal times the one that
 // removes the member is the newer.
 func (m Membership) Rank() string {
 	if m.Removed {
@@ -52,7 +53,7 @@ func (m Membership) Rank() string {
 	return Stamp(m.At) + " added"
 }
 
-// Stamp returns t as a text that sorts as times do: RFC 3339 in UTC, of fixed
+// Stamp returns t as a text that sorts by time: RFC 3339 in UTC, of fixed
 // width, with nanoseconds.
 func Stamp(t time.Time) string { return t.UTC().Format(stampLayout) }
 

@@ -59,7 +59,7 @@ func TestSetRankIsTheReverseOfRank(t *testing.T) {
 	})
 }
 
-// TestRankStays holds the text itself, which backends keep.
+// TestRankStays compares whole ranks, since backends store them.
 func TestRankStays(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {

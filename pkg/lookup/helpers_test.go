@@ -62,9 +62,13 @@ func open(t testing.TB, references ...string) store.Store {
 	return db
 }
 
-func openDynamo(t *testing.T) store.Store {
+// openThrough opens a table through a transport. Unlike the one of dynamo.Open it
+// waits as long as a busy machine takes.
+func openThrough(t *testing.T, table string, transport http.RoundTripper) store.Store {
 	t.Helper()
-	db, err := dynamo.Open(dynamolocal.Config(t), dynamotest.Table(t))
+	cfg := dynamolocal.Config(t)
+	cfg.HTTPClient = &http.Client{Transport: transport}
+	db, err := dynamo.Open(cfg, table)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +84,7 @@ func onBoth(t *testing.T, test func(*testing.T, store.Store)) {
 	})
 	t.Run("dynamo", func(t *testing.T) {
 		t.Parallel()
-		test(t, openDynamo(t))
+		test(t, openThrough(t, dynamotest.Table(t), http.DefaultTransport))
 	})
 }
 

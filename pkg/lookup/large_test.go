@@ -25,7 +25,6 @@ import (
 
 	"ocireffer/pkg/event"
 	"ocireffer/pkg/store"
-	"ocireffer/pkg/store/dynamo"
 	"ocireffer/pkg/store/dynamo/dynamolocal"
 	"ocireffer/pkg/store/dynamo/dynamotest"
 )
@@ -59,7 +58,7 @@ func TestManyRepositories(t *testing.T) {
 		names := manyNames(cmp.Or(*repositories, 1050)) // two pages
 		table := dynamotest.Table(t)
 		fast := &bulk{client: dynamodb.NewFromConfig(dynamolocal.Config(t)), table: table}
-		fillMany(t, names, openThrough(t, table, fast), openThrough(t, table, http.DefaultTransport))
+		fillMany(t, names, openThrough(t, table, fast), openThrough(t, table, &http.Transport{MaxIdleConnsPerHost: 64}))
 		if err := fast.flush(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -105,7 +104,7 @@ func newestOf(name string) event.Push { return manyPush(name, tagsOf(name)-1) }
 func fillMany(t *testing.T, names []string, others, last store.Writer) {
 	t.Helper()
 	group, ctx := errgroup.WithContext(t.Context())
-	group.SetLimit(64)
+	group.SetLimit(16)
 	for _, name := range names {
 		for tag := range tagsOf(name) {
 			db := others
@@ -118,17 +117,6 @@ func fillMany(t *testing.T, names []string, others, last store.Writer) {
 	if err := group.Wait(); err != nil {
 		t.Fatal(err)
 	}
-}
-
-func openThrough(t *testing.T, table string, transport http.RoundTripper) store.Store {
-	t.Helper()
-	cfg := dynamolocal.Config(t)
-	cfg.HTTPClient = &http.Client{Transport: transport}
-	db, err := dynamo.Open(cfg, table)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return db
 }
 
 func testMany(t *testing.T, names []string, db store.Reader, meter *dynamotest.Meter) {

@@ -11,8 +11,6 @@ import (
 
 	"ocireffer/pkg/reference"
 	"ocireffer/pkg/store"
-	"ocireffer/pkg/store/dynamo"
-	"ocireffer/pkg/store/dynamo/dynamolocal"
 	"ocireffer/pkg/store/dynamo/dynamotest"
 )
 
@@ -183,12 +181,7 @@ func TestMembersOnThePageAreNotReadAgain(t *testing.T) {
 func TestCallsOfTheFirstPage(t *testing.T) {
 	t.Parallel()
 	meter := &dynamotest.Meter{}
-	cfg := dynamolocal.Config(t)
-	cfg.HTTPClient = &http.Client{Transport: meter}
-	db, err := dynamo.Open(cfg, dynamotest.Table(t))
-	if err != nil {
-		t.Fatal(err)
-	}
+	db := openThrough(t, dynamotest.Table(t), meter)
 	h := handlerOf(t, db)
 	push(t, db, pushOf("a.azurecr.io/wash:1", time.Unix(0, 0)))
 	want := func(what string, calls map[string]int) {

@@ -329,6 +329,7 @@ func TestEmptyAndRepeatedParameters(t *testing.T) {
 		"sort=semver&include_prereleases=":        "2.1.0-rc.1",
 		"include_prereleases":                     "edge",
 		"tag=1.*&tag=x&ignore=y":                  "1.0.0",
+		"tag=x&tag=&tag=1.*":                      "1.0.0",
 		"tag=x,1.*,y":                             "1.0.0",
 		"ignore=edge&ignore=2.1*":                 "1.0.0",
 		"ignore=edge,2.1*":                        "1.0.0",

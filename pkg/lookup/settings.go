@@ -9,17 +9,17 @@ import (
 
 // Settings of the read side.
 type Settings struct {
-	Label        string // BADGE_LABEL: what stands left on a badge, default empty
-	Color        string // BADGE_COLOR: of the message's side, hex without # or a name, default 253746
+	Label        string // BADGE_LABEL: the left side of a badge, default empty
+	Color        string // BADGE_COLOR: of the right side, hex digits without # or a name, default 253746
 	Logo         string // BADGE_LOGO: a slug of Simple Icons, default wasmcloud; set but empty: none
-	CacheSeconds int    // CACHE_SECONDS: how long an answer may be cached, default 60
+	CacheSeconds int    // CACHE_SECONDS: how many seconds an answer may be cached, default 60
 }
 
 // Deadline is how long a lookup may take, retries to the store included. An
 // answer is promised within 3 s, of which a cold start may take some.
 const Deadline = 2 * time.Second
 
-// FromEnv reads the settings with lookup, which is os.LookupEnv but in tests. An
+// FromEnv reads the settings with lookup, which is os.LookupEnv outside of tests. An
 // error names every variable that is wrong.
 func FromEnv(lookup func(string) (string, bool)) (Settings, error) {
 	value := func(name, preset string) string {

@@ -27,6 +27,16 @@ func ExampleParseName() {
 	// "a.b" of registry "", <nil>
 }
 
+func ExampleVersion_Key() {
+	release, _ := reference.ParseVersion("0.18.1")
+	fmt.Printf("%q\n", release.Key())
+	prerelease, _ := reference.ParseVersion("1.2.0-rc.1")
+	fmt.Printf("%q\n", prerelease.Key())
+	// Output:
+	// "a0b18a1 ~03"
+	// "a1a2 -$rc#a1 03"
+}
+
 func ExampleParseVersion() {
 	v, _ := reference.ParseVersion("v1.2.3-rc.1_build.5")
 	fmt.Println(v)

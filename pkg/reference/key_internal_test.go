@@ -9,8 +9,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// Keys have room for versions of any number of numbers, though ParseVersion takes
-// only some of them.
+// Keys have room for versions of any number of numbers, though ParseVersion accepts
+// only two or three.
 
 // anyVersion draws versions that begin alike and have 1 to 64 numbers.
 var anyVersion = rapid.Custom(func(t *rapid.T) Version {
@@ -58,7 +58,7 @@ func TestKeyOrdersAnyCountOfNumbers(t *testing.T) {
 		v, w := anyVersion.Draw(t, "v"), anyVersion.Draw(t, "w")
 		if rapid.Bool().Draw(t, "alike") {
 			// The same version with another count of numbers.
-			w = Version{numbers: trimZeroNumbers(v.numbers), prerelease: v.prerelease}
+			w = Version{numbers: dropTrailingZeros(v.numbers), prerelease: v.prerelease}
 			for range rapid.IntRange(0, 64-len(w.numbers)).Draw(t, "zeros") {
 				w.numbers = append(w.numbers[:len(w.numbers):len(w.numbers)], "0")
 			}
@@ -73,7 +73,7 @@ func TestKeyOrdersAnyCountOfNumbers(t *testing.T) {
 	})
 }
 
-// TestKeyOfAnyCountStays holds the text of keys that a later release will store.
+// TestKeyOfAnyCountStays compares whole keys that a later release will store.
 func TestKeyOfAnyCountStays(t *testing.T) {
 	t.Parallel()
 	for numbers, want := range map[string]string{

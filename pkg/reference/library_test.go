@@ -6,7 +6,7 @@ import (
 	library "github.com/distribution/reference"
 )
 
-// The library reads whole references, and takes a first component for a host.
+// The library reads whole references, and reads the first component as a host.
 // So each part is put where it can be nothing else.
 
 func libraryTakesRepository(s string) bool {

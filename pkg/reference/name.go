@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// A Name is what readers look references up by: a repository, whatever its
-// registry, or a registry's repository.
+// A Name is the name under which readers look references up: a repository, whatever
+// its registry, or a registry's repository.
 type Name struct {
 	Registry   string // empty: any
 	Repository string
@@ -15,28 +15,37 @@ type Name struct {
 
 // ParseName reads repository or registry/repository. Docker's rule tells them
 // apart: the first of several segments is a registry if it has a dot or a colon,
-// or is localhost. A repository whose own path begins so is therefore found in its
-// registry only, and nobody can take over another registry's name by pushing
-// under it.
+// or is localhost. A repository whose own path begins with such a segment is
+// therefore found in its registry only, and nobody can take over another registry's
+// name by pushing under it.
 func ParseName(s string) (Name, error) {
 	segment, rest, several := strings.Cut(s, "/")
 	if !several || !namesRegistry(strings.ToLower(segment)) {
-		return Name{Repository: s}, CheckRepository(s)
+		if err := CheckRepository(s); err != nil {
+			return Name{}, err
+		}
+		return Name{Repository: s}, nil
 	}
 	registry, err := ParseRegistry(segment)
 	if err != nil {
 		return Name{}, err
 	}
-	return Name{registry, rest}, CheckRepository(rest)
+	if err := CheckRepository(rest); err != nil {
+		return Name{}, err
+	}
+	return Name{registry, rest}, nil
 }
 
 // ParseRepository reads a name that must be a repository, whatever its registry.
 func ParseRepository(s string) (Name, error) {
 	n, err := ParseName(s)
-	if err == nil && n.Registry != "" {
+	if err != nil {
+		return Name{}, err
+	}
+	if n.Registry != "" {
 		return Name{}, fmt.Errorf("repository %s begins with a registry: want a name such as %s", Quote(s), Quote(n.Repository))
 	}
-	return n, err
+	return n, nil
 }
 
 // String returns repository or registry/repository.
@@ -47,7 +56,8 @@ func (n Name) String() string {
 	return n.Registry + "/" + n.Repository
 }
 
-// Compare orders names by their text.
+// Compare orders names by their text. A repository whose path begins with a registry
+// may have the same text as a registry's repository. It then comes first.
 func (n Name) Compare(m Name) int {
 	return cmp.Or(cmp.Compare(n.String(), m.String()), cmp.Compare(n.Registry, m.Registry))
 }

@@ -71,8 +71,12 @@ func TestParseRepository(t *testing.T) {
 		"":              "is not an OCI name",
 		"a..b/c":        "registry",
 	} {
-		if got, err := reference.ParseRepository(s); err == nil || !strings.Contains(err.Error(), want) {
+		got, err := reference.ParseRepository(s)
+		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("ParseRepository(%q) = %+v, %v, want an error with %q", s, got, err, want)
+		}
+		if got != (reference.Name{}) {
+			t.Errorf("ParseRepository(%q) = %+v with an error, want no name", s, got)
 		}
 	}
 }
@@ -109,9 +113,9 @@ func TestNamesFollowDockersRule(t *testing.T) {
 		got, err := reference.ParseName(s)
 		named, libraryErr := library.ParseNormalizedNamed(s)
 		if !strings.Contains(s, "/") && strings.Contains(s, ":") {
-			libraryErr = err // a port alone, which the library takes for a tag
+			libraryErr = err // a port without a path, which the library reads as a tag
 		} else if named != nil && !library.IsNameOnly(named) {
-			libraryErr = err // likewise, behind the last slash
+			libraryErr = err // likewise, after the last slash
 			named = nil
 		}
 		if (err == nil) != (libraryErr == nil) {
@@ -143,7 +147,7 @@ func FuzzParseName(f *testing.F) {
 			t.Errorf("ParseName(%q) = %+v, printed and parsed again %+v, %v", s, name, again, err)
 		}
 		if reference.CheckRepository(name.Repository) != nil {
-			t.Errorf("ParseName(%q) = %+v, which is no repository", s, name)
+			t.Errorf("ParseName(%q) = %+v, which is not a repository", s, name)
 		}
 		if name.Registry != "" {
 			if registry, err := reference.ParseRegistry(name.Registry); err != nil || registry != name.Registry {

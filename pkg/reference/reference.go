@@ -1,7 +1,6 @@
-// Package reference holds the grammars: of OCI references and their parts, of the
-// names by which readers look references up, of categories, and of the versions
-// that tags stand for, with their order. It is text in, text out: nothing here is
-// stored, sent or looked up.
+// Package reference holds the grammars of OCI references and their parts, of the
+// names under which readers look references up, of categories, and of tags that are
+// versions. It also orders versions.
 package reference
 
 import (
@@ -24,9 +23,9 @@ type Reference struct {
 	Tag        string
 }
 
-// New checks the parts of a reference and puts the registry in lower case. The
-// error is about the first bad part, so that it is one line.
-func New(registry, repository, tag string) (Reference, error) {
+// newReference checks the parts of a reference and puts the registry in lower case.
+// The error is about the first bad part, so that it is one line.
+func newReference(registry, repository, tag string) (Reference, error) {
 	registry, err := ParseRegistry(registry)
 	if err != nil {
 		return Reference{}, err
@@ -40,8 +39,8 @@ func New(registry, repository, tag string) (Reference, error) {
 	return Reference{registry, repository, tag}, nil
 }
 
-// Parse reads registry/repository:tag. The registry is never implied, as Docker
-// implies docker.io.
+// Parse reads registry/repository:tag. The registry is required: unlike Docker,
+// Parse does not fill in docker.io.
 func Parse(s string) (Reference, error) {
 	registry, rest, ok := strings.Cut(s, "/")
 	if !ok {
@@ -51,15 +50,15 @@ func Parse(s string) (Reference, error) {
 	if !ok {
 		return Reference{}, fmt.Errorf("reference %s has no tag: want registry/repository:tag", Quote(s))
 	}
+	// newReference would refuse it too, but without the hint.
 	if isHost(registry) && !namesRegistry(strings.ToLower(registry)) {
 		return Reference{}, fmt.Errorf("reference %s does not begin with a registry: for Docker Hub write %s", Quote(s), Quote("docker.io/"+s))
 	}
-	return New(registry, repository, tag)
+	return newReference(registry, repository, tag)
 }
 
-// Split takes the text of a Reference apart again. Unlike Parse it does not check
-// the parts: it is for text that String has made. ok is false where a part is
-// missing.
+// Split splits the text of a Reference into its parts. Unlike Parse it does not check
+// them: it is for text from String. ok is false if a part is missing.
 func Split(s string) (r Reference, ok bool) {
 	registry, rest, ok := strings.Cut(s, "/")
 	if !ok {
@@ -76,9 +75,9 @@ func (r Reference) String() string { return r.Name().String() + ":" + r.Tag }
 func (r Reference) Name() Name { return Name{r.Registry, r.Repository} }
 
 // ParseRegistry checks a host with an optional port and returns it in lower case.
-// The grammar is that of domain in github.com/distribution/reference: labels of
+// The grammar of a host is domain in github.com/distribution/reference: labels of
 // letters, digits and inner hyphens, or an IPv6 address in brackets. By Docker's
-// rule such a host is a registry only with a dot or a port, or as localhost: any
+// rule a host is a registry only if it has a dot or a port, or is localhost. Any
 // other is the first part of a repository.
 func ParseRegistry(host string) (string, error) {
 	if !isHost(host) {
@@ -116,8 +115,8 @@ func isHost(s string) bool {
 	return true
 }
 
-// isBracketed reports whether s is what follows the opening bracket of an IPv6
-// address with an optional port.
+// isBracketed reports whether s is an IPv6 address with an optional port, without
+// the opening bracket.
 func isBracketed(s string) bool {
 	address, port, closed := strings.Cut(s, "]")
 	if !closed || address == "" || strings.Trim(address, "0123456789abcdefABCDEF:") != "" {
@@ -153,7 +152,9 @@ func CheckRepository(s string) error {
 }
 
 func isRepository(s string) bool {
-	separator := "/" // what stands since the last letter or digit: none may begin or end a name
+	// The characters since the last letter or digit. At first it is a separator, since
+	// none may begin a name.
+	separator := "/"
 	for i := range len(s) {
 		switch c := s[i]; {
 		case isLower(c) || isDigit(c):
@@ -195,9 +196,9 @@ func CheckTag(s string) error {
 }
 
 // CheckDigest checks the grammar of a digest in the OCI image spec 1.1,
-// descriptor.md: algorithm:encoded. What the two registered algorithms encode is
-// lower-case hex of their length; others are checked by grammar alone, as the
-// spec asks.
+// descriptor.md: algorithm:encoded. With a registered algorithm, sha256 or sha512,
+// encoded must be lower-case hex of its length. Others are checked by the grammar
+// alone, as the spec asks.
 func CheckDigest(s string) error {
 	if !isDigest(s) {
 		return fmt.Errorf("digest %s is not an OCI digest (such as sha256: and 64 lower-case hex digits)", Quote(s))

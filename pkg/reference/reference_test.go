@@ -157,7 +157,7 @@ func TestErrorsShowTheValueShortenedOnOneLine(t *testing.T) {
 		_, repository := reference.ParseRepository(s)
 		_, noRegistry := reference.Parse(s)
 		_, noTag := reference.Parse("host.io/" + s)
-		_, parts := reference.New("host.io", s, s)
+		_, parts := reference.Parse("host.io/" + s + ":" + s)
 		return []error{registry, name, repository, noRegistry, noTag, parts, reference.CheckRepository(s), reference.CheckTag(s), reference.CheckDigest(s), reference.CheckCategory(s)}
 	}
 	for s, shown := range map[string]string{
@@ -197,7 +197,7 @@ func TestAgreesWithTheLibrary(t *testing.T) {
 		if got, want := reference.CheckTag(tag) == nil, libraryTakesTag(tag); got != want {
 			t.Errorf("CheckTag(%q) is %t, the library's is %t", tag, got, want)
 		}
-		// The library takes a single word for a host, too. Docker's rule is in another
+		// The library reads a single word as a host, too. Docker's rule is in another
 		// part of it: TestNamesFollowDockersRule.
 		host := rapid.StringMatching(`[a-bA0.:\[\]-]{0,10}|\[[0-9a-fA-F:]{0,8}\](:[0-9]{0,3})?`).Draw(t, "host")
 		want := libraryTakesRegistry(host) && strings.ContainsAny(host, ".:")

@@ -5,12 +5,12 @@ import (
 	"strings"
 )
 
-// A Version is what a tag says as Semantic Versioning 2.0 (https://semver.org):
+// A Version is a tag read by Semantic Versioning 2.0 (https://semver.org):
 // MAJOR.MINOR or MAJOR.MINOR.PATCH, with prerelease and build metadata. Numbers
 // may have any length.
 type Version struct {
-	numbers    []string // without zeros in front
-	prerelease []string // identifiers, numbers without zeros in front
+	numbers    []string // without leading zeros
+	prerelease []string // identifiers; numbers without leading zeros
 	build      string
 }
 
@@ -21,23 +21,24 @@ const (
 )
 
 // ParseVersion reads a tag as a version; ok is false for a tag such as latest, 1 or
-// 1.2.3.4. Beyond the specification it accepts a v in front, zeros in front of a
-// number, and, since a tag has no +, the first _ in its place.
+// 1.2.3.4. Beyond the specification it accepts a leading v, leading zeros of a
+// number, and _ for the first +, since a tag cannot have a +.
 func ParseVersion(tag string) (v Version, ok bool) {
 	rest := strings.TrimPrefix(tag, "v")
-	rest, v.build, ok = strings.Cut(strings.Replace(rest, "_", "+", 1), "+")
-	if ok && !areIdentifiers(v.build) {
+	rest, build, hasBuild := strings.Cut(strings.Replace(rest, "_", "+", 1), "+")
+	if hasBuild && !areIdentifiers(build) {
 		return Version{}, false
 	}
-	core, prerelease, ok := strings.Cut(rest, "-")
-	if ok {
+	v.build = build
+	core, prerelease, hasPrerelease := strings.Cut(rest, "-")
+	if hasPrerelease {
 		if !areIdentifiers(prerelease) {
 			return Version{}, false
 		}
 		v.prerelease = strings.Split(prerelease, ".")
 		for i, identifier := range v.prerelease {
 			if isNumber(identifier) {
-				v.prerelease[i] = trimZeros(identifier)
+				v.prerelease[i] = dropLeadingZeros(identifier)
 			}
 		}
 	}
@@ -49,7 +50,7 @@ func ParseVersion(tag string) (v Version, ok bool) {
 		if !isNumber(number) {
 			return Version{}, false
 		}
-		v.numbers[i] = trimZeros(number)
+		v.numbers[i] = dropLeadingZeros(number)
 	}
 	return v, true
 }
@@ -57,7 +58,7 @@ func ParseVersion(tag string) (v Version, ok bool) {
 // String returns MAJOR.MINOR.PATCH[-prerelease][+build].
 func (v Version) String() string {
 	s := strings.Join(v.numbers, ".")
-	for range 3 - len(v.numbers) {
+	for range maxNumbers - len(v.numbers) {
 		s += ".0"
 	}
 	if v.Prerelease() {
@@ -69,24 +70,32 @@ func (v Version) String() string {
 	return s
 }
 
-// Prerelease reports whether v is a prerelease, and so less than the release with
-// its numbers.
+// Prerelease reports whether v is a prerelease. It is then less than the release
+// with the same numbers.
 func (v Version) Prerelease() bool { return len(v.prerelease) > 0 }
 
 // Key returns a text that sorts, byte by byte, as section 11 of Semantic Versioning
-// 2.0 orders versions, of any number of numbers: a missing one is zero. Of equal
-// versions the one with more numbers is the greater; build metadata does not count.
-// No key is the beginning of another, so text may follow it. It has at most 196
-// bytes for a tag of 128.
+// 2.0 orders versions. A missing number counts as zero. Of equal versions the one
+// with more numbers is the greater. Build metadata does not count. No key is the
+// beginning of another, so text may follow it. The key of a tag of 128 bytes has at
+// most 196.
 //
-// A number has its length in front (appendNumber), and zeros at the end are left
-// out, so 0.18.1 begins a0b18a1. A blank ends the numbers, ~ follows for a release.
-// For a prerelease - follows and its identifiers, # in front of a number and $ of
-// another, and a blank at their end. The order of these marks, blank # $ - digits
-// letters ~, is that of the rules. Two digits at the end count the numbers.
+// The parts of a key are, in this order:
+//   - each number, with its length before it (see appendNumber), but without the zero
+//     numbers at the end
+//   - a blank
+//   - for a release, ~
+//   - for a prerelease, -, then each identifier, then a blank; before an identifier
+//     comes # and its length if it is a number, otherwise $
+//   - the count of numbers, zeros included, in two digits
+//
+// So the key of 0.18.1 is "a0b18a1 ~03", and the key of 1.2.0-rc.1 is
+// "a1a2 -$rc#a1 03".
+//
+// The marks are chosen by their place in ASCII: blank # $ - digits letters ~.
 func (v Version) Key() string {
 	key := make([]byte, 0, 32) // enough for most
-	for _, number := range trimZeroNumbers(v.numbers) {
+	for _, number := range dropTrailingZeros(v.numbers) {
 		key = appendNumber(key, number)
 	}
 	key = append(key, ' ')
@@ -103,18 +112,19 @@ func (v Version) Key() string {
 		}
 		key = append(key, ' ')
 	}
-	return string(fmt.Appendf(key, "%02d", len(v.numbers))) // a tag has room for 64
+	return string(fmt.Appendf(key, "%02d", len(v.numbers))) // enough for the 64 numbers that fit a tag
 }
 
-func trimZeroNumbers(numbers []string) []string {
+func dropTrailingZeros(numbers []string) []string {
 	for len(numbers) > 0 && numbers[len(numbers)-1] == "0" {
 		numbers = numbers[:len(numbers)-1]
 	}
 	return numbers
 }
 
-// appendNumber puts in front of a number its length: a for one digit, b for two,
-// up to y for 25, and z with three digits for more: a tag has no longer ones.
+// appendNumber appends the length of number, then number. The length is a for one
+// digit, b for two, up to y for 25. For more it is z and three digits, enough for the
+// longest number that fits a tag.
 func appendNumber(key []byte, number string) []byte {
 	if n := len(number); n <= 25 {
 		key = append(key, byte('a'+n-1))
@@ -124,7 +134,7 @@ func appendNumber(key []byte, number string) []byte {
 	return append(key, number...)
 }
 
-// areIdentifiers checks identifiers separated by dots, none of them empty.
+// areIdentifiers reports whether s is a list of identifiers, separated by dots.
 func areIdentifiers(s string) bool {
 	for identifier := range strings.SplitSeq(s, ".") {
 		if identifier == "" {
@@ -141,7 +151,7 @@ func areIdentifiers(s string) bool {
 
 func isNumber(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
 
-func trimZeros(number string) string {
+func dropLeadingZeros(number string) string {
 	if trimmed := strings.TrimLeft(number, "0"); trimmed != "" {
 		return trimmed
 	}

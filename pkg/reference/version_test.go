@@ -98,7 +98,7 @@ func TestKeyOrdersAsTheSpecification(t *testing.T) {
 		if got := strings.Compare(a.Key(), b.Key()); got != want {
 			t.Fatalf("%s against %s: keys %q and %q say %d, want %d", tagA, tagB, a.Key(), b.Key(), got, want)
 		}
-		// Text behind a key changes nothing, since none is the beginning of another.
+		// Text after a key changes nothing, since none is the beginning of another.
 		if want != 0 {
 			if strings.HasPrefix(a.Key(), b.Key()) || strings.HasPrefix(b.Key(), a.Key()) {
 				t.Fatalf("%s against %s: of %q and %q one is the beginning of the other", tagA, tagB, a.Key(), b.Key())
@@ -214,8 +214,8 @@ func TestKeyOrdersNumbersOfAnyLength(t *testing.T) {
 	}
 }
 
-// TestKeyStays holds the text itself: keys are stored, and those of one table
-// must all be of one kind.
+// TestKeyStays compares whole keys: they are stored, and all keys in a table must
+// have one format.
 func TestKeyStays(t *testing.T) {
 	t.Parallel()
 	for tag, want := range map[string]string{
@@ -249,8 +249,8 @@ func TestOnlyPrecedenceAndCountMakeTheKey(t *testing.T) {
 	}
 }
 
-// TestLongestKey tries all lengths that the numbers and identifiers of a tag can
-// have; nothing else of them counts, and a v or build metadata only takes room.
+// TestLongestKey tries all lengths of the numbers and identifiers of a tag. Their
+// values do not matter, and a v or build metadata only makes the tag longer.
 func TestLongestKey(t *testing.T) {
 	t.Parallel()
 	const tagLength, want = 128, 196

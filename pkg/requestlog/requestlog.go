@@ -1,6 +1,6 @@
 // Package requestlog writes one structured line for each request. Handlers add
-// what they found out with Add. It logs neither headers nor query strings: a
-// token may be in either.
+// attributes to it with Add. It logs neither headers nor query strings: a token may
+// be in either.
 package requestlog
 
 import (
@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// NewJSON is a logger for Lambda, which reads the time of a line from its
+// NewJSON returns a logger for Lambda, which reads the time of a line from its
 // "timestamp" and filters by its "level".
 func NewJSON(w io.Writer) *slog.Logger {
 	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{
@@ -26,14 +26,13 @@ func NewJSON(w io.Writer) *slog.Logger {
 	}))
 }
 
-// Handler serves with next and logs one line when it is done: an error from
-// status 500 on, a warning from 400 on. A panic becomes a 500, with its stack
-// in the line.
+// Handler calls next and then logs one line, at level error for a status of 500 or
+// more, warn for 400 or more. A panic becomes a 500, with its stack in the line.
 func Handler(log *slog.Logger, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		begin := time.Now()
-		line := &line{}
-		ctx := context.WithValue(r.Context(), lineKey{}, line)
+		added := &line{}
+		ctx := context.WithValue(r.Context(), lineKey{}, added)
 		sw := &statusWriter{ResponseWriter: w}
 		defer func() {
 			if p := recover(); p != nil {
@@ -50,7 +49,7 @@ func Handler(log *slog.Logger, next http.Handler) http.Handler {
 				slog.String("path", r.URL.Path),
 				slog.Int("status", sw.status),
 			}
-			attrs = append(attrs, line.attrs...)
+			attrs = append(attrs, added.attrs...)
 			attrs = append(attrs, slog.Float64("durationMs", float64(time.Since(begin).Microseconds())/1e3))
 			if id := ID(r.Context()); id != "" {
 				attrs = append(attrs, slog.String("requestId", id))
@@ -61,22 +60,22 @@ func Handler(log *slog.Logger, next http.Handler) http.Handler {
 	})
 }
 
-// WithID returns a context whose request has this id in its line.
+// WithID returns a context whose request has id in its line.
 func WithID(ctx context.Context, id string) context.Context {
 	return context.WithValue(ctx, idKey{}, id)
 }
 
-// ID returns the id of the request that ctx belongs to, empty if it has none.
+// ID returns the id of ctx's request, or "" if it has none.
 func ID(ctx context.Context) string {
 	id, _ := ctx.Value(idKey{}).(string)
 	return id
 }
 
-// Add puts attributes into the line of the request that ctx belongs to. Only one
-// goroutine at a time may call it.
+// Add adds attributes to the line of ctx's request. Only one goroutine at a time may
+// call it.
 func Add(ctx context.Context, attrs ...slog.Attr) {
-	if line, ok := ctx.Value(lineKey{}).(*line); ok {
-		line.attrs = append(line.attrs, attrs...)
+	if added, ok := ctx.Value(lineKey{}).(*line); ok {
+		added.attrs = append(added.attrs, attrs...)
 	}
 }
 

@@ -1,6 +1,5 @@
-// Package route holds the routing rules of an API Gateway HTTP API, so that
-// handlers are chosen alike on localhost and on Lambda. What the handlers do, and
-// how a request got here, is not known here.
+// Package route has the routing rules of an API Gateway HTTP API, so that localhost
+// and Lambda choose the same handler for a request.
 package route
 
 import (
@@ -10,8 +9,8 @@ import (
 )
 
 // Routes maps route keys of an HTTP API, such as "GET /{name+}", to handlers.
-// It is itself a handler that routes as the API does: by method and path, the
-// most literal route first, without redirects, 404 for everything else. The value
+// It is itself a handler that routes as the API does, by method and path. The most
+// literal route wins, nothing is redirected, and everything else is 404. The value
 // of a variable is the request's PathValue, decoded.
 //
 // See https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-routes.html
@@ -62,10 +61,10 @@ func (routes Routes) match(method, path string) (serve http.HandlerFunc, variabl
 	return serve, variables
 }
 
-// matchPath reports whether path fits pattern. Of two patterns that fit, the
-// one with the greater rank is the more literal: a rank has one letter for each
-// segment, c for a literal, b for {x}, a for {x+}, which matches the rest of the
-// path and at least one character.
+// matchPath reports whether pattern matches path. Of two patterns that match, the
+// more literal one has the greater rank. A rank has one letter for each segment: c
+// for a literal, b for {x}, a for {x+}. The last matches the rest of the path, which
+// must not be empty.
 func matchPath(pattern, path string) (rank string, variables map[string]string, ok bool) {
 	pattern, path = strings.TrimPrefix(pattern, "/"), strings.TrimPrefix(path, "/")
 	variables = map[string]string{}

@@ -93,7 +93,7 @@ func TestEarlierLiteralSegmentWins(t *testing.T) {
 		"/other/wash":  "GET /{category}/wash category=other",
 		"/team/a/wash": "GET /team/{name+} name=a/wash",
 	} {
-		// Each map iteration is in another order; none may matter.
+		// Map iteration has a random order, which must not matter.
 		for range 20 {
 			if got := get(routes, "GET", target).Body.String(); got != want {
 				t.Fatalf("GET %s = %q, want %q", target, got, want)

@@ -9,24 +9,24 @@ import (
 	"ocireffer/pkg/reference"
 )
 
-// What follows is in the tables and files of those who run ocireffer. A change of
-// it is a new DataVersion.
+// Tables and files in use contain the keys and texts of this file. Changing any of
+// it requires a new DataVersion.
 
-// DataVersion is the version of what a backend keeps: its keys, items and indexes.
+// DataVersion is the version of a backend's data: its keys, items and indexes.
 const DataVersion = 1
 
 // ErrDataVersion says that a store keeps data of a version that this build cannot
 // use. It is never worth a retry.
-var ErrDataVersion = errors.New("unknown version of its data")
+var ErrDataVersion = errors.New("unsupported data version")
 
 // CheckDataVersion returns an ErrDataVersion, with what to do, if this build cannot
 // use data of version found.
 func CheckDataVersion(found int) error {
 	switch {
 	case found > DataVersion:
-		return fmt.Errorf("%w: it is %d, and this build knows none above %d: run a newer release, or restore a copy from before the upgrade", ErrDataVersion, found, DataVersion)
+		return fmt.Errorf("%w %d: this build supports %d: run a newer release, or restore a copy from before the upgrade", ErrDataVersion, found, DataVersion)
 	case found < DataVersion:
-		return fmt.Errorf("%w: it is %d, from before the first release: begin with a new store", ErrDataVersion, found)
+		return fmt.Errorf("%w %d: this build supports %d: the data is from before the first release, begin with a new store", ErrDataVersion, found, DataVersion)
 	default:
 		return nil
 	}
@@ -36,12 +36,12 @@ func CheckDataVersion(found int) error {
 type Order int
 
 const (
-	ByPushed  Order = iota // the most recently pushed; of those pushed at one time the greatest text
-	ByRelease              // the highest version, releases before prereleases before the rest by push
-	ByVersion              // the highest version, prereleases among the others, before the rest by push
+	ByPushed  Order = iota // the last pushed; of several pushed at one time, the greatest text
+	ByRelease              // the highest release, else the highest prerelease, else as ByPushed
+	ByVersion              // the highest version, be it a release or a prerelease, else as ByPushed
 )
 
-// Orders are all of them.
+// Orders lists every Order.
 var Orders = [...]Order{ByPushed, ByRelease, ByVersion}
 
 var orderNames = [len(Orders)]string{"ByPushed", "ByRelease", "ByVersion"}
@@ -49,17 +49,17 @@ var orderNames = [len(Orders)]string{"ByPushed", "ByRelease", "ByVersion"}
 // String returns the name of o, which is also that of its index.
 func (o Order) String() string { return orderNames[o] }
 
-// Keys are a reference's sort keys, by Order; the greatest is the one a reader
-// wants. Fallbacks (a prerelease when there is no release, the last push when no
-// tag is a version) are encoded in the key, so they never cost a second read. Each
-// key is unique to its reference, and at most 1,024 bytes, DynamoDB's limit.
+// Keys are a reference's sort keys, by Order. A reader wants the reference with the
+// greatest key. Fallbacks (a prerelease if there is no release, the last push if no
+// tag is a version) are encoded in the key, so they never cost a second read. No two
+// references have the same key. A key has at most 1,024 bytes, DynamoDB's limit.
 type Keys [len(Orders)]string
 
 // Classes of references, the first byte of a version key.
 const (
-	rest       = "a" // no version: by time of push
-	prerelease = "b"
-	release    = "c"
+	unversioned = "a" // ordered by time of push
+	prerelease  = "b"
+	release     = "c"
 )
 
 // KeysOf returns the keys of p's reference.
@@ -67,23 +67,24 @@ func KeysOf(p event.Push) Keys {
 	pushed := event.Stamp(p.PushedAt) + " " + p.Reference.String()
 	version, ok := reference.ParseVersion(p.Reference.Tag)
 	if !ok {
-		return Keys{ByPushed: pushed, ByRelease: rest + pushed, ByVersion: rest + pushed}
+		return Keys{ByPushed: pushed, ByRelease: unversioned + pushed, ByVersion: unversioned + pushed}
 	}
 	class := release
 	if version.Prerelease() {
 		class = prerelease
 	}
 	key := version.Key() + " " + pushed
+	// ByVersion does not tell releases from prereleases, so both are in the class
+	// release.
 	return Keys{ByPushed: pushed, ByRelease: class + key, ByVersion: release + key}
 }
 
-// registryMark begins the partition of a registry's repository. No name begins so,
-// and neither does a name begin with #, which is left to a backend's own partitions.
+// registryMark begins the partition of a registry's repository. No name begins with
+// it, nor with #, which begins a backend's own partitions.
 const registryMark = "@"
 
 // Partition returns the text under which a backend keeps the references of a name.
-// That of a registry's repository can never be that of a repository, whatever its
-// path is.
+// It differs even for two names with the same text.
 func Partition(n reference.Name) string {
 	if n.Registry == "" {
 		return n.Repository
@@ -101,7 +102,7 @@ func NameOf(partition string) reference.Name {
 	return reference.Name{Registry: registry, Repository: repository}
 }
 
-// GivenNameIn returns the GivenName of a reference that is kept in a partition.
+// GivenNameIn returns the GivenName of a reference kept in partition.
 func GivenNameIn(partition string, r reference.Reference) string {
 	return event.GivenName(NameOf(partition).Repository, r)
 }

@@ -80,8 +80,7 @@ func TestKeysSort(t *testing.T) {
 	}
 }
 
-// TestKeysStay holds the text itself: keys are in the tables and files of those who
-// run ocireffer.
+// TestKeysStay compares whole keys, since tables and files in use contain them.
 func TestKeysStay(t *testing.T) {
 	t.Parallel()
 	const at = "2023-07-03T12:00:00.000000000Z a.io/wash:"
@@ -133,9 +132,9 @@ func TestKeysFitIntoDynamoDB(t *testing.T) {
 		strings.Repeat("x", 128),
 		"1." + strings.Repeat("2", 126),
 		"1.2.3-" + strings.Repeat("4", 122),
-		"0.0-" + strings.Repeat("0.", 61) + "10", // of which the version key is the longest
+		"0.0-" + strings.Repeat("0.", 61) + "10", // has the longest version key
 	} {
-		r, err := reference.New(registry, repository, tag)
+		r, err := reference.Parse(registry + "/" + repository + ":" + tag)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -181,7 +180,7 @@ func TestPartitionsAreApart(t *testing.T) {
 		if got := store.NameOf(store.Partition(m)); got != m {
 			t.Fatalf("NameOf(%q) = %#v, want %#v", store.Partition(m), got, m)
 		}
-		// What begins with # is left to a backend's own partitions.
+		// A backend's own partitions begin with #.
 		if strings.HasPrefix(store.Partition(m), "#") {
 			t.Fatalf("Partition(%#v) = %q begins with #", m, store.Partition(m))
 		}
@@ -205,8 +204,8 @@ func TestPartitionsStay(t *testing.T) {
 	}
 }
 
-// TestGivenNameIsThatOfThePartition: in whichever partition a reference is kept,
-// its given name can be told from it.
+// TestGivenNameIsThatOfThePartition: each partition of a reference says its given
+// name.
 func TestGivenNameIsThatOfThePartition(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -235,9 +234,9 @@ func TestDataVersion(t *testing.T) {
 		found int
 		want  []string
 	}{
-		{found: 2, want: []string{"it is 2", "none above 1", "newer release", "a copy from before the upgrade"}},
-		{found: 10, want: []string{"it is 10", "newer release"}},
-		{found: 0, want: []string{"it is 0", "begin with a new store"}},
+		{found: 2, want: []string{"unsupported data version 2", "supports 1", "run a newer release", "a copy from before the upgrade"}},
+		{found: 10, want: []string{"unsupported data version 10", "run a newer release"}},
+		{found: 0, want: []string{"unsupported data version 0", "supports 1", "begin with a new store"}},
 		{found: -1, want: []string{"begin with a new store"}},
 	} {
 		err := store.CheckDataVersion(test.found)

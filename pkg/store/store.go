@@ -1,7 +1,7 @@
-// Package store says what a backend promises: what it takes in, and in which order
-// it hands references out. Backends live below it, and storetest holds each to
-// these promises. What the events mean, and which of two is the newer, is package
-// event's matter.
+// Package store is the contract of a backend: it stores events and returns
+// references in order. Each backend has a package below this one, and storetest
+// checks that it keeps the contract. Package event says what the events mean, and
+// which of two is the newer.
 package store
 
 import (
@@ -21,30 +21,30 @@ type Store interface {
 	Reader
 }
 
-// A Writer takes in events. Calls may come late, twice, in any order and from many
+// A Writer stores events. Calls may come late, twice, in any order and from many
 // processes: the same events always end in the same state. Once a method returns
 // nil, its change survives a crash. After an error a part of the change may have
-// been stored; the same call again completes it.
+// been stored; repeating the call completes it.
 type Writer interface {
 	// Push stores p. Losing to a newer push of the same reference, or to a delete
 	// that covers p, is no error.
 	Push(ctx context.Context, p event.Push) error
-	// Delete stores d and returns how many references it removed by this call: none
-	// if d was stored before, or if all that its target has was pushed later.
+	// Delete stores d and returns how many references this call removed: 0 if d was
+	// stored before, or if all references of its target were pushed later.
 	Delete(ctx context.Context, d event.Delete) (int, error)
 	// Categorize stores m. Losing to a newer membership is no error.
 	Categorize(ctx context.Context, m event.Membership) error
 }
 
-// A Reader answers readers. A name, or a page, that is not there is no error but
-// for Pick.
+// A Reader reads references, the catalogue and categories. A name or a page that
+// does not exist is an error only for Pick.
 type Reader interface {
-	// Pick returns the push of the reference that q asks for, or ErrNotFound.
+	// Pick returns the newest push of the reference that q asks for, or ErrNotFound.
 	// Without Match it is one read, whatever the order and the number of
 	// references; with Match it reads references in their order, at most MaxScan.
 	Pick(ctx context.Context, q Query) (event.Push, error)
-	// Repositories lists the catalogue by name. It reads in proportion to the
-	// repositories that it looks at, not to their references.
+	// Repositories lists the catalogue by name. Its cost grows with the repositories
+	// that it reads, not with their references.
 	Repositories(ctx context.Context, l Listing) (Page[Entry], error)
 	// References lists the references of a name, newest first.
 	References(ctx context.Context, name reference.Name, s Span) (Page[event.Push], error)
@@ -59,8 +59,8 @@ type Reader interface {
 // ErrNotFound says that a name has no live reference, or none that matches.
 var ErrNotFound = errors.New("not found")
 
-// TombstoneTTL is how long a backend keeps a tombstone at least, counted from when
-// the delete, or the removal from a category, was received. While a tombstone
+// TombstoneTTL is the least time for which a backend keeps a tombstone, counted from
+// the receipt of the delete, or of the removal from a category. While a tombstone
 // exists, late events lose to it.
 const TombstoneTTL = 30 * 24 * time.Hour
 
@@ -77,8 +77,8 @@ const MaxScan = 1000
 
 // A Span asks for a page of a list.
 type Span struct {
-	After string // Next of the page before; empty: the first page
-	Limit int    // how many items the page has at most; above 0
+	After string // Next of the previous page; empty: the first page
+	Limit int    // the most items that the page may have; above 0
 }
 
 // A Listing asks for a page of the catalogue.
@@ -95,25 +95,25 @@ func (l Listing) Has(name string) bool {
 // A Page is a part of a list.
 type Page[T any] struct {
 	Items []T
-	// Next is what Span.After must be for the page that follows; empty on the last
-	// page. It names a place in the order, so pages stay right while events arrive.
-	// It is at most 1,024 bytes of printable ASCII.
+	// Next is the Span.After of the next page; empty on the last page. It names a place
+	// in the order, so pages stay right while events arrive. It has at most 1,024
+	// bytes of printable ASCII.
 	Next string
 }
 
-// An Entry is what the catalogue says of a name.
+// An Entry is the catalogue's entry for a name.
 type Entry struct {
 	Name    reference.Name
 	Newest  event.Push
-	Version string // the highest of its references, releases first; empty: no tag is a version
+	Version string // the highest release, or else the highest prerelease; empty: no tag is a version
 }
 
 // Published reports whether the name has a live reference.
 func (e Entry) Published() bool { return e.Newest.Reference != (reference.Reference{}) }
 
-// Path returns the name under which a reader finds what e lists. That is e's own,
-// but for a repository whose path begins with a registry: such a one is found only
-// in its own registry.
+// Path returns the name under which a reader finds e's references. It is e's own
+// name, except for a repository whose path begins with a registry. That one is found
+// in its own registry only.
 func (e Entry) Path() reference.Name {
 	if n, err := reference.ParseName(e.Name.String()); err == nil && n == e.Name || !e.Published() {
 		return e.Name
@@ -131,6 +131,6 @@ func Apply(ctx context.Context, w Writer, e event.Event) (deleted int, err error
 	case e.Membership != nil:
 		return 0, w.Categorize(ctx, *e.Membership)
 	default:
-		return 0, errors.New("apply: nothing happened")
+		return 0, errors.New("apply: the event has no push, delete or membership")
 	}
 }

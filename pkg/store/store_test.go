@@ -175,7 +175,7 @@ func TestApplyRefusesNothing(t *testing.T) {
 	}
 }
 
-// TestPromisesStay holds numbers that the README and the template repeat.
+// TestPromisesStay checks numbers that the README and the template repeat.
 func TestPromisesStay(t *testing.T) {
 	t.Parallel()
 	if store.TombstoneTTL != 30*24*time.Hour {

@@ -1,5 +1,5 @@
 // Package template reads the project's template.yaml, for tests that compare it with
-// the code. It knows those parts that Go knows too.
+// the code. It reads only the parts that those tests need.
 //
 // A function of CloudFormation is read as its argument: !Ref BadgeLabel as
 // "BadgeLabel", !GetAtt Table.Arn as "Table.Arn".
@@ -21,7 +21,6 @@ import (
 // A Template is a parsed template. The keys of its maps are logical ids.
 type Template struct {
 	Parameters    map[string]Parameter
-	Variables     map[string]string // the environment of all functions, beside their own
 	Functions     map[string]Function
 	Roles         map[string]Role
 	MetricFilters map[string]MetricFilter
@@ -31,20 +30,12 @@ type Template struct {
 
 // A Parameter is what a user of the template may set.
 type Parameter struct {
-	Type                  string   `yaml:"Type"`
-	Default               string   `yaml:"Default"` // numbers, too, are text here
-	Description           string   `yaml:"Description"`
-	AllowedPattern        string   `yaml:"AllowedPattern"`
-	AllowedValues         []string `yaml:"AllowedValues"`
-	ConstraintDescription string   `yaml:"ConstraintDescription"`
-	NoEcho                bool     `yaml:"NoEcho"`
+	Default string `yaml:"Default"` // a number, too, is text here
 }
 
 // A Function is a Lambda function.
 type Function struct {
-	Role      string            // logical id of its role, with .Arn
-	Timeout   int               // in seconds
-	Variables map[string]string // of its own environment; the value is most often a parameter's name
+	Variables map[string]string // of its own environment, not of Globals; the value is most often a parameter's name
 	Routes    map[string]Route  // by the name of the event
 }
 
@@ -57,9 +48,9 @@ type Route struct {
 // String returns METHOD /path, the key of a route.
 func (r Route) String() string { return r.Method + " " + r.Path }
 
-// A Role is what a function may do.
+// A Role is an IAM role.
 type Role struct {
-	Grants []Grant // of DynamoDB's actions
+	Grants []Grant // for DynamoDB
 }
 
 // A Grant allows one action on the table, or on one of its indexes.
@@ -79,11 +70,10 @@ type MetricFilter struct {
 
 // An Alarm watches metrics.
 type Alarm struct {
-	Description string
-	Metrics     []Metric
+	Metrics []Metric
 }
 
-// A Metric is what an alarm watches.
+// A Metric is a metric of CloudWatch.
 type Metric struct {
 	Namespace string `yaml:"Namespace"`
 	Name      string `yaml:"MetricName"`
@@ -91,15 +81,15 @@ type Metric struct {
 
 // A Table is the DynamoDB table.
 type Table struct {
-	// Schema has the keys, indexes and billing mode, and no name. The rest has no
-	// effect in DynamoDB Local or, like the protection from deletion, is in a test's way.
+	// Schema has the keys, indexes and billing mode, and no name. Other properties have
+	// no effect in DynamoDB Local or, like the protection from deletion, hinder a test.
 	Schema *dynamodb.CreateTableInput
-	// ExpiryAttribute is the one by which DynamoDB drops items; empty: it drops none.
+	// ExpiryAttribute is the attribute with the time after which DynamoDB may drop an
+	// item; empty: it drops none.
 	ExpiryAttribute string
 }
 
-// Read reads the template.yaml beside the first go.mod, going up from the test's
-// folder. It fails t if it cannot.
+// Read reads the template.yaml in the module's root. It fails t if it cannot.
 func Read(t testing.TB) Template {
 	t.Helper()
 	root, err := moduleRoot()
@@ -127,7 +117,7 @@ func moduleRoot() (string, error) {
 			return dir, nil
 		}
 		if dir == filepath.Dir(dir) {
-			return "", fmt.Errorf("no go.mod in %s and above", wd)
+			return "", fmt.Errorf("no go.mod in %s or above", wd)
 		}
 	}
 }
@@ -136,11 +126,6 @@ func moduleRoot() (string, error) {
 // one with a wildcard in an action of DynamoDB.
 func Parse(text []byte) (Template, error) {
 	var doc struct {
-		Globals struct {
-			Function struct {
-				Environment environment `yaml:"Environment"`
-			} `yaml:"Function"`
-		} `yaml:"Globals"`
 		Parameters map[string]Parameter `yaml:"Parameters"`
 		Resources  map[string]struct {
 			Type       string    `yaml:"Type"`
@@ -152,7 +137,6 @@ func Parse(text []byte) (Template, error) {
 	}
 	t := Template{
 		Parameters:    doc.Parameters,
-		Variables:     doc.Globals.Function.Environment.Variables,
 		Functions:     map[string]Function{},
 		Roles:         map[string]Role{},
 		MetricFilters: map[string]MetricFilter{},
@@ -171,44 +155,37 @@ func Parse(text []byte) (Template, error) {
 			t.Alarms[id], err = parseAlarm(resource.Properties)
 		case "AWS::DynamoDB::Table":
 			if id != "Table" {
-				return t, fmt.Errorf("the table is %s, want Table", id)
+				return Template{}, fmt.Errorf("the table is %s, want Table", id)
 			}
 			t.Table, err = parseTable(resource.Properties)
 		}
 		if err != nil {
-			return t, fmt.Errorf("%s: %w", id, err)
+			return Template{}, fmt.Errorf("%s: %w", id, err)
 		}
 	}
 	return t, nil
 }
 
-type environment struct {
-	Variables map[string]string `yaml:"Variables"`
-}
-
 func parseFunction(node yaml.Node) (Function, error) {
 	var properties struct {
-		Role        string      `yaml:"Role"`
-		Timeout     int         `yaml:"Timeout"`
-		Environment environment `yaml:"Environment"`
-		Events      map[string]struct {
+		Environment struct {
+			Variables map[string]string `yaml:"Variables"`
+		} `yaml:"Environment"`
+		Events map[string]struct {
 			Type       string `yaml:"Type"`
 			Properties Route  `yaml:"Properties"`
 		} `yaml:"Events"`
 	}
-	err := node.Decode(&properties)
-	f := Function{
-		Role:      properties.Role,
-		Timeout:   properties.Timeout,
-		Variables: properties.Environment.Variables,
-		Routes:    map[string]Route{},
+	if err := node.Decode(&properties); err != nil {
+		return Function{}, err
 	}
+	f := Function{Variables: properties.Environment.Variables, Routes: map[string]Route{}}
 	for name, event := range properties.Events {
 		if event.Type == "HttpApi" {
 			f.Routes[name] = event.Properties
 		}
 	}
-	return f, err
+	return f, nil
 }
 
 // oneOrMany is a value that CloudFormation takes alone or in a list.
@@ -228,7 +205,7 @@ type statement struct {
 	Resource oneOrMany `yaml:"Resource"`
 }
 
-func parseRole(node yaml.Node) (role Role, err error) {
+func parseRole(node yaml.Node) (Role, error) {
 	var properties struct {
 		Policies []struct {
 			PolicyDocument struct {
@@ -238,16 +215,17 @@ func parseRole(node yaml.Node) (role Role, err error) {
 		ManagedPolicyArns yaml.Node `yaml:"ManagedPolicyArns"`
 	}
 	if err := node.Decode(&properties); err != nil {
-		return role, err
+		return Role{}, err
 	}
 	if !properties.ManagedPolicyArns.IsZero() {
-		return role, errors.New("cannot judge a role with managed policies")
+		return Role{}, errors.New("cannot judge a role with managed policies")
 	}
+	var role Role
 	for _, policy := range properties.Policies {
 		for _, s := range policy.PolicyDocument.Statement {
 			grants, err := s.grants()
 			if err != nil {
-				return role, err
+				return Role{}, err
 			}
 			role.Grants = append(role.Grants, grants...)
 		}
@@ -255,12 +233,12 @@ func parseRole(node yaml.Node) (role Role, err error) {
 	return role, nil
 }
 
-// grants returns what s allows of DynamoDB.
+// grants returns the grants of s for DynamoDB.
 func (s statement) grants() (grants []Grant, err error) {
 	for _, action := range s.Action {
 		operation, ok := strings.CutPrefix(action.Value, "dynamodb:")
 		if !ok && !strings.Contains(action.Value, "*") {
-			continue // of another service
+			continue // an action of another service
 		}
 		for _, resource := range s.Resource {
 			name, ok := tableOrIndex(resource)
@@ -273,8 +251,8 @@ func (s statement) grants() (grants []Grant, err error) {
 	return grants, nil
 }
 
-// tableOrIndex returns the Resource of a Grant; ok is false if arn is neither the
-// table's nor that of one index.
+// tableOrIndex returns the Resource of a Grant; ok is false unless arn is the ARN of
+// the table or of one index.
 func tableOrIndex(arn yaml.Node) (name string, ok bool) {
 	if arn.Tag == "!GetAtt" && arn.Value == "Table.Arn" {
 		return "table", true
@@ -300,29 +278,30 @@ func parseMetricFilter(node yaml.Node) (MetricFilter, error) {
 
 func parseAlarm(node yaml.Node) (Alarm, error) {
 	var properties struct {
-		AlarmDescription string `yaml:"AlarmDescription"`
-		Metric           `yaml:",inline"`
-		Metrics          []struct {
+		Metric  `yaml:",inline"`
+		Metrics []struct {
 			MetricStat struct {
 				Metric Metric `yaml:"Metric"`
 			} `yaml:"MetricStat"`
 		} `yaml:"Metrics"`
 	}
-	err := node.Decode(&properties)
-	alarm := Alarm{Description: properties.AlarmDescription}
+	if err := node.Decode(&properties); err != nil {
+		return Alarm{}, err
+	}
+	var alarm Alarm
 	if properties.Name != "" {
 		alarm.Metrics = append(alarm.Metrics, properties.Metric)
 	}
 	for _, m := range properties.Metrics {
-		if m.MetricStat.Metric.Name != "" { // not an expression
+		if m.MetricStat.Metric.Name != "" { // empty for an expression
 			alarm.Metrics = append(alarm.Metrics, m.MetricStat.Metric)
 		}
 	}
-	return alarm, err
+	return alarm, nil
 }
 
-// parseTable goes from YAML to the SDK's type by way of JSON: CloudFormation and the
-// SDK name these fields alike.
+// parseTable converts YAML to the SDK's type by way of JSON: CloudFormation and the
+// SDK use the same names for these fields.
 func parseTable(node yaml.Node) (Table, error) {
 	var properties map[string]any
 	if err := node.Decode(&properties); err != nil {
@@ -349,5 +328,8 @@ func parseTable(node yaml.Node) (Table, error) {
 	if err != nil {
 		return Table{}, err
 	}
-	return table, json.Unmarshal(text, table.Schema)
+	if err := json.Unmarshal(text, table.Schema); err != nil {
+		return Table{}, err
+	}
+	return table, nil
 }

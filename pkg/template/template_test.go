@@ -14,9 +14,8 @@ Globals:
     Environment:
       Variables:
         TABLE_NAME: !Ref Table
-        GOMAXPROCS: "1"
 Parameters:
-  CacheSeconds: {Type: Number, Default: 60, NoEcho: true, Description: How long., AllowedPattern: "^x$", AllowedValues: [60, a], ConstraintDescription: must be}
+  CacheSeconds: {Type: Number, Default: 60, Description: How long.}
 Conditions:
   Kept: !Not [!Equals [!Ref Keep, ""]]
 Resources:
@@ -95,21 +94,16 @@ func TestParse(t *testing.T) {
 	}
 	got.Table.Schema = nil
 	want := Template{
-		Parameters: map[string]Parameter{"CacheSeconds": {
-			Type: "Number", Default: "60", NoEcho: true, Description: "How long.",
-			AllowedPattern: "^x$", AllowedValues: []string{"60", "a"}, ConstraintDescription: "must be",
-		}},
-		Variables: map[string]string{"TABLE_NAME": "Table", "GOMAXPROCS": "1"},
+		Parameters: map[string]Parameter{"CacheSeconds": {Default: "60"}},
 		Functions: map[string]Function{"LookupFunction": {
-			Role: "LookupRole.Arn", Timeout: 5,
 			Variables: map[string]string{"CACHE_SECONDS": "CacheSeconds"},
 			Routes:    map[string]Route{"Badge": {"GET", "/{name+}"}},
 		}},
 		Roles:         map[string]Role{"LookupRole": {Grants: []Grant{{"Query", "table"}, {"Query", "ByPushed"}}}},
 		MetricFilters: map[string]MetricFilter{"UsableMetric": {"IngestLogGroup", `{ $.outcome = "stored" }`, "Usable"}},
 		Alarms: map[string]Alarm{
-			"OneAlarm":  {"One.", []Metric{{"AWS/ApiGateway", "Latency"}}},
-			"ManyAlarm": {"Many.", []Metric{{"N", "A"}, {"N", "B"}}},
+			"OneAlarm":  {[]Metric{{"AWS/ApiGateway", "Latency"}}},
+			"ManyAlarm": {[]Metric{{"N", "A"}, {"N", "B"}}},
 		},
 		Table: Table{ExpiryAttribute: "expiresAt"},
 	}
@@ -124,7 +118,7 @@ func TestParseRefuses(t *testing.T) {
 		{"a wildcard in an action", "dynamodb:Query", "dynamodb:*", "dynamodb:*"},
 		{"every action", "dynamodb:Query", `"*"`, "cannot judge Allow of *"},
 		{"every index", "index/ByPushed", "index/*", "index/*"},
-		{"a resource that is no table", "!GetAtt Table.Arn,", "!GetAtt Other.Arn,", "Other.Arn"},
+		{"a resource that is not the table", "!GetAtt Table.Arn,", "!GetAtt Other.Arn,", "Other.Arn"},
 		{"an index that is not a reference to the table", `!Sub "${Table.Arn}/index/ByPushed"`, `"${Table.Arn}/index/ByPushed"`, "ByPushed"},
 		{"a denial", "Effect: Allow\n", "Effect: Deny\n", "Deny"},
 		{"managed policies", "      Policies:", "      ManagedPolicyArns: [x]\n      Policies:", "managed"},
@@ -153,7 +147,6 @@ func TestReadFindsTheProjectsTemplate(t *testing.T) {
 		n    int
 	}{
 		{"parameters", len(got.Parameters)},
-		{"common variables", len(got.Variables)},
 		{"routes of IngestFunction", len(got.Functions["IngestFunction"].Routes)},
 		{"routes of LookupFunction", len(got.Functions["LookupFunction"].Routes)},
 		{"grants of IngestRole", len(got.Roles["IngestRole"].Grants)},

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"maps"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -310,6 +311,19 @@ func TestRepositoryPage(t *testing.T) {
 	})
 	wantEqual(t, "loading", attrs(elements(t, page, "img"), "loading"), slices.Repeat([]string{"lazy"}, 5))
 	wantEqual(t, "links", attrs(elements(t, page, "a"), "href"), []string{"/", "/api/repositories/team/app", "/api/openapi.json"})
+}
+
+// TestRepositoryPageOfARegistry: all of its links are to that registry's repository.
+func TestRepositoryPageOfARegistry(t *testing.T) {
+	t.Parallel()
+	const path = "/a.azurecr.io:5000/team/app"
+	page := Repository{Site: site, Name: parseName(path[1:]), References: []event.Push{push("a.azurecr.io:5000/team/app:1")}, Next: "abc"}.HTML()
+	wantEqual(t, "heading", texts(elements(t, page, "h1")), []string{path[1:]})
+	wantEqual(t, "links", attrs(elements(t, page, "a"), "href"), []string{"/", path + "?format=html&next=abc", "/api/repositories" + path, "/api/openapi.json"})
+	wantEqual(t, "first image", attrs(elements(t, page, "img"), "src")[0], path+"?format=svg")
+	wantAll(t, "copied text", texts(elements(t, page, "code")),
+		"!["+path[1:]+"]("+site.URL+path+"?format=svg)",
+		"!["+path[1:]+"](https://img.shields.io/endpoint?url="+url.QueryEscape(site.URL+path)+")")
 }
 
 func TestRepositoryPages(t *testing.T) {

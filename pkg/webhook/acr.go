@@ -11,21 +11,19 @@ import (
 	"ocireffer/pkg/reference"
 )
 
-// Azure Container Registry sends its native payload, Event Grid events or
-// CloudEvents.
+// Azure Container Registry sends its own payload, Event Grid events or CloudEvents.
 //
 // See https://learn.microsoft.com/azure/container-registry/container-registry-webhook-reference
 // and https://learn.microsoft.com/azure/event-grid/event-schema-container-registry.
 
-// parseACR reads an event of Azure's, whatever its envelope.
+// parseACR reads an event of Azure Container Registry, with or without an envelope.
 func parseACR(body object, now time.Time) Item {
-	payload, eventType, envelopeTime := unwrap(body)
-	action, contradiction := actionOf(payload, eventType)
-	if contradiction != "" {
-		return ignore("%s", contradiction)
+	payload, eventType, eventTime := unwrap(body)
+	action, reason := actionOf(payload, eventType)
+	if reason != "" {
+		return ignore("%s", reason)
 	}
 	timestamp, _ := payload.text("timestamp")
-	eventTime, _ := body.text(envelopeTime)
 	at := event.FirstTime(now, timestamp, eventTime)
 	switch action {
 	case "push":
@@ -43,16 +41,17 @@ func parseACR(body object, now time.Time) Item {
 	}
 }
 
-// unwrap takes the payload out of its envelope, if it has one, and returns the type
-// that is written on that and the name of its time. The payload is nil if the
-// envelope holds none.
-func unwrap(body object) (payload object, eventType, timeField string) {
+// unwrap returns the payload of body, and the type and time on its envelope, empty
+// if it has none. The payload is nil if an envelope holds none.
+func unwrap(body object) (payload object, eventType, eventTime string) {
 	if _, ok := body.text("specversion"); ok {
 		eventType, _ = body.text("type")
-		return objectOf(body["data"]), eventType, "time"
+		eventTime, _ = body.text("time")
+		return objectOf(body["data"]), eventType, eventTime
 	}
 	if eventType, ok := body.text("eventType"); ok {
-		return objectOf(body["data"]), eventType, "eventTime"
+		eventTime, _ = body.text("eventTime")
+		return objectOf(body["data"]), eventType, eventTime
 	}
 	return body, "", ""
 }
@@ -64,10 +63,9 @@ const (
 	typeValidation = "Microsoft.EventGrid.SubscriptionValidationEvent"
 )
 
-// actionOf returns what is to be done: the payload's action, or what the type of
-// its envelope stands for. If the second result is not empty, it says why nothing
-// is to be done.
-func actionOf(payload object, eventType string) (action, ignored string) {
+// actionOf returns the action, or else the reason to ignore the event. The type on
+// the envelope says the action, or without an envelope the payload does.
+func actionOf(payload object, eventType string) (action, reason string) {
 	action, ok := payload.text("action")
 	typeAction := ""
 	switch eventType {
@@ -94,8 +92,8 @@ func actionOf(payload object, eventType string) (action, ignored string) {
 	return typeAction, ""
 }
 
-// parsePush reads a push. Optional fields that are not what they should be are
-// dropped; the push still counts.
+// parsePush reads a push. A bad digest, media type or size is dropped and the push
+// still counts; a bad tag is refused.
 func parsePush(payload object, at time.Time) Item {
 	target, name, err := parseTarget(payload)
 	if err != nil {
@@ -129,8 +127,8 @@ func parsePush(payload object, at time.Time) Item {
 	return Item{Event: event.Event{Push: &p}}
 }
 
-// parseDelete reads a delete. Here nothing is dropped: a delete whose tag or digest
-// is not understood would remove more than was meant.
+// parseDelete reads a delete. A bad tag or digest is refused: without it the delete
+// would remove more than was meant.
 func parseDelete(payload object, at, now time.Time) Item {
 	target, name, err := parseTarget(payload)
 	if err != nil {
@@ -145,7 +143,7 @@ func parseDelete(payload object, at, now time.Time) Item {
 		return refuse(err)
 	}
 	if digest != "" {
-		tag = "" // the manifest went, and with it every tag that it had
+		tag = "" // the manifest was deleted, and with it all its tags
 	}
 	return Item{Event: event.Event{Delete: &event.Delete{
 		Target:     event.Target{Registry: name.Registry, Repository: name.Repository, Tag: tag, Digest: digest},
@@ -154,30 +152,30 @@ func parseDelete(payload object, at, now time.Time) Item {
 	}}}
 }
 
-// parseTarget reads what pushes and deletes both need: the target, and the name of
-// its repository in its registry.
+// parseTarget reads the target, and the name of its repository in its registry.
+// Pushes and deletes both need them.
 func parseTarget(payload object) (target object, name reference.Name, err error) {
 	target = objectOf(payload["target"])
 	if target == nil {
-		return nil, name, errors.New("target is missing")
+		return nil, reference.Name{}, errors.New("target is missing")
 	}
 	if name.Repository, err = field(target, "target.repository", checked(reference.CheckRepository)); err != nil {
-		return nil, name, err
+		return nil, reference.Name{}, err
 	}
 	if name.Repository == "" {
-		return nil, name, errors.New("target.repository is missing")
+		return nil, reference.Name{}, errors.New("target.repository is missing")
 	}
 	if name.Registry, err = field(objectOf(payload["request"]), "request.host", reference.ParseRegistry); err != nil {
-		return nil, name, err
+		return nil, reference.Name{}, err
 	}
 	if name.Registry == "" {
-		return nil, name, errors.New("request.host is missing")
+		return nil, reference.Name{}, errors.New("request.host is missing")
 	}
 	return target, name, nil
 }
 
 // parseValidation reads Event Grid's question whether its subscription is welcome.
-// The answer has the code.
+// The answer repeats the code of the question.
 //
 // See https://learn.microsoft.com/azure/event-grid/end-point-validation-event-grid-events-schema
 func parseValidation(payload object) Item {

@@ -12,8 +12,8 @@ import (
 // object is a JSON object whose fields are decoded one by one.
 type object map[string]json.RawMessage
 
-// objectOf returns nil if raw is no object. Names match exactly; of two fields of
-// one name the last counts.
+// objectOf returns raw as an object, or nil if it is not one. Names match exactly; of
+// two fields of one name the last counts.
 func objectOf(raw json.RawMessage) object {
 	var o object
 	if json.Unmarshal(raw, &o) != nil {
@@ -28,7 +28,7 @@ func (o object) has(name string) bool {
 	return ok && string(v) != "null"
 }
 
-// text returns a string field; ok is false if there is none or it is no string.
+// text returns a string field; ok is false if it is missing or not a string.
 func (o object) text(name string) (s string, ok bool) {
 	if !o.has(name) || json.Unmarshal(o[name], &s) != nil {
 		return "", false
@@ -38,9 +38,9 @@ func (o object) text(name string) (s string, ok bool) {
 
 var errEmpty = errors.New("is empty")
 
-// field returns what parse makes of the string field of o that path ends with. It
-// returns the zero T if the field is absent or null, and errEmpty if it is "". path
-// is for error messages.
+// field parses a string field of o, whose name is the last part of path. It returns
+// the zero T if the field is missing or null, and errEmpty if it is "". An error
+// names path.
 func field[T any](o object, path string, parse func(string) (T, error)) (T, error) {
 	var zero T
 	name := path[strings.LastIndexByte(path, '.')+1:]
@@ -61,7 +61,12 @@ func field[T any](o object, path string, parse func(string) (T, error)) (T, erro
 	return v, nil
 }
 
-// checked makes a parser for field of a check.
+// checked returns a parser for field that returns the text itself if check accepts it.
 func checked(check func(string) error) func(string) (string, error) {
-	return func(s string) (string, error) { return s, check(s) }
+	return func(s string) (string, error) {
+		if err := check(s); err != nil {
+			return "", err
+		}
+		return s, nil
+	}
 }

@@ -1,7 +1,7 @@
-// Package webhook reads what registries send when something happens to a
-// repository, and turns request bodies into events. It is bytes in, events out: it
-// answers nobody, stores nothing and does not ask the clock. The shape of a body
-// says who sends it; each sender has a file of its own.
+// Package webhook reads the events that registries send when something happens to a
+// repository. It takes the body of a request and the time, and returns events: it
+// stores nothing and does not ask the clock. The shape of a body says who sends it;
+// each sender has a file of its own.
 package webhook
 
 import (
@@ -14,8 +14,8 @@ import (
 	"ocireffer/pkg/event"
 )
 
-// An Item is what one event of a body comes to: something to store, something to
-// answer, or an error. Exactly one of Event, Answer and Err is set.
+// An Item is the result for one event of a body: an event to store, an answer to
+// send, or an error. Exactly one of Event, Answer and Err is set.
 type Item struct {
 	Event  event.Event
 	Answer Answer
@@ -25,19 +25,19 @@ type Item struct {
 	Raw json.RawMessage
 }
 
-// An Answer is what the sender gets for an event that asks for no change.
+// An Answer is the response to an event that changes nothing.
 type Answer struct {
 	Outcome Outcome
 	Text    string
 	JSON    bool // Text is JSON and must be the whole answer
 }
 
-// An Outcome says in a word why there is nothing to store.
+// An Outcome is the reason, in a word, why there is nothing to store.
 type Outcome string
 
 const (
-	Pong      Outcome = "pong"      // someone tries the webhook
-	Ignored   Outcome = "ignored"   // it is about nothing that ocireffer remembers
+	Pong      Outcome = "pong"      // someone tests the webhook
+	Ignored   Outcome = "ignored"   // the event is of a kind that ocireffer does not store
 	Validated Outcome = "validated" // Event Grid asks whether its subscription is welcome
 )
 
@@ -46,13 +46,13 @@ const MaxBatch = 5000
 
 // Parse reads the events of a request's body, in order. header returns the value of
 // a header, empty if it is absent; only CloudEvents in binary mode have fields
-// there. now is the time of receipt. An error says why there is no event at all; an
-// event that is bad by itself is an Item among the others.
+// there. now is the time of receipt. An error says why the body has no events at
+// all; a single bad event is an Item with Err.
 //
-// A body is scanned once for each level that is taken apart: a field of a wrong
-// type must not spoil the rest, as it would if all were read at once.
+// Each level is decoded by itself, so that a field of a wrong type does not make
+// json.Unmarshal reject the rest.
 func Parse(body []byte, header func(name string) string, now time.Time) ([]Item, error) {
-	// RFC 8259, section 8.1: JSON is UTF-8. The decoder would replace what is not.
+	// RFC 8259, section 8.1: JSON is UTF-8. The decoder would replace bad bytes.
 	if !utf8.Valid(body) {
 		return nil, errors.New("the body is not UTF-8")
 	}
@@ -87,8 +87,8 @@ func parseBatch(batch []json.RawMessage, now time.Time) ([]Item, error) {
 }
 
 // fromBinaryMode returns a CloudEvent in binary mode as one in structured mode: the
-// data are in the body and the other attributes in headers, and Item.Raw must have
-// both, so that it can be sent again without the headers.
+// data is in the body and the other attributes are in headers, and Item.Raw must
+// have both, so that it can be sent again without the headers.
 //
 // See https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/http-protocol-binding.md#31-binary-content-mode
 func fromBinaryMode(data json.RawMessage, header func(string) string) (json.RawMessage, error) {

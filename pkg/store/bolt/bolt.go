@@ -15,6 +15,7 @@ import (
 	"go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
 
+	"ocireffer/pkg/reference"
 	"ocireffer/pkg/store"
 )
 
@@ -23,10 +24,10 @@ var _ store.Store = (*DB)(nil)
 // DB is a store in one file.
 type DB struct {
 	bolt      *bbolt.DB
-	temporary string // file to remove with Close, if any
+	temporary string // the file that Close removes; empty: none
 }
 
-// Buckets. Beside these there is an index bucket for each order, which has its name.
+// Buckets. Besides these there is an index bucket for each order, which has its name.
 var (
 	meta              = []byte("meta")              // version -> store.DataVersion
 	references        = []byte("references")        // partition, reference -> record
@@ -38,7 +39,7 @@ var (
 
 var versionKey = []byte("version")
 
-// separator ends the first part of a key. No name and no sort key has it.
+// separator ends the first part of a key. No name and no sort key contains it.
 const separator = "\x00"
 
 // indexOf returns the bucket of an order: partition, sort key -> reference. It has
@@ -47,16 +48,16 @@ func indexOf(tx *bbolt.Tx, order store.Order) *bbolt.Bucket {
 	return tx.Bucket([]byte(order.String()))
 }
 
-// Open opens the store in file and makes it if there is none. Only one process can
-// have it open. A file with data that this build cannot use is left as it is, and
-// the error is a store.ErrDataVersion.
+// Open opens the store in file and creates the file if it does not exist. Only one
+// process can have it open. If this build cannot use the data in the file, the file
+// is left as it is and the error is a store.ErrDataVersion.
 func Open(file string) (*DB, error) {
 	return open(file, &bbolt.Options{Timeout: time.Second})
 }
 
-// OpenTemporary opens an empty store that is gone after Close. Its file lies in the
-// temporary folder. It is unlinked at once, or with Close on a system that cannot
-// remove an open file.
+// OpenTemporary opens an empty store that lasts until Close. Its file is in the
+// folder for temporary files. It is removed at once, or by Close on a system that
+// cannot remove an open file.
 func OpenTemporary() (*DB, error) {
 	f, err := os.CreateTemp("", "ocireffer-*.db")
 	if err != nil {
@@ -79,12 +80,12 @@ func OpenTemporary() (*DB, error) {
 func open(file string, options *bbolt.Options) (*DB, error) {
 	b, err := bbolt.Open(file, 0o644, options)
 	if errors.Is(err, bolterrors.ErrTimeout) {
-		return nil, fmt.Errorf("open %s: another process has it open", file)
+		return nil, fmt.Errorf("open %s: another process has it open: stop that one, or use another file", file)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", file, err)
 	}
-	// Writers that come together share a commit; a lone one waits this long.
+	// Concurrent writers share a commit; a single one waits this long.
 	b.MaxBatchDelay = time.Millisecond
 	if err := b.Update(prepare); err != nil {
 		return nil, errors.Join(fmt.Errorf("open %s: %w", file, err), b.Close())
@@ -115,15 +116,17 @@ func isEmpty(tx *bbolt.Tx) bool {
 	return bucket == nil
 }
 
-// checkVersion takes data without a version for data of version 0.
+// checkVersion checks the version of the data in the file. Data without the bucket
+// meta is from before the first release.
 func checkVersion(tx *bbolt.Tx) error {
 	bucket := tx.Bucket(meta)
 	if bucket == nil {
 		return store.CheckDataVersion(0)
 	}
-	version, err := strconv.Atoi(string(bucket.Get(versionKey)))
+	text := string(bucket.Get(versionKey))
+	version, err := strconv.Atoi(text)
 	if err != nil {
-		return fmt.Errorf("%w: %w", store.ErrDataVersion, err)
+		return fmt.Errorf("%w %s: the file is damaged or not a store: restore a copy, or use another file", store.ErrDataVersion, reference.Quote(text))
 	}
 	return store.CheckDataVersion(version)
 }

@@ -133,7 +133,7 @@ func contents(t *testing.T, file string) map[string]bucket {
 	return all
 }
 
-// TestKeptDataStays holds keys and values themselves: a change here needs a new
+// TestKeptDataStays compares whole keys and values: a change here needs a new
 // store.DataVersion.
 func TestKeptDataStays(t *testing.T) {
 	t.Parallel()
@@ -243,8 +243,8 @@ func TestUnknownDataIsRefusedAndLeftAsItIs(t *testing.T) {
 		{name: "newer version", bucket: "meta", key: "version", value: "2", want: "run a newer release"},
 		{name: "much newer version", bucket: "meta", key: "version", value: "10", want: "run a newer release"},
 		{name: "older version", bucket: "meta", key: "version", value: "0", want: "begin with a new store"},
-		{name: "no number", bucket: "meta", key: "version", value: "one", want: `"one"`},
-		{name: "no version, but meta", bucket: "meta", key: "other", value: "1", want: `""`},
+		{name: "no number", bucket: "meta", key: "version", value: "one", want: `"one": the file is damaged or not a store: restore a copy, or use another file`},
+		{name: "no version, but meta", bucket: "meta", key: "other", value: "1", want: `"": the file is damaged or not a store`},
 		{name: "data without version", bucket: "references", key: "wash", value: "{}", want: "begin with a new store"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -288,7 +288,7 @@ func TestFileInUse(t *testing.T) {
 	db := open(t, file)
 	defer closeDB(t, db)
 	_, err := bolt.Open(file)
-	if want := "open " + file + ": another process has it open"; err == nil || err.Error() != want {
+	if want := "open " + file + ": another process has it open: stop that one, or use another file"; err == nil || err.Error() != want {
 		t.Errorf("Open a second time: %v, want %s", err, want)
 	}
 }

@@ -11,8 +11,9 @@ import (
 	"ocireffer/pkg/store"
 )
 
-// refreshEntry makes the catalogue agree with the references of a name: it lists
-// the name, by itself and by the push key of its newest reference, if it has one.
+// refreshEntry makes the catalogue agree with the references of a name. A name with
+// a live reference is listed twice: by name, and by the push key of its newest
+// reference.
 func refreshEntry(tx *bbolt.Tx, name reference.Name) error {
 	listed := []byte(store.Partition(name))
 	pushed, err := newestKey(tx, name)
@@ -44,7 +45,10 @@ func newestKey(tx *bbolt.Tx, name reference.Name) (string, error) {
 	if errors.Is(err, store.ErrNotFound) {
 		return "", nil
 	}
-	return store.KeysOf(newest)[store.ByPushed], err
+	if err != nil {
+		return "", err
+	}
+	return store.KeysOf(newest)[store.ByPushed], nil
 }
 
 // Repositories implements store.Reader.
@@ -52,7 +56,7 @@ func (db *DB) Repositories(ctx context.Context, l store.Listing) (page store.Pag
 	err = db.view(ctx, func(tx *bbolt.Tx) error {
 		cursor := tx.Bucket(catalogue).Cursor()
 		listed, _ := cursor.Seek([]byte(l.After))
-		if string(listed) == l.After {
+		if l.After != "" && string(listed) == l.After {
 			listed, _ = cursor.Next()
 		}
 		for ; listed != nil; listed, _ = cursor.Next() {
@@ -95,8 +99,8 @@ func (db *DB) Entries(ctx context.Context, names []reference.Name) (entries []st
 	return entries, nil
 }
 
-// entryOf returns the entry of a name, which is not published if the name has no
-// live reference.
+// entryOf returns the entry of a name. It is not published if the name has no live
+// reference.
 func entryOf(tx *bbolt.Tx, name reference.Name) (store.Entry, error) {
 	newest, err := pick(tx, store.Query{Name: name, Order: store.ByPushed})
 	if errors.Is(err, store.ErrNotFound) {
@@ -106,5 +110,8 @@ func entryOf(tx *bbolt.Tx, name reference.Name) (store.Entry, error) {
 		return store.Entry{}, err
 	}
 	highest, err := pick(tx, store.Query{Name: name, Order: store.ByRelease})
-	return store.Entry{Name: name, Newest: newest, Version: highest.Version()}, err
+	if err != nil {
+		return store.Entry{}, err
+	}
+	return store.Entry{Name: name, Newest: newest, Version: highest.Version()}, nil
 }

@@ -2,7 +2,6 @@ package bolt
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -13,9 +12,9 @@ import (
 	"ocireffer/pkg/store"
 )
 
-// member is the newest membership of a member as it is kept.
+// member is the stored form of the newest membership of a member.
 type member struct {
-	Rank    string `json:"rank"` // begins with when it was received
+	Rank    string `json:"rank"` // begins with the time of its receipt
 	Removed bool   `json:"removed,omitempty"`
 }
 
@@ -58,8 +57,7 @@ func (db *DB) Members(ctx context.Context, category string) (all []event.Member,
 	if err != nil {
 		return nil, fmt.Errorf("list members: %w", err)
 	}
-	slices.SortFunc(all, func(m, n event.Member) int {
-		return cmp.Or(cmp.Compare(m.Category, n.Category), m.Name.Compare(n.Name))
-	})
+	// Partitions do not sort as names do.
+	slices.SortFunc(all, event.Member.Compare)
 	return all, nil
 }

@@ -46,8 +46,8 @@ func pushOf(tag string) event.Push {
 	}
 }
 
-// TestCommitsReachTheDisk holds the options on which the promise of store.Writer
-// rests: bbolt syncs the file with each commit.
+// TestCommitsReachTheDisk checks the options that make bbolt sync the file with each
+// commit, as store.Writer promises.
 func TestCommitsReachTheDisk(t *testing.T) {
 	t.Parallel()
 	db := openNew(t)
@@ -88,7 +88,7 @@ func deletedTwice(t *testing.T, db *DB, repository string) (ok bool) {
 	var deleted int
 	var wg sync.WaitGroup
 
-	// A batch begins when two writers have come, however long that takes.
+	// A batch begins when there are two writers, however long that takes.
 	size, delay := db.bolt.MaxBatchSize, db.bolt.MaxBatchDelay
 	db.bolt.MaxBatchSize, db.bolt.MaxBatchDelay = 2, time.Hour
 	wg.Go(func() {

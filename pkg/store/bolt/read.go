@@ -25,7 +25,7 @@ func (db *DB) Pick(ctx context.Context, q store.Query) (p event.Push, err error)
 }
 
 func pick(tx *bbolt.Tx, q store.Query) (event.Push, error) {
-	refs := newestFirst(tx, q.Order, q.Name, "")
+	refs := descending(tx, q.Order, q.Name, "")
 	for range store.MaxScan {
 		p, ok, err := refs.next()
 		if err != nil {
@@ -44,7 +44,7 @@ func pick(tx *bbolt.Tx, q store.Query) (event.Push, error) {
 // References implements store.Reader.
 func (db *DB) References(ctx context.Context, name reference.Name, s store.Span) (page store.Page[event.Push], err error) {
 	err = db.view(ctx, func(tx *bbolt.Tx) error {
-		refs := newestFirst(tx, store.ByPushed, name, s.After)
+		refs := descending(tx, store.ByPushed, name, s.After)
 		for {
 			p, ok, err := refs.next()
 			if err != nil || !ok {
@@ -63,27 +63,27 @@ func (db *DB) References(ctx context.Context, name reference.Name, s store.Span)
 	return page, nil
 }
 
-// walk goes over the references of a partition in the order of an index, from the
+// walk visits the references of a partition in the order of an index, from the
 // greatest key down.
 type walk struct {
 	tx        *bbolt.Tx
 	partition string
 	cursor    *bbolt.Cursor
-	before    []byte // where to begin; nil once begun
+	before    []byte // the key below which it begins; nil once it has begun
 }
 
-// newestFirst begins a walk below the sort key before, or with the greatest key if
-// that is empty.
-func newestFirst(tx *bbolt.Tx, order store.Order, name reference.Name, before string) *walk {
+// descending begins a walk below the sort key before, or with the greatest key if
+// before is empty.
+func descending(tx *bbolt.Tx, order store.Order, name reference.Name, before string) *walk {
 	partition := store.Partition(name)
-	bound := []byte(partition + "\x01") // greater than all keys of the partition
+	bound := []byte(partition + "\x01") // greater than every key of the partition
 	if before != "" {
 		bound = key(partition, before)
 	}
 	return &walk{tx, partition, indexOf(tx, order).Cursor(), bound}
 }
 
-// next returns the next reference; ok is false behind the last one.
+// next returns the next reference; ok is false after the last one.
 func (w *walk) next() (p event.Push, ok bool, err error) {
 	k, ref := w.move()
 	if !bytes.HasPrefix(k, key(w.partition, "")) {
@@ -94,7 +94,7 @@ func (w *walk) next() (p event.Push, ok bool, err error) {
 		return event.Push{}, false, err
 	}
 	if !r.isLive() {
-		return event.Push{}, false, fmt.Errorf("index key %q is of a reference that is not live", k)
+		return event.Push{}, false, fmt.Errorf("index key %q belongs to a reference that is not live", k)
 	}
 	return r.push, true, nil
 }

@@ -13,17 +13,17 @@ import (
 	"ocireffer/pkg/store"
 )
 
-// Each register keeps the rank of its newest event as text, and a greater one wins.
+// Each register stores the rank of its newest event as text, and a greater one wins.
 
 // key joins the two parts of a key.
 func key(first, second string) []byte { return []byte(first + separator + second) }
 
-// record is a reference as it is kept.
+// record is the stored form of a reference.
 type record struct {
 	Rank    string `json:"rank"`
 	Deleted bool   `json:"deleted,omitempty"` // covered by a tombstone
 
-	push event.Push // as the key and the rank say
+	push event.Push // from the key and the rank
 }
 
 func (r record) isLive() bool { return r.Rank != "" && !r.Deleted }
@@ -59,10 +59,10 @@ func putRecord(tx *bbolt.Tx, partition string, p event.Push, deleted bool) error
 	return put(tx.Bucket(references), key(partition, p.Reference.String()), record{Rank: p.Rank(), Deleted: deleted})
 }
 
-// tombstone is the newest delete of a target as it is kept.
+// tombstone is the stored form of the newest delete of a target.
 type tombstone struct {
-	Rank       string `json:"rank"`       // when it was deleted
-	ReceivedAt string `json:"receivedAt"` // not used here, but part of the event
+	Rank       string `json:"rank"`       // the time of the delete
+	ReceivedAt string `json:"receivedAt"` // kept so that the delete can be exported as it came
 }
 
 // getTombstone returns the newest delete of a target.
@@ -79,7 +79,7 @@ func getTombstone(tx *bbolt.Tx, partition string, target event.Target) (d event.
 	return event.Delete{Target: target, DeletedAt: deletedAt, ReceivedAt: receivedAt}, true, nil
 }
 
-// putTombstone keeps d unless a newer delete of its target is kept.
+// putTombstone stores d unless a newer delete of its target is stored.
 func putTombstone(tx *bbolt.Tx, partition string, d event.Delete) error {
 	k := key(partition, d.Target.String())
 	old, err := get[tombstone](tx.Bucket(tombstones), k)
@@ -98,9 +98,10 @@ func get[T any](bucket *bbolt.Bucket, k []byte) (value T, err error) {
 	return decode[T](k, v)
 }
 
-func decode[T any](k, v []byte) (value T, err error) {
+func decode[T any](k, v []byte) (T, error) {
+	var value, zero T
 	if err := json.Unmarshal(v, &value); err != nil {
-		return value, fmt.Errorf("value of %q: %w", k, err)
+		return zero, fmt.Errorf("value of %q: %w", k, err)
 	}
 	return value, nil
 }

@@ -72,7 +72,7 @@ func (db *DB) Delete(ctx context.Context, d event.Delete) (int, error) {
 	var deleted int
 	err := db.update(ctx, func(tx *bbolt.Tx) (err error) {
 		for _, name := range d.Names() {
-			// Each name has the same references.
+			// The partitions hold the same references, so the count of one is the total.
 			if deleted, err = deleteUnder(tx, store.Partition(name), d); err != nil {
 				return err
 			}
@@ -105,8 +105,8 @@ func deleteUnder(tx *bbolt.Tx, partition string, d event.Delete) (int, error) {
 	return len(covered), nil
 }
 
-// coveredBy returns the live references that d covers. It reads all that its
-// repository has, or those that begin with its tag.
+// coveredBy returns the live references that d covers. It reads all references of
+// the repository, or for a tag those that begin with it.
 func coveredBy(tx *bbolt.Tx, partition string, d event.Delete) (covered []event.Push, err error) {
 	first := reference.Reference{Registry: d.Registry, Repository: d.Repository}
 	if d.Digest == "" {

@@ -20,8 +20,8 @@ import (
 // concurrent refresh that read older references fails its check.
 //
 // Two attempts are enough, whatever happens meanwhile. If the first fails, another
-// refresh wrote the entry after this one read its revision (or DynamoDB dropped it,
-// expired). If the second fails too, a third refresh has replaced that newer entry.
+// refresh wrote the entry after this one read its revision (or it expired and
+// DynamoDB dropped it). If the second fails too, a third refresh has replaced that newer entry.
 // To do so it first read the newer revision, then the references, so it has seen the
 // write that this refresh is for.
 func (db *DB) refreshEntry(ctx context.Context, name reference.Name) error {
@@ -54,8 +54,8 @@ func (db *DB) refreshEntry(ctx context.Context, name reference.Name) error {
 	return nil
 }
 
-// putEntry writes an entry in place of that with a revision, which is 0 if there is
-// none. It returns the stored one if that has another.
+// putEntry replaces the stored entry if it has the given revision; 0 means that none
+// is stored. Otherwise it returns the stored entry.
 func (db *DB) putEntry(ctx context.Context, e store.Entry, revision int64) (written bool, stored attributes, err error) {
 	item := marshalEntry(e, revision+1, db.now())
 	names := map[string]string{"#revision": attrRevision}
@@ -65,8 +65,8 @@ func (db *DB) putEntry(ctx context.Context, e store.Entry, revision int64) (writ
 	return db.putIf(ctx, item, "#revision = :revision", names, attributes{":revision": num(revision)})
 }
 
-// computeEntry returns the entry of name as its references say. It costs two reads
-// of 0.5 units, or of 1 if they are consistent.
+// computeEntry computes the entry of name from its references. It costs two reads of
+// 0.5 units, or of 1 if they are consistent.
 func (db *DB) computeEntry(ctx context.Context, name reference.Name, consistent bool) (store.Entry, error) {
 	newest, err := db.pick(ctx, store.Query{Name: name, Order: store.ByPushed}, consistent)
 	if errors.Is(err, store.ErrNotFound) {
@@ -76,14 +76,17 @@ func (db *DB) computeEntry(ctx context.Context, name reference.Name, consistent 
 		return store.Entry{}, err
 	}
 	highest, err := db.pick(ctx, store.Query{Name: name, Order: store.ByRelease}, consistent)
-	if errors.Is(err, store.ErrNotFound) { // the last one was deleted since
+	if errors.Is(err, store.ErrNotFound) { // the last one was deleted meanwhile
 		return store.Entry{Name: name}, nil
 	}
-	return store.Entry{Name: name, Newest: newest, Version: highest.Version()}, err
+	if err != nil {
+		return store.Entry{}, err
+	}
+	return store.Entry{Name: name, Newest: newest, Version: highest.Version()}, nil
 }
 
 // Repositories implements store.Reader. It costs 0.5 read units for each 4 KB of
-// entries that it looks at, of which each has some 400 bytes.
+// entries that it reads. An entry has some 400 bytes.
 func (db *DB) Repositories(ctx context.Context, l store.Listing) (store.Page[store.Entry], error) {
 	query := db.queryOf(catalogue)
 	query.FilterExpression = aws.String("attribute_exists(#reference)")
@@ -99,27 +102,29 @@ func (db *DB) Repositories(ctx context.Context, l store.Listing) (store.Page[sto
 		query.ExpressionAttributeNames["#listed"] = attrListed
 		query.ExpressionAttributeValues[value] = str(word)
 	}
+	// DynamoDB's Limit counts items before the filter. A search may look at many entries
+	// for each that it finds, so a Limit would only make more calls.
 	if len(l.Words) == 0 {
 		query.Limit = aws.Int32(int32(l.Limit) + 1)
 	}
 	page, err := readPage(ctx, db, query, l.Limit, attrKey, unmarshalEntry)
 	if err != nil {
-		return page, fmt.Errorf("list repositories: %w", err)
+		return store.Page[store.Entry]{}, fmt.Errorf("list repositories: %w", err)
 	}
 	return page, nil
 }
 
-// Entries implements store.Reader. It costs 0.5 read units for a repository, which
-// the catalogue lists, and 1 for a registry's repository, which it does not.
+// Entries implements store.Reader. It costs 0.5 read units for a repository, and 1
+// for a registry's repository, which the catalogue does not list.
 func (db *DB) Entries(ctx context.Context, names []reference.Name) ([]store.Entry, error) {
 	entries := make([]store.Entry, len(names))
-	listed := map[reference.Name][]int{} // places in entries
+	positions := map[reference.Name][]int{} // in entries, of the names that the catalogue lists
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(db.parallel)
 	for i, name := range names {
 		entries[i].Name = name
 		if name.Registry == "" {
-			listed[name] = append(listed[name], i)
+			positions[name] = append(positions[name], i)
 			continue
 		}
 		group.Go(func() (err error) {
@@ -127,11 +132,11 @@ func (db *DB) Entries(ctx context.Context, names []reference.Name) ([]store.Entr
 			return err
 		})
 	}
-	for chunk := range slices.Chunk(slices.Collect(maps.Keys(listed)), maxBatchGet) {
+	for chunk := range slices.Chunk(slices.Collect(maps.Keys(positions)), maxBatchGet) {
 		group.Go(func() error {
 			found, err := db.listedEntries(groupCtx, chunk)
 			for _, entry := range found {
-				for _, i := range listed[entry.Name] {
+				for _, i := range positions[entry.Name] {
 					entries[i] = entry
 				}
 			}
@@ -144,8 +149,7 @@ func (db *DB) Entries(ctx context.Context, names []reference.Name) ([]store.Entr
 	return entries, nil
 }
 
-// listedEntries returns the entries that the catalogue has of at most maxBatchGet
-// names.
+// listedEntries returns the catalogue's entries for at most maxBatchGet names.
 func (db *DB) listedEntries(ctx context.Context, names []reference.Name) (entries []store.Entry, err error) {
 	var keys []attributes
 	for _, name := range names {

@@ -130,15 +130,21 @@ func TestRefreshThatLosesTriesAgain(t *testing.T) {
 			t.Parallel()
 			table := dynamotest.Table(t)
 			push(t, openTable(t, table, nil), c.stored...)
-			waits, goOn, done := make(chan struct{}), make(chan struct{}), make(chan struct{})
-			winner, _ := scripted(t, table, map[string][]func(){"PutItem": {func() { close(waits); <-goOn }}})
+			waits, goes, done := make(chan struct{}), make(chan struct{}), make(chan struct{})
+			letGo := sync.OnceFunc(func() { close(goes) })
+			defer func() { letGo(); <-done }()
+			winner, _ := scripted(t, table, map[string][]func(){"PutItem": {func() { close(waits); <-goes }}})
 			go func() {
 				defer close(done)
 				pushLater(t, winner, washOf("1.0.0", 1, 1))()
 			}()
-			<-waits
+			select {
+			case <-waits:
+			case <-done:
+				t.Fatal("the push did not write the entry")
+			}
 			newer := washOf("1.1.0", 2, 2)
-			loser, s := scripted(t, table, map[string][]func(){"PutItem": {func() { close(goOn); <-done }}})
+			loser, s := scripted(t, table, map[string][]func(){"PutItem": {func() { letGo(); <-done }}})
 			push(t, loser, newer)
 			wantEntry(t, loser, newer)
 			wantCalls(t, s, map[string]int{"GetItem": 1, "PutItem": 2})

@@ -1,7 +1,6 @@
 package dynamo
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -19,8 +18,8 @@ func (db *DB) Categorize(ctx context.Context, m event.Membership) error {
 	return nil
 }
 
-// Members implements store.Reader. It costs 0.5 read units for each 4 KB of
-// members, of which each has some 90 bytes. Removed ones count until they expire.
+// Members implements store.Reader. It costs 0.5 read units for each 4 KB of members.
+// A member has some 90 bytes. Removed ones count until they expire.
 func (db *DB) Members(ctx context.Context, category string) (members []event.Member, err error) {
 	query := db.queryOf(categories)
 	query.FilterExpression = aws.String("attribute_not_exists(#expiresAt)")
@@ -37,9 +36,7 @@ func (db *DB) Members(ctx context.Context, category string) (members []event.Mem
 	if err != nil {
 		return nil, fmt.Errorf("list members: %w", err)
 	}
-	// As text a-b/ comes before a/.
-	slices.SortFunc(members, func(a, b event.Member) int {
-		return cmp.Or(cmp.Compare(a.Category, b.Category), a.Name.Compare(b.Name))
-	})
+	// Keys do not sort as members do.
+	slices.SortFunc(members, event.Member.Compare)
 	return members, nil
 }

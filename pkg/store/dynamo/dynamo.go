@@ -1,5 +1,5 @@
-// Package dynamo is the DynamoDB backend: one table with four local indexes, which
-// Schema and template.yaml describe alike.
+// Package dynamo is the DynamoDB backend: one table with four local indexes. Schema and
+// template.yaml both describe it.
 //
 // Every event writes a register: an item with the rank of its newest event, which
 // only an event of a greater rank replaces. A push writes an item for its reference
@@ -46,33 +46,33 @@ const (
 
 // Attributes of the table's items.
 const (
-	attrName        = "name"        // partition key: store.Partition of a name, or one of those below
-	attrKey         = "key"         // sort key: a reference or a tombstone's, or as the partitions below say
-	attrRank        = "rank"        // of the register's newest event; of a catalogue entry, of its newest push
+	attrName        = "name"        // partition key: store.Partition of a name, or a partition below
+	attrKey         = "key"         // sort key: a reference, tombstonePrefix and a target, or as the partitions below say
+	attrRank        = "rank"        // of the register's newest event; of a catalogue entry: the rank of its newest push
 	attrDigest      = "digest"      // of a reference, for ByDigest; absent when unknown
 	attrDeletedAt   = "deletedAt"   // event.Stamp; absent on live references
-	attrExpiresAt   = "expiresAt"   // Unix seconds from which DynamoDB may drop the item; absent on items that readers see
+	attrExpiresAt   = "expiresAt"   // Unix seconds after which DynamoDB may drop the item; absent on items that readers see
 	attrReference   = "reference"   // of a catalogue entry: the newest; absent if none is live
 	attrVersion     = "version"     // of a catalogue entry: the highest; absent if no tag is a version
-	attrListed      = "listed"      // of a catalogue entry: its key again, as DynamoDB filters by no key
+	attrListed      = "listed"      // of a catalogue entry: a copy of its key: a filter expression cannot use a key attribute
 	attrRevision    = "revision"    // of a catalogue entry: counts its writes
 	attrDataVersion = "dataVersion" // of the item with the version of the data
 )
 
-// Partitions beside those of names. No name begins with #.
+// Partitions besides those of names. No name begins with #.
 const (
-	catalogue  = "#catalogue" // an entry has its repository as key
-	categories = "#category"  // a member has its category, a slash and store.Partition of its name
-	meta       = "#meta"      // the version of the data has versionKey
+	catalogue  = "#catalogue" // the key of an entry is its repository
+	categories = "#category"  // the key of a member is its category, a slash and store.Partition of its name
+	meta       = "#meta"      // the key of the version of the data is versionKey
 )
 
 const (
 	versionKey      = "version"
-	tombstonePrefix = "#deleted/" // begins the key of a tombstone, as it begins no reference
+	tombstonePrefix = "#deleted/" // begins the key of a tombstone; no reference begins with it
 )
 
-// An index is a local index that readers use. An attribute of its own sorts it,
-// which only live references have, and in ByPushed the entries of the catalogue.
+// An index is a local index that readers use. Its sort key is an attribute that only
+// live references have. Published catalogue entries have the attribute of ByPushed.
 type index struct{ name, attr string }
 
 // indexes has the index of each order: ByPushed, sorted by the attribute byPushed,
@@ -96,8 +96,8 @@ type DB struct {
 	now      func() time.Time
 }
 
-// Open prepares access to table. It makes no call. cfg says where DynamoDB is and
-// who calls. Open sets the number of attempts, and their timeout unless cfg has an
+// Open prepares access to table. It makes no call. cfg has DynamoDB's address and the
+// credentials. Open sets the number of attempts, and their timeout unless cfg has an
 // HTTP client.
 func Open(cfg aws.Config, table string) (*DB, error) {
 	if table == "" {
@@ -109,8 +109,8 @@ func Open(cfg aws.Config, table string) (*DB, error) {
 			Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, MaxIdleConnsPerHost: 2 * parallel},
 		}
 	}
-	// What matters comes back as an error. DynamoDB Local makes the SDK warn of each
-	// condition that failed.
+	// Errors are returned, so the SDK need not log them. With DynamoDB Local it would
+	// warn of each condition that failed.
 	cfg.Logger = logging.Nop{}
 	cfg.Retryer = func() aws.Retryer {
 		return retry.NewStandard(func(o *retry.StandardOptions) {
@@ -121,10 +121,10 @@ func Open(cfg aws.Config, table string) (*DB, error) {
 	return &DB{client: dynamodb.NewFromConfig(cfg), table: table, parallel: parallel, now: time.Now}, nil
 }
 
-// FromEnv returns the configuration that Lambda puts into a function's
-// environment, with AWS_ENDPOINT_URL_DYNAMODB if that is not empty. The SDK's own
-// reader of configurations knows many more sources, and costs a cold start 0.6 ms
-// and 2 MB.
+// FromEnv returns the configuration that Lambda puts into a function's environment,
+// with AWS_ENDPOINT_URL_DYNAMODB if that is not empty. The SDK's own
+// config.LoadDefaultConfig reads many more sources, and costs a cold start 0.6 ms and
+// 2 MB.
 func FromEnv(getenv func(string) string) aws.Config {
 	cfg := aws.Config{
 		Region: getenv("AWS_REGION"),
@@ -171,8 +171,8 @@ func (db *DB) StartWriter(ctx context.Context) error {
 	return nil
 }
 
-// checkDataVersion checks the version of the data if the table has one. Both
-// functions' roles allow BatchGetItem.
+// checkDataVersion checks the version of the data if the table has one. It uses
+// BatchGetItem, since lookup's role does not allow GetItem.
 func (db *DB) checkDataVersion(ctx context.Context) (found bool, err error) {
 	items, err := db.batchGet(ctx, []attributes{keyOf(meta, versionKey)}, true)
 	if err != nil {

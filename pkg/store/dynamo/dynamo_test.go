@@ -294,6 +294,19 @@ func TestHangingCallIsGivenUp(t *testing.T) {
 	})
 }
 
+// TestConnectionsAreKept: a delete makes 16 calls at once under each of two names.
+func TestConnectionsAreKept(t *testing.T) {
+	t.Parallel()
+	client := offline(t, nil).client.Options().HTTPClient.(*http.Client)
+	transport := client.Transport.(*http.Transport)
+	if transport.MaxIdleConnsPerHost != 32 {
+		t.Errorf("MaxIdleConnsPerHost = %d, want 32", transport.MaxIdleConnsPerHost)
+	}
+	if transport.Proxy == nil {
+		t.Error("Proxy = nil, want that of the environment")
+	}
+}
+
 func TestHangingCallEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

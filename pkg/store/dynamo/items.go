@@ -16,7 +16,7 @@ import (
 // attributes are an item, or a part of one.
 type attributes = map[string]types.AttributeValue
 
-// marshalPush returns the item of p's reference but for its partition.
+// marshalPush returns the item of p's reference, without its partition.
 func marshalPush(p event.Push) attributes {
 	item := attributes{attrKey: str(p.Reference.String()), attrRank: str(p.Rank())}
 	for order, key := range store.KeysOf(p) {
@@ -33,15 +33,15 @@ func unmarshalPush(item attributes) (event.Push, error) {
 }
 
 // pushOf returns the push of a reference from its rank. The partition says whether
-// its name was given by hand.
-func pushOf(partition, ref, rank string) (p event.Push, err error) {
+// it has a given name.
+func pushOf(partition, ref, rank string) (event.Push, error) {
 	r, ok := reference.Split(ref)
 	if !ok {
-		return p, fmt.Errorf("item of %s: %q is not a reference", partition, ref)
+		return event.Push{}, fmt.Errorf("item of %s: %q is not a reference", partition, ref)
 	}
-	p = event.Push{Reference: r, GivenName: store.GivenNameIn(partition, r)}
+	p := event.Push{Reference: r, GivenName: store.GivenNameIn(partition, r)}
 	if err := p.SetRank(rank); err != nil {
-		return p, fmt.Errorf("item of %s: %w", ref, err)
+		return event.Push{}, fmt.Errorf("item of %s: %w", ref, err)
 	}
 	return p, nil
 }
@@ -58,14 +58,17 @@ func marshalTombstone(partition string, d event.Delete) attributes {
 
 // unmarshalTombstone returns the delete of target that wrote item. Its ReceivedAt is
 // exact to the second.
-func unmarshalTombstone(item attributes, target event.Target) (d event.Delete, err error) {
-	d.Target = target
-	if d.DeletedAt, err = event.ParseStamp(text(item, attrRank)); err != nil {
-		return d, fmt.Errorf("tombstone of %s: %w", target, err)
+func unmarshalTombstone(item attributes, target event.Target) (event.Delete, error) {
+	deletedAt, err := event.ParseStamp(text(item, attrRank))
+	if err != nil {
+		return event.Delete{}, fmt.Errorf("tombstone of %s: %w", target, err)
 	}
 	expiresAt, err := number(item, attrExpiresAt)
-	d.ReceivedAt = time.Unix(expiresAt, 0).UTC().Add(-store.TombstoneTTL)
-	return d, err
+	if err != nil {
+		return event.Delete{}, fmt.Errorf("tombstone of %s: %w", target, err)
+	}
+	receivedAt := time.Unix(expiresAt, 0).UTC().Add(-store.TombstoneTTL)
+	return event.Delete{Target: target, DeletedAt: deletedAt, ReceivedAt: receivedAt}, nil
 }
 
 // marshalEntry returns the item of an entry. An unpublished one expires.
@@ -87,15 +90,17 @@ func marshalEntry(e store.Entry, revision int64, now time.Time) attributes {
 	return item
 }
 
-func unmarshalEntry(item attributes) (e store.Entry, err error) {
+func unmarshalEntry(item attributes) (store.Entry, error) {
 	listed := text(item, attrKey)
-	e.Name = store.NameOf(listed)
+	name := store.NameOf(listed)
 	if item[attrReference] == nil {
-		return e, nil
+		return store.Entry{Name: name}, nil
 	}
-	e.Version = text(item, attrVersion)
-	e.Newest, err = pushOf(listed, text(item, attrReference), text(item, attrRank))
-	return e, err
+	newest, err := pushOf(listed, text(item, attrReference), text(item, attrRank))
+	if err != nil {
+		return store.Entry{}, err
+	}
+	return store.Entry{Name: name, Newest: newest, Version: text(item, attrVersion)}, nil
 }
 
 // marshalMembership returns the item of a member. A removed one expires.
@@ -113,7 +118,7 @@ func unmarshalMember(item attributes) event.Member {
 	return event.Member{Category: category, Name: store.NameOf(partition)}
 }
 
-// expiry returns when an item may be dropped whose event was received at a time.
+// expiry returns the attrExpiresAt of an item whose event was received at received.
 func expiry(received time.Time) types.AttributeValue {
 	return num(received.Add(store.TombstoneTTL).Unix())
 }
@@ -128,7 +133,7 @@ func num(n int64) types.AttributeValue {
 	return &types.AttributeValueMemberN{Value: strconv.FormatInt(n, 10)}
 }
 
-// text returns an attribute that is a string, "" if item lacks it.
+// text returns a string attribute, or "" if item does not have it.
 func text(item attributes, attr string) string {
 	if s, ok := item[attr].(*types.AttributeValueMemberS); ok {
 		return s.Value
@@ -136,7 +141,7 @@ func text(item attributes, attr string) string {
 	return ""
 }
 
-// number returns an attribute that is an integer, 0 if item lacks it.
+// number returns an integer attribute, or 0 if item does not have it.
 func number(item attributes, attr string) (int64, error) {
 	n, ok := item[attr].(*types.AttributeValueMemberN)
 	if !ok {

@@ -1,13 +1,13 @@
 package dynamo
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -148,6 +148,72 @@ func TestUnprocessedKeysAreAskedForAgain(t *testing.T) {
 				t.Errorf("item of the late push: %v, want it marked as deleted", plain(item))
 			}
 		})
+	}
+}
+
+// oneByOne answers each BatchGetItem for its first key, and leaves the others
+// unprocessed.
+func oneByOne() http.RoundTripper {
+	type keys struct {
+		Keys           []json.RawMessage
+		ConsistentRead bool
+	}
+	return transport(func(r *http.Request) (*http.Response, error) {
+		if operation(r) != "BatchGetItem" {
+			return http.DefaultTransport.RoundTrip(r)
+		}
+		var call struct{ RequestItems map[string]keys }
+		if err := json.NewDecoder(r.Body).Decode(&call); err != nil {
+			return nil, err
+		}
+		left := map[string]keys{}
+		for table, all := range call.RequestItems {
+			if len(all.Keys) > 1 {
+				left[table] = keys{all.Keys[1:], all.ConsistentRead}
+				call.RequestItems[table] = keys{all.Keys[:1], all.ConsistentRead}
+			}
+		}
+		body, err := json.Marshal(call)
+		if err != nil {
+			return nil, err
+		}
+		r = r.Clone(r.Context())
+		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+		response, err := http.DefaultTransport.RoundTrip(r)
+		if err != nil {
+			return nil, err
+		}
+		var found map[string]any
+		if err := json.NewDecoder(response.Body).Decode(&found); err != nil {
+			return nil, err
+		}
+		found["UnprocessedKeys"] = left
+		if body, err = json.Marshal(found); err != nil {
+			return nil, err
+		}
+		return answer(r, http.StatusOK, string(body)), nil
+	})
+}
+
+func TestBatchInPartsIsReadWhole(t *testing.T) {
+	t.Parallel()
+	db := openNew(t, oneByOne())
+	var names []reference.Name
+	for i, repository := range []string{"a", "b", "c"} {
+		p := washOf("1.0.0", 1, i)
+		p.Reference.Repository = repository
+		p.Digest = "" // two tombstones, which is two parts
+		push(t, db, p)
+		names = append(names, p.ListedAs())
+	}
+	entries, err := db.Entries(t.Context(), names)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, entry := range entries {
+		if !entry.Published() {
+			t.Errorf("Entries: %s is not published", entry.Name)
+		}
 	}
 }
 
@@ -346,29 +412,45 @@ func TestPushCompletesANewerOne(t *testing.T) {
 	}
 }
 
-// TestFailureUnderOneNameIsAnError: each name's write matters, whichever fails.
-func TestFailureUnderOneNameIsAnError(t *testing.T) {
+// TestAnyFailedCallIsAnError: a write is stored as a whole, or it says that it is not.
+func TestAnyFailedCallIsAnError(t *testing.T) {
 	t.Parallel()
-	for _, name := range append(washNames, reference.Name{Repository: "#catalogue"}) {
-		t.Run(name.String(), func(t *testing.T) {
+	for _, c := range []struct {
+		method string
+		write  func(*DB) error
+		calls  int
+	}{
+		{"Push", func(db *DB) error { return db.Push(t.Context(), washOf("1", 1, 0)) }, 8},
+		{"Push of a deleted reference", func(db *DB) error { return db.Push(t.Context(), washOf("late", 1, 0)) }, 9},
+		{"Delete of a digest", func(db *DB) error { _, err := db.Delete(t.Context(), deleteOfDigest(1, 10)); return err }, 9},
+		{"Delete of a tag", func(db *DB) error { _, err := db.Delete(t.Context(), deleteOfTag("1", 10)); return err }, 7},
+		{"Delete of a repository", func(db *DB) error { _, err := db.Delete(t.Context(), deleteOf(10)); return err }, 9},
+	} {
+		t.Run(c.method, func(t *testing.T) {
 			t.Parallel()
-			partition := store.Partition(name)
-			db := openNew(t, transport(func(r *http.Request) (*http.Response, error) {
-				body, err := io.ReadAll(r.Body)
-				if err != nil {
-					return nil, err
+			for failing := 1; failing <= c.calls+1; failing++ {
+				table := dynamotest.Table(t)
+				other := openTable(t, table, nil)
+				if c.method == "Push of a deleted reference" {
+					wantDeleted(t, other, deleteOfTag("late", 10), 0)
+				} else {
+					push(t, other, washOf("1", 1, 0))
 				}
-				if operation(r) == "PutItem" && strings.Contains(string(body), `"name":{"S":"`+partition+`"}`) {
-					return answer(r, 400, errorOf("AccessDeniedException")), nil
+				var calls atomic.Int32
+				var failed atomic.Value
+				err := c.write(openTable(t, table, transport(func(r *http.Request) (*http.Response, error) {
+					if int(calls.Add(1)) == failing {
+						failed.Store(operation(r))
+						return answer(r, 400, errorOf("AccessDeniedException")), nil
+					}
+					return http.DefaultTransport.RoundTrip(r)
+				})))
+				if failing <= c.calls && err == nil {
+					t.Errorf("%s, whose call %d, a %v, failed: no error", c.method, failing, failed.Load())
 				}
-				r.Body = io.NopCloser(strings.NewReader(string(body)))
-				return http.DefaultTransport.RoundTrip(r)
-			}))
-			if err := db.Push(t.Context(), washOf("1", 1, 0)); err == nil {
-				t.Errorf("Push, with no write of %s: no error", partition)
-			}
-			if _, err := db.Delete(t.Context(), deleteOf(10)); err == nil {
-				t.Errorf("Delete, with no write of %s: no error", partition)
+				if failing > c.calls && (err != nil || int(calls.Load()) != c.calls) {
+					t.Errorf("%s: %v after %d calls, want no error after %d", c.method, err, calls.Load(), c.calls)
+				}
 			}
 		})
 	}

@@ -1,6 +1,6 @@
 // Package dynamolocal gives tests a real DynamoDB: DynamoDB Local, the engine that
-// AWS ships for this. It finds one that runs or starts one, and ends it with the
-// tests. It knows no tables.
+// AWS ships for this. It uses a server that runs already, or starts one and ends it
+// with the tests.
 package dynamolocal
 
 import (
@@ -18,11 +18,11 @@ import (
 // runs already.
 const endpointEnv = "DYNAMODB_ENDPOINT"
 
-// go test may keep a skip in its cache, and does not see what was installed since:
-// hence -count=1.
+// go test may cache a skip, and does not see that Java or Docker was installed since.
+// Therefore -count=1.
 const howTo = "install Java 17+ and Maven, or start Docker, or set " + endpointEnv + "; then go test -count=1"
 
-// One server is enough for a process: tests are kept apart by their tables.
+// One server is enough for a process: each test has its own tables.
 var (
 	endpoint = sync.OnceValues(start)
 	mainRuns bool
@@ -82,9 +82,9 @@ func Endpoint(t testing.TB) string {
 	return ""
 }
 
-// Config returns the SDK's configuration for Endpoint. A test that needs calls to
-// fail sets its HTTPClient to one that loses them before http.DefaultTransport, or
-// their answers behind it.
+// Config returns the SDK's configuration for Endpoint. A test that needs failures
+// sets HTTPClient to one that drops the request instead of passing it to
+// http.DefaultTransport, or drops the response that it returned.
 func Config(t testing.TB) aws.Config {
 	t.Helper()
 	return aws.Config{

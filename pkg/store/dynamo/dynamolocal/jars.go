@@ -10,7 +10,7 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-// version is that of DynamoDB Local.
+// version is the version of DynamoDB Local.
 const version = "3.1.0"
 
 const pom = `<project>
@@ -22,8 +22,8 @@ const pom = `<project>
 </project>
 `
 
-// jars returns the folder with DynamoDB Local and its libraries. The first call on a
-// machine has Maven fetch them, some 45 MB, into the user's cache.
+// jars returns the folder with DynamoDB Local and its libraries. On the first call
+// for a user Maven downloads them, some 45 MB, into the user's cache.
 func jars() (string, error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
@@ -52,7 +52,7 @@ func jars() (string, error) {
 		return dir, nil
 	}
 	// Only a complete folder gets its final name: after an interrupted run Maven would
-	// take half a jar for a whole one.
+	// not notice that a jar is incomplete.
 	partial := dir + ".partial"
 	pomFile := filepath.Join(partial, "pom.xml")
 	if err := errors.Join(
@@ -68,7 +68,10 @@ func jars() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return dir, os.Rename(partial, dir)
+	if err := os.Rename(partial, dir); err != nil {
+		return "", err
+	}
+	return dir, nil
 }
 
 // output runs cmd and returns its standard output. An error has what cmd printed.

@@ -53,11 +53,14 @@ func java() (port string, command []string, err error) {
 		return "", nil, fmt.Errorf("fetch DynamoDB Local: %w", err)
 	}
 	port, err = freePort()
+	if err != nil {
+		return "", nil, err
+	}
 	return port, []string{
 		jvm, "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", // two thirds of the time to start, half the CPU
 		"-cp", filepath.Join(dir, "*"), "software.amazon.dynamodb.services.local.main.ServerRunner",
 		"-inMemory", "-sharedDb", "-disableTelemetry", "-port", port,
-	}, err
+	}, nil
 }
 
 // docker makes a container, fetching the image if it is missing, and returns the
@@ -73,7 +76,10 @@ func docker() (port string, command []string, err error) {
 	}
 	id, err := output(exec.Command(cli, "create", "--rm", "--publish", "127.0.0.1:"+port+":8000",
 		"amazon/dynamodb-local:"+version, "-jar", "DynamoDBLocal.jar", "-inMemory", "-sharedDb", "-disableTelemetry"))
-	return port, []string{cli, "start", "--attach", string(bytes.TrimSpace(id))}, err
+	if err != nil {
+		return "", nil, err
+	}
+	return port, []string{cli, "start", "--attach", string(bytes.TrimSpace(id))}, nil
 }
 
 // freePort returns a port that was free a moment ago: DynamoDB Local cannot choose

@@ -1,7 +1,7 @@
-// Package dynamotest has the tables of tests, made from the project's template.yaml
-// in DynamoDB Local, and two transports between a test and its table: Meter counts
-// what calls cost, Role allows those that a role of the template allows. It does not
-// know what is stored in the tables.
+// Package dynamotest creates tables for tests, as in the project's template.yaml, in
+// DynamoDB Local. It has two transports between a test and its table: Meter counts
+// the cost of calls, and Role allows only the calls that a role of the template
+// allows.
 package dynamotest
 
 import (
@@ -16,7 +16,7 @@ import (
 	"ocireffer/pkg/template"
 )
 
-// Table makes a table for this test alone, with the keys and indexes of
+// Table creates a table for this test alone, with the keys and indexes of
 // template.yaml, and returns its name. It is deleted when the test ends. The package
 // needs dynamolocal.Main.
 func Table(t testing.TB) string {

@@ -15,26 +15,28 @@ import (
 
 // A Meter is an http.RoundTripper to DynamoDB that counts calls and the capacity
 // units that they consume, by operation. DynamoDB Local charges neither for reads of
-// what is not there nor for writes whose condition fails; AWS charges at least the
-// smallest unit for each. Its methods may be called at the same time.
+// items that do not exist nor for writes whose condition fails; AWS charges at least
+// the smallest unit for each. Its methods may be called concurrently.
 type Meter struct {
 	mu   sync.Mutex
 	cost Cost
 }
 
-// A Cost is how many calls were made and units consumed, by operation. An operation
-// without calls is in neither map.
+// A Cost has the numbers of calls made and of units consumed, by operation. An
+// operation without calls is in neither map.
 type Cost struct {
 	Calls map[string]int
 	Units map[string]float64
 }
 
-// RoundTrip implements http.RoundTripper. It has DynamoDB say what the call consumes.
+// RoundTrip implements http.RoundTripper. It asks DynamoDB for the units that the
+// call consumes.
 func (m *Meter) RoundTrip(r *http.Request) (*http.Response, error) {
 	body, err := readBody(r)
 	if err != nil {
 		return nil, err
 	}
+	// The body is a JSON object with at least one field.
 	response, err := send(r, append([]byte(`{"ReturnConsumedCapacity":"TOTAL",`), body[1:]...))
 	if err != nil {
 		return nil, err
@@ -58,8 +60,8 @@ func (m *Meter) RoundTrip(r *http.Request) (*http.Response, error) {
 	return response, nil
 }
 
-// consumed returns the units that a call consumed by its answer, in which a call
-// of several items has a list.
+// consumed returns the units that a call consumed, as its answer says. The answer to
+// a call of several items has a list.
 func consumed(answer []byte) (units float64, err error) {
 	type capacity struct{ CapacityUnits float64 }
 	var one struct{ ConsumedCapacity capacity }
@@ -67,14 +69,16 @@ func consumed(answer []byte) (units float64, err error) {
 		return one.ConsumedCapacity.CapacityUnits, nil
 	}
 	var many struct{ ConsumedCapacity []capacity }
-	err = json.Unmarshal(answer, &many)
+	if err := json.Unmarshal(answer, &many); err != nil {
+		return 0, err
+	}
 	for _, c := range many.ConsumedCapacity {
 		units += c.CapacityUnits
 	}
-	return units, err
+	return units, nil
 }
 
-// Take returns the cost since the last Take, and begins to count anew.
+// Take returns the cost since the last Take or Want, and resets it.
 func (m *Meter) Take() Cost {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -83,7 +87,8 @@ func (m *Meter) Take() Cost {
 	return cost
 }
 
-// Want compares the cost since the last Take or Want, and begins to count anew.
+// Want fails t if the cost since the last Take or Want is another one, and resets
+// it. An error begins with what.
 func (m *Meter) Want(t testing.TB, what string, calls map[string]int, units map[string]float64) {
 	t.Helper()
 	got := m.Take()

@@ -13,13 +13,13 @@ import (
 	"ocireffer/pkg/template"
 )
 
-// A Role is an http.RoundTripper that lets those calls through to DynamoDB that a
-// role of template.yaml allows, and answers others as AWS would. It counts both, so
-// that a test can compare the role with the calls that are made.
+// A Role is an http.RoundTripper to DynamoDB that sends only calls that a role of
+// template.yaml allows, and answers others as AWS would. It counts both, so that a
+// test can compare the role with the calls that are made.
 type Role struct {
 	id     string
 	mu     sync.Mutex
-	used   map[template.Grant]int // of the role's grants, how often each was used
+	used   map[template.Grant]int // how often each of the role's grants was used
 	denied map[template.Grant]int
 }
 
@@ -58,8 +58,8 @@ func (r *Role) RoundTrip(request *http.Request) (*http.Response, error) {
 	return send(request, body)
 }
 
-// needed returns the grant that a call needs. The parts of a transaction have grants
-// of their own; they are not known here, so such a call is never allowed.
+// needed returns the grant that a call needs. Each part of a transaction would need
+// its own; they are not supported, so a transaction is never allowed.
 func needed(operation string, body []byte) template.Grant {
 	var call struct {
 		TableName, IndexName string

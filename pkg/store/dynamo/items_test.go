@@ -1,0 +1,50 @@
+package dynamo
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/google/go-cmp/cmp"
+
+	"ocireffer/pkg/event"
+	"ocireffer/pkg/store"
+)
+
+func TestUnreadableItemIsAnErrorWithoutAValue(t *testing.T) {
+	t.Parallel()
+	target := event.Target{Registry: "a.io", Repository: "wash"}
+	readPush := func(item attributes) (any, error) { return unmarshalPush(item) }
+	readEntry := func(item attributes) (any, error) { return unmarshalEntry(item) }
+	readTombstone := func(item attributes) (any, error) { return unmarshalTombstone(item, target) }
+	for _, c := range []struct {
+		name     string
+		read     func(attributes) (any, error)
+		item     attributes
+		want     any
+		wantText string // in the error
+	}{
+		{name: "key without a tag", read: readPush, item: keyOf("wash", "a.io/wash"), want: event.Push{}, wantText: `"a.io/wash"`},
+		{name: "reference without a rank", read: readPush, item: keyOf("wash", "a.io/wash:1"), want: event.Push{}, wantText: "a.io/wash:1"},
+		{
+			name: "entry without a rank", read: readEntry, want: store.Entry{}, wantText: "a.io/wash:1",
+			item: attributes{attrKey: str("wash"), attrReference: str("a.io/wash:1"), attrVersion: str("1.0.0")},
+		},
+		{name: "tombstone without a time", read: readTombstone, item: attributes{}, want: event.Delete{}, wantText: "tombstone of a.io/wash"},
+		{
+			name: "tombstone that expires at a fraction", read: readTombstone, want: event.Delete{}, wantText: "tombstone of a.io/wash",
+			item: attributes{attrRank: str(event.Stamp(noon)), attrExpiresAt: &types.AttributeValueMemberN{Value: "1.5"}},
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			got, err := c.read(c.item)
+			if err == nil || !strings.Contains(err.Error(), c.wantText) {
+				t.Errorf("read: %v, want an error with %s", err, c.wantText)
+			}
+			if diff := cmp.Diff(c.want, got); diff != "" {
+				t.Errorf("read, with an error: -want +got\n%s", diff)
+			}
+		})
+	}
+}
