@@ -31,7 +31,7 @@ import (
 
 var (
 	repositories = flag.Int("repositories", 0, "repositories of TestManyRepositories; 0: as many as it takes")
-	tagsOfEach   = flag.Int("tags", 3, "tags of each of them")
+	tagsOfEach   = flag.Int("tags", 2, "tags of each of them")
 )
 
 // TestManyRepositories: a reader of all pages sees each repository once, in the
