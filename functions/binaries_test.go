@@ -19,7 +19,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -43,7 +42,16 @@ func TestMain(m *testing.M) {
 }
 
 // functions are the Lambda functions of the template, by folder.
-var functions = []string{"ingest", "lookup"}
+var functions = []string{"ingest", "lookup", "views"}
+
+// An answer takes at most this long where the store hangs.
+const (
+	ingestAnswer = 4500 * time.Millisecond
+	lookupAnswer = 3 * time.Second
+)
+
+// batch is an event of views: a push.
+const batch = `{"Records":[{"eventName":"INSERT","dynamodb":{"SequenceNumber":"101","Keys":{"name":{"S":"wash"},"key":{"S":"a.azurecr.io/wash:1"}}}}]}`
 
 var builds sync.Map // func() error, by function
 
@@ -68,22 +76,26 @@ func binary(t *testing.T, function string) string {
 
 // invocation is what a function did with one event.
 type invocation struct {
-	answer    lambdaevents.APIGatewayV2HTTPResponse
-	readyIn   time.Duration // from the start of the process until it asked for an event
-	took      time.Duration // from the start of the process to its answer
-	log       string
-	exit      error // why the process ended by itself
-	callsInit int32 // calls to DynamoDB before it asked for an event
+	raw     string // its answer
+	answer  lambdaevents.APIGatewayV2HTTPResponse
+	readyIn time.Duration // from the start of the process until it asked for an event
+	took    time.Duration // from the start of the process to its answer
+	log     string
+	exit    error    // why the process ended by itself
+	atStart []string // operations of DynamoDB before it asked for an event
 }
 
 // invoke starts a binary under a stand-in for Lambda's Runtime API
 // (https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html), gives it one
-// event and ends it after its answer.
+// event and ends it after its answer. The event is a file of events/, or JSON.
 func invoke(t *testing.T, binary, event string, db *dynamoDB, env ...string) invocation {
 	t.Helper()
-	body, err := os.ReadFile(filepath.Join("..", "events", event))
-	if err != nil {
-		t.Fatal(err)
+	body := []byte(event)
+	if !json.Valid(body) {
+		var err error
+		if body, err = os.ReadFile(filepath.Join("..", "events", event)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	var begin time.Time
 	var result invocation
@@ -97,7 +109,7 @@ func invoke(t *testing.T, binary, event string, db *dynamoDB, env ...string) inv
 			<-r.Context().Done()
 			return
 		}
-		result.readyIn, result.callsInit = time.Since(begin), db.calls.Load()
+		result.readyIn, result.atStart = time.Since(begin), db.operations()
 		w.Header().Set("Lambda-Runtime-Aws-Request-Id", "id-1")
 		w.Header().Set("Lambda-Runtime-Deadline-Ms", fmt.Sprint(time.Now().Add(10*time.Second).UnixMilli()))
 		w.Write(body)
@@ -134,6 +146,7 @@ func invoke(t *testing.T, binary, event string, db *dynamoDB, env ...string) inv
 	select {
 	case b := <-answered:
 		result.took = time.Since(begin)
+		result.raw = string(b)
 		if err := json.Unmarshal(b, &result.answer); err != nil {
 			t.Fatalf("%s: %v", b, err)
 		}
@@ -148,7 +161,35 @@ func invoke(t *testing.T, binary, event string, db *dynamoDB, env ...string) inv
 // dynamoDB stands in for DynamoDB where the real one cannot do what a test needs.
 type dynamoDB struct {
 	url   string
-	calls atomic.Int32
+	mutex sync.Mutex
+	calls []string // such as BatchGetItem; a PutItem with the partition of its item behind it
+}
+
+// operations returns the operations that were called so far.
+func (db *dynamoDB) operations() []string {
+	db.mutex.Lock()
+	defer db.mutex.Unlock()
+	return slices.Clone(db.calls)
+}
+
+// record adds the operation of a call.
+func (db *dynamoDB) record(r *http.Request) error {
+	var input struct {
+		Item struct {
+			Name struct{ S string } `json:"name"`
+		}
+	}
+	if err := json.NewDecoder(r.Body).Decode(&input); err != nil {
+		return err
+	}
+	_, operation, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
+	if operation == "PutItem" {
+		operation += " " + input.Item.Name.S
+	}
+	db.mutex.Lock()
+	defer db.mutex.Unlock()
+	db.calls = append(db.calls, operation)
+	return nil
 }
 
 // hanging takes connections and never answers.
@@ -175,8 +216,10 @@ func hanging(t *testing.T) *dynamoDB {
 func answering(t *testing.T, status int, body string) *dynamoDB {
 	t.Helper()
 	var db dynamoDB
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		db.calls.Add(1)
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := db.record(r); err != nil {
+			t.Errorf("read a call of DynamoDB: %v", err)
+		}
 		w.WriteHeader(status)
 		io.WriteString(w, body)
 	}))
@@ -197,6 +240,12 @@ func holding(t *testing.T, version int) *dynamoDB {
 	return answering(t, http.StatusOK, fmt.Sprintf(`{"Responses":{"Table":[{"name":{"S":"#meta"},"key":{"S":"version"},"dataVersion":{"N":"%d"}}]},"UnprocessedKeys":{},"Items":[]}`, version))
 }
 
+// empty has no data at all.
+func empty(t *testing.T) *dynamoDB {
+	t.Helper()
+	return answering(t, http.StatusOK, `{"Responses":{"Table":[]},"UnprocessedKeys":{}}`)
+}
+
 // TestColdStartWithoutStore: the deadlines that a sender and a reader are promised
 // count from the start of the process.
 func TestColdStartWithoutStore(t *testing.T) {
@@ -208,9 +257,9 @@ func TestColdStartWithoutStore(t *testing.T) {
 		mostHung, mostUp time.Duration // where the store hangs, and where it fails
 	}{
 		{function: "ingest", event: "push.json", status: 500, body: "Failed to store url",
-			log: `"event":{"id":"c6fd250a`, mostHung: 4500 * time.Millisecond, mostUp: 2 * time.Second},
+			log: `"event":{"id":"c6fd250a`, mostHung: ingestAnswer, mostUp: 2 * time.Second},
 		{function: "lookup", event: "badge.json", status: 503, body: `{"schemaVersion":1,"label":"","message":"Lookup failed, try again","color":"lightgrey","isError":true}`,
-			log: `"outcome":"store_failed"`, mostHung: 3 * time.Second, mostUp: 2 * time.Second},
+			log: `"outcome":"store_failed"`, mostHung: lookupAnswer, mostUp: 2 * time.Second},
 	} {
 		for name, store := range map[string]struct {
 			open func(*testing.T) *dynamoDB
@@ -233,26 +282,62 @@ func TestColdStartWithoutStore(t *testing.T) {
 	}
 }
 
+// TestViewsWithoutStoreAnswersInTime: its record comes again. Lambda would drop an
+// answer behind the function's end, which is 10 s here.
+func TestViewsWithoutStoreAnswersInTime(t *testing.T) {
+	t.Parallel()
+	for name, open := range map[string]func(*testing.T) *dynamoDB{"hangs": hanging, "fails": failing} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got := invoke(t, binary(t, "views"), batch, open(t))
+			if want := `{"batchItemFailures":[{"itemIdentifier":"101"}]}`; got.exit != nil || got.raw != want {
+				t.Errorf("answer = %s, %v, want %s; the log: %s", got.raw, got.exit, want, got.log)
+			}
+			if took := got.took - got.readyIn; took > 10*time.Second {
+				t.Errorf("the answer took %s from the event, want at most 10s", took)
+			}
+			if !strings.Contains(got.log, `"outcome":"derive_failed"`) {
+				t.Errorf("the log lacks the outcome: %s", got.log)
+			}
+		})
+	}
+}
+
 // TestStoreIsReadBeforeTheFirstEvent: a TLS connection that is made only with the
 // first event is most of what its sender waits for. A store that hangs must not
-// delay the first event either.
+// delay the first event either. Ingest marks an empty table with the version of the
+// data; readers write nothing.
 func TestStoreIsReadBeforeTheFirstEvent(t *testing.T) {
 	t.Parallel()
-	const most = time.Second // of the 4.5 and 3 s that an answer may take
-	for function, event := range map[string]string{"ingest": "ping.json", "lookup": "badge-unknown.json"} {
-		got := invoke(t, binary(t, function), event, holding(t, store.DataVersion))
-		if got.exit != nil || got.callsInit != 1 {
-			t.Errorf("%s made %d calls before its first event, %v, want 1; the log: %s", function, got.callsInit, got.exit, got.log)
+	for _, c := range []struct {
+		function, event string
+		calls, onEmpty  []string      // before it asks for its first event
+		most            time.Duration // until then, where the store hangs
+	}{
+		{function: "ingest", event: "ping.json", calls: []string{"BatchGetItem"},
+			onEmpty: []string{"BatchGetItem", "PutItem #meta"}, most: time.Second}, // of the 4.5 s that an answer may take
+		{function: "lookup", event: "badge-unknown.json", calls: []string{"BatchGetItem", "Query"},
+			onEmpty: []string{"BatchGetItem", "Query"}, most: time.Second}, // of 3 s; it also asks for a badge
+		{function: "views", event: batch, calls: []string{"BatchGetItem"},
+			onEmpty: []string{"BatchGetItem"}, most: 6 * time.Second}, // Lambda allows 10 s
+	} {
+		got := invoke(t, binary(t, c.function), c.event, holding(t, store.DataVersion))
+		if got.exit != nil || !slices.Equal(got.atStart, c.calls) {
+			t.Errorf("%s made the calls %q before its first event, %v, want %q; the log: %s", c.function, got.atStart, got.exit, c.calls, got.log)
 		}
-		if got := invoke(t, binary(t, function), event, hanging(t)); got.exit != nil || got.readyIn > most {
-			t.Errorf("%s asked for its first event after %s, %v, want at most %s", function, got.readyIn, got.exit, most)
+		got = invoke(t, binary(t, c.function), c.event, empty(t))
+		if got.exit != nil || !slices.Equal(got.atStart, c.onEmpty) {
+			t.Errorf("%s on an empty table made the calls %q before its first event, %v, want %q; the log: %s", c.function, got.atStart, got.exit, c.onEmpty, got.log)
+		}
+		if got := invoke(t, binary(t, c.function), c.event, hanging(t)); got.exit != nil || got.readyIn > c.most {
+			t.Errorf("%s asked for its first event after %s, %v, want at most %s", c.function, got.readyIn, got.exit, c.most)
 		}
 	}
 }
 
 func TestNewerDataEndsTheStart(t *testing.T) {
 	t.Parallel()
-	for function, event := range map[string]string{"ingest": "ping.json", "lookup": "badge.json"} {
+	for function, event := range map[string]string{"ingest": "ping.json", "lookup": "badge.json", "views": batch} {
 		got := invoke(t, binary(t, function), event, holding(t, store.DataVersion+1))
 		if got.exit == nil || !strings.Contains(got.log, "run a newer release") || !strings.Contains(got.log, `"level":"ERROR"`) {
 			t.Errorf("%s on newer data: exit %v, log %q, want an error that says what to do", function, got.exit, got.log)
@@ -266,6 +351,7 @@ func TestWrongSettingsEndTheStart(t *testing.T) {
 		{"ingest", "push.json", "TABLE_NAME=", "TABLE_NAME"},
 		{"ingest", "push.json", "WEBHOOK_TOKEN_SHA256=x", "WEBHOOK_TOKEN_SHA256"},
 		{"lookup", "badge.json", "TABLE_NAME=", "TABLE_NAME"},
+		{"views", batch, "TABLE_NAME=", "TABLE_NAME"},
 		{"lookup", "badge.json", "CACHE_SECONDS=x", "CACHE_SECONDS"},
 	} {
 		got := invoke(t, binary(t, c.function), c.event, failing(t), c.env)

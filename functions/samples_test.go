@@ -26,6 +26,7 @@ import (
 	"ocireffer/pkg/store/dynamo"
 	"ocireffer/pkg/store/dynamo/dynamolocal"
 	"ocireffer/pkg/store/dynamo/dynamotest"
+	"ocireffer/pkg/views"
 )
 
 // sampleTokenHash is the SHA-256 of sample-token, the token of events/.
@@ -53,7 +54,7 @@ func samples(t *testing.T) (all []sample) {
 	return all
 }
 
-// handlers returns the handlers of both functions, with the token of events/.
+// handlers returns the handlers of ingest and lookup, with the token of events/.
 func handlers(t *testing.T, writer store.Writer, reader store.Reader) (write, read http.Handler) {
 	t.Helper()
 	env := func(name string) (string, bool) {
@@ -74,8 +75,8 @@ func handlers(t *testing.T, writer store.Writer, reader store.Reader) (write, re
 }
 
 // replay sends each sample event through the handlers, compares the answers, and
-// returns the names of the events.
-func replay(t *testing.T, write, read http.Handler) (events []string) {
+// returns the names of the events. It calls after behind each.
+func replay(t *testing.T, write, read http.Handler, after func()) (events []string) {
 	functions := map[string]http.Handler{"IngestFunction": write, "LookupFunction": read}
 	for _, s := range samples(t) {
 		events = append(events, s.Event)
@@ -89,6 +90,7 @@ func replay(t *testing.T, write, read http.Handler) (events []string) {
 				t.Fatal(err)
 			}
 			got, err := apigateway.Handler(functions[s.Function])(t.Context(), event)
+			after()
 			body := text(t, got)
 			right := body == s.Body
 			if s.Contains != nil {
@@ -129,7 +131,7 @@ func text(t *testing.T, answer lambdaevents.APIGatewayV2HTTPResponse) string {
 	return string(body)
 }
 
-// TestSampleEvents replays events/ with the handlers of both functions over one
+// TestSampleEvents replays events/ with the handlers of ingest and lookup over one
 // store.
 func TestSampleEvents(t *testing.T) {
 	t.Parallel()
@@ -139,7 +141,7 @@ func TestSampleEvents(t *testing.T) {
 	}
 	defer db.Close()
 	write, read := handlers(t, db, db)
-	tested := append(replay(t, write, read), "answers.json")
+	tested := append(replay(t, write, read, func() {}), "answers.json")
 	files, err := filepath.Glob("../events/*.json")
 	if err != nil {
 		t.Fatal(err)
@@ -154,11 +156,13 @@ func TestSampleEvents(t *testing.T) {
 }
 
 // TestRolesAllowJustWhatFunctionsDo runs the handlers over a real DynamoDB that
-// lets each call only what the function's role in template.yaml allows.
+// lets each call only what the function's role in template.yaml allows. The views
+// function follows the table's stream.
 func TestRolesAllowJustWhatFunctionsDo(t *testing.T) {
 	t.Parallel()
 	table := dynamotest.Table(t)
 	roles := map[string]*dynamotest.Role{}
+	stream := dynamotest.NewStream(t, table)
 	open := func(role string) *dynamo.DB {
 		roles[role] = dynamotest.NewRole(t, role)
 		cfg := dynamolocal.Config(t)
@@ -169,24 +173,43 @@ func TestRolesAllowJustWhatFunctionsDo(t *testing.T) {
 		}
 		return db
 	}
-	writeDB, readDB := open("IngestRole"), open("LookupRole")
+	writeDB, readDB, viewsDB := open("IngestRole"), open("LookupRole"), open("ViewsRole")
 	if err := writeDB.StartWriter(t.Context()); err != nil {
 		t.Errorf("StartWriter: %v", err)
 	}
 	if err := readDB.StartReader(t.Context()); err != nil {
 		t.Errorf("StartReader: %v", err)
 	}
+	if err := viewsDB.StartReader(t.Context()); err != nil {
+		t.Errorf("StartReader: %v", err)
+	}
+	follow := views.Handler(viewsDB, requestlog.NewJSON(io.Discard))
+	deriveNew := func() {
+		text, err := json.Marshal(map[string]any{"Records": stream.Read(t).Records})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var batch views.Batch
+		if err := json.Unmarshal(text, &batch); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := follow(t.Context(), batch); err != nil || len(got.BatchItemFailures) > 0 {
+			t.Errorf("views: %+v, %v", got, err)
+		}
+	}
 	write, read := handlers(t, writeDB, readDB)
-	replay(t, write, read)
+	replay(t, write, read, deriveNew)
 	for _, body := range []string{
 		`{"action":"push","target":{"repository":"app","tag":"1","digest":"sha256:213bbc182920ab41e18edc2001e06abcca6735d87782d9cef68abd83941cf0e5"},"request":{"host":"acme.azurecr.io"}}`,
 		`{"action":"delete","target":{"repository":"app","digest":"sha256:213bbc182920ab41e18edc2001e06abcca6735d87782d9cef68abd83941cf0e5"},"request":{"host":"acme.azurecr.io"}}`,
+		`{"action":"delete","target":{"repository":"app"},"request":{"host":"acme.azurecr.io"}}`,
 	} {
 		r := httptest.NewRequest("POST", "/api/azurehook?token=sample-token", strings.NewReader(body))
 		w := httptest.NewRecorder()
 		if write.ServeHTTP(w, r); w.Code != 200 {
 			t.Errorf("%s: %d %s", body, w.Code, w.Body)
 		}
+		deriveNew()
 	}
 	for _, role := range roles {
 		role.Check(t)

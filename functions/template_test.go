@@ -8,11 +8,14 @@ import (
 	"errors"
 	"io"
 	"net/http/httptest"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	gocmp "github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 
 	"ocireffer/pkg/event"
 	"ocireffer/pkg/ingest"
@@ -51,8 +54,8 @@ func TestTemplateRoutesAreTheHandlers(t *testing.T) {
 }
 
 // TestTemplateSettingsAreRead: each variable of the template is one that the
-// code reads, each variable that the code reads is one of the template, and an
-// unset one means what the parameter's default means.
+// code reads and has the parameter of its own name, each variable that the code reads
+// is one of the template, and an unset one means what the parameter's default means.
 func TestTemplateSettingsAreRead(t *testing.T) {
 	t.Parallel()
 	parsed := template.Read(t)
@@ -76,7 +79,10 @@ func TestTemplateSettingsAreRead(t *testing.T) {
 		if diff := gocmp.Diff(unset, defaults); diff != "" {
 			t.Errorf("%s: -unset +defaults of the template\n%s", function, diff)
 		}
-		for name := range variables {
+		for name, parameter := range variables {
+			if !strings.EqualFold(strings.ReplaceAll(name, "_", ""), parameter) {
+				t.Errorf("%s: the template sets %s to %s, want the parameter of that name", function, name, parameter)
+			}
 			if !asked[name] {
 				t.Errorf("%s: the template sets %s, which the code does not read", function, name)
 			}
@@ -89,12 +95,115 @@ func TestTemplateSettingsAreRead(t *testing.T) {
 	}
 }
 
+// TestLambdaWaitsForTheAnswer: a function that Lambda ends before it has answered by
+// itself leaves no log line with the event.
+func TestLambdaWaitsForTheAnswer(t *testing.T) {
+	t.Parallel()
+	parsed := template.Read(t)
+	for function, answer := range map[string]time.Duration{"IngestFunction": ingestAnswer, "LookupFunction": lookupAnswer} {
+		if got := time.Duration(parsed.Functions[function].Timeout) * time.Second; got <= answer {
+			t.Errorf("%s ends after %s, want more than the %s that an answer may take", function, got, answer)
+		}
+	}
+}
+
+// registryPattern is that of the parameter AllowedRegistries.
+func registryPattern(t *testing.T) *regexp.Regexp {
+	t.Helper()
+	return regexp.MustCompile(template.Read(t).Parameters["AllowedRegistries"].AllowedPattern)
+}
+
+// TestAllowedRegistriesAreTaken: what the template takes starts ingest, and what it
+// refuses is no list of registries.
+func TestAllowedRegistriesAreTaken(t *testing.T) {
+	t.Parallel()
+	pattern := registryPattern(t)
+	for _, c := range []struct {
+		value string
+		want  bool
+	}{
+		{value: "", want: true},
+		{value: "wasmcloud.azurecr.io", want: true},
+		{value: "wasmcloud.azurecr.io,docker.io,GHCR.io", want: true},
+		{value: "123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn", want: true},
+		{value: strings.Repeat("a", 63) + ".io", want: true},
+		{value: "localhost", want: true},
+		{value: "localhost:5000", want: true},
+		{value: "demo:5000", want: true},
+		{value: "127.0.0.1:5000", want: true},
+		{value: "[::1]:5000", want: true},
+		{value: "[::1]", want: true},
+		{value: strings.Repeat("a", 63) + strings.Repeat("."+strings.Repeat("a", 61), 3) + ":65535", want: true}, // 255 bytes
+		{value: strings.Repeat("a", 64) + ".io"},
+		{value: strings.Repeat("aaaaaaaa.", 28) + "io:5000"}, // 259 bytes
+		{value: "demo"},
+		{value: "docker.io,demo"},
+		{value: "acme.azurecr.io."},
+		{value: ".azurecr.io"},
+		{value: "a..b"},
+		{value: "acme.azurecr.io:"},
+		{value: "https:"},
+		{value: "https://acme.azurecr.io"},
+		{value: "acme.azurecr.io/wash"},
+		{value: "-"},
+		{value: "-a.io"},
+		{value: "a-.io"},
+		{value: "a.io:x"},
+		{value: "a_b.io"},
+		{value: "[::1"},
+		{value: "[abcd]"},
+		{value: "[::1]x"},
+		{value: ",,,"},
+		{value: "a.io,"},
+		{value: ",a.io"},
+		{value: "a.io, b.io"},
+		{value: "*.azurecr.io"},
+	} {
+		if got := pattern.MatchString(c.value); got != c.want {
+			t.Errorf("the pattern takes %q: %t, want %t", c.value, got, c.want)
+		}
+		if err := readRegistries(c.value); c.want && err != nil {
+			t.Errorf("ingest with %q: %v", c.value, err)
+		}
+	}
+}
+
+// readRegistries starts ingest with a value of ALLOWED_REGISTRIES.
+func readRegistries(value string) error {
+	_, err := ingest.FromEnv(func(name string) (string, bool) {
+		if name != "ALLOWED_REGISTRIES" {
+			return "", false
+		}
+		return value, true
+	})
+	return err
+}
+
+func TestAllowedRegistriesAreNeverRefusedByIngest(t *testing.T) {
+	t.Parallel()
+	pattern := registryPattern(t)
+	// Drawn from the pattern itself, and from the characters of hosts.
+	taken := rapid.StringMatching(pattern.String())
+	any := rapid.StringOfN(rapid.SampledFrom([]rune("aZ09-.:[],")), 0, 12, -1)
+	rapid.Check(t, func(t *rapid.T) {
+		value := rapid.OneOf(taken, any).Draw(t, "value")
+		if err := readRegistries(value); err != nil && pattern.MatchString(value) {
+			t.Fatalf("the pattern takes %q, and ingest says: %v", value, err)
+		}
+	})
+}
+
 // storeWith is a store that answers each write with err.
 type storeWith struct{ err error }
 
 func (s storeWith) Push(context.Context, event.Push) error             { return s.err }
-func (s storeWith) Delete(context.Context, event.Delete) (int, error)  { return 0, s.err }
 func (s storeWith) Categorize(context.Context, event.Membership) error { return s.err }
+func (s storeWith) Delete(context.Context, event.Delete) (store.Deleted, error) {
+	return store.Deleted{}, s.err
+}
+func (s storeWith) PushedAt(context.Context, event.Target) (time.Time, error) {
+	return time.Time{}, s.err
+}
 
 // requestLine returns the line that ingest logs for a request.
 func requestLine(t *testing.T, method, path, token, body string, db store.Writer) map[string]any {
@@ -111,6 +220,26 @@ func requestLine(t *testing.T, method, path, token, body string, db store.Writer
 	var line map[string]any
 	if err := json.Unmarshal(log.Bytes(), &line); err != nil {
 		t.Fatal(err)
+	}
+	return line
+}
+
+// accessLine returns the line that API Gateway logs for an answer.
+func accessLine(t *testing.T, format, path, status string) map[string]any {
+	t.Helper()
+	text := regexp.MustCompile(`\$context\.[A-Za-z.]+`).ReplaceAllStringFunc(format, func(variable string) string {
+		switch variable {
+		case "$context.path":
+			return path
+		case "$context.status":
+			return status
+		default:
+			return "-"
+		}
+	})
+	var line map[string]any
+	if err := json.Unmarshal([]byte(text), &line); err != nil {
+		t.Fatalf("access log line %s: %v", text, err)
 	}
 	return line
 }
@@ -134,6 +263,7 @@ func TestMetricFiltersMatchRealLogLines(t *testing.T) {
 		{method: "POST", path: hook, token: token, body: `{}`},
 		{method: "POST", path: hook, token: token, body: strings.Repeat(" ", 2<<20)},
 		{method: "POST", path: hook, token: "wrong", body: `{}`},
+		{method: "POST", path: hook, body: `{}`},
 		{method: "POST", path: hook, token: token, body: push("a.azurecr.io")},
 		{method: "POST", path: hook, token: token, body: strings.Replace(push("a.azurecr.io"), "{", `{"action":"delete",`, 1)},
 		{method: "POST", path: hook, token: token, body: push("b.azurecr.io")},
@@ -142,6 +272,7 @@ func TestMetricFiltersMatchRealLogLines(t *testing.T) {
 		{method: "PUT", path: byHand, token: token, storeErr: errors.New("planted")},
 		{method: "PUT", path: byHand, token: token, body: "x"},
 		{method: "PUT", path: byHand, token: "wrong"},
+		{method: "PUT", path: byHand},
 		{method: "PUT", path: "/api/references/b.azurecr.io/app:1", token: token},
 		{method: "DELETE", path: byHand, token: token},
 	} {
@@ -152,18 +283,24 @@ func TestMetricFiltersMatchRealLogLines(t *testing.T) {
 		}
 		lines[kind+line["outcome"].(string)] = line
 	}
+	parsed := template.Read(t)
+	access := map[string]map[string]any{} // by status and path
+	for _, c := range []struct{ status, path string }{{"429", hook}, {"200", hook}, {"500", hook}, {"429", "/"}, {"429", byHand}} {
+		access[c.status+" "+c.path] = accessLine(t, parsed.AccessLogFormat, c.path, c.status)
+	}
+	groups := map[string]map[string]map[string]any{"IngestLogGroup": lines, "AccessLogGroup": access}
 	want := map[string][]string{
 		"StoreFailedMetric": {"by hand store_failed", "webhook store_failed"},
-		"RefusedMetric":     {"by hand forbidden", "by hand unauthorized", "webhook forbidden", "webhook unauthorized"},
-		"UnusableMetric":    {"webhook bad_request", "webhook forbidden", "webhook too_large", "webhook unauthorized"},
+		"RefusedMetric":     {"by hand forbidden", "by hand no_token", "by hand wrong_token", "webhook forbidden", "webhook no_token", "webhook wrong_token"},
+		"UnusableMetric":    {"webhook bad_request", "webhook forbidden", "webhook no_token", "webhook too_large", "webhook wrong_token"},
+		"WrongTokenMetric":  {"by hand wrong_token", "webhook wrong_token"},
 		"UsableMetric":      {"webhook deleted", "webhook ignored", "webhook pong", "webhook stored"},
+
+		"WebhookThrottledMetric": {"429 " + hook},
 	}
 	got := map[string][]string{}
-	for name, filter := range template.Read(t).MetricFilters {
-		if filter.LogGroup != "IngestLogGroup" {
-			continue // it reads API Gateway's log
-		}
-		for kind, line := range lines {
+	for name, filter := range parsed.MetricFilters {
+		for kind, line := range groups[filter.LogGroup] {
 			if matches(t, filter.Pattern, line) {
 				got[name] = append(got[name], kind)
 			}

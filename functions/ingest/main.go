@@ -27,7 +27,11 @@ func main() {
 		log.Error("ingest cannot start", "err", err)
 		os.Exit(1)
 	}
-	db, err := dynamo.Open(dynamo.FromEnv(os.Getenv), os.Getenv("TABLE_NAME"))
+	var options []dynamo.Option
+	if os.Getenv("AWS_ENDPOINT_URL_DYNAMODB") != "" {
+		options = append(options, dynamo.WithoutStream()) // sam local: nothing runs the views function
+	}
+	db, err := dynamo.Open(dynamo.FromEnv(os.Getenv), os.Getenv("TABLE_NAME"), options...)
 	if err != nil {
 		log.Error("ingest cannot start", "err", err)
 		os.Exit(1)

@@ -33,6 +33,7 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the program at once
 	err := run(ctx, os.Args[1:], os.LookupEnv, os.Stderr)
 	stop()
 	if err == nil || errors.Is(err, flag.ErrHelp) {
@@ -51,7 +52,8 @@ type usageError struct{ error }
 // environment returns a variable's value, and whether it is set.
 type environment = func(name string) (string, bool)
 
-// run serves until ctx ends, then finishes the requests that are being answered.
+// run serves until ctx ends, or the store turns out to be damaged, then finishes the
+// requests that are being answered.
 func run(ctx context.Context, args []string, env environment, stderr io.Writer) (err error) {
 	options, err := parseFlags(args, stderr)
 	if err != nil {
@@ -61,6 +63,9 @@ func run(ctx context.Context, args []string, env environment, stderr io.Writer) 
 	read, errRead := lookup.FromEnv(env)
 	if err := errors.Join(errWrite, errRead); err != nil {
 		return usageError{err}
+	}
+	if options.table != "" && len(write.Tokens) == 0 && !isLoopback(endpoint(env)) {
+		return usageError{errors.New("-dynamodb needs WEBHOOK_TOKEN_SHA256, as the table is not on this machine: AWS_ENDPOINT_URL_DYNAMODB is not a loopback address")}
 	}
 	db, err := openStore(ctx, options, env)
 	if err != nil {
@@ -76,7 +81,11 @@ func run(ctx context.Context, args []string, env environment, stderr io.Writer) 
 
 	log := slog.New(slog.NewTextHandler(stderr, nil))
 	log.Info("listening", "url", "http://"+listener.Addr().String(), "store", options.storeName(), "writes", writers(write))
-	return serve(ctx, listener, log, route.Join(ingest.New(write, db, log), lookup.New(read, db)))
+	var h http.Handler = route.Join(ingest.New(write, db, log), lookup.New(read, db))
+	if !write.NeedsToken() {
+		h = guard(h)
+	}
+	return serve(ctx, listener, log, h, db.Damaged())
 }
 
 // options are the values of the flags.
@@ -107,7 +116,7 @@ func parseFlags(args []string, help io.Writer) (options, error) {
 	flags.SetOutput(io.Discard)
 	flags.StringVar(&o.addr, "addr", "localhost:8080", "`host:port` to listen on")
 	flags.StringVar(&o.file, "db", "ocireffer.db", "`file` of the embedded store")
-	flags.StringVar(&o.table, "dynamodb", "", "DynamoDB `table` to use instead, by the ordinary AWS configuration and AWS_ENDPOINT_URL_DYNAMODB; made if it is missing and the endpoint is a loopback address")
+	flags.StringVar(&o.table, "dynamodb", "", "DynamoDB `table` to use instead, by the ordinary AWS configuration and AWS_ENDPOINT_URL_DYNAMODB; made if it is missing and the endpoint is a loopback address; otherwise WEBHOOK_TOKEN_SHA256 must be set")
 	flags.BoolVar(&o.demo, "demo", false, "use a temporary store instead, filled with examples")
 	err := flags.Parse(args)
 	if errors.Is(err, flag.ErrHelp) {
@@ -136,6 +145,7 @@ func parseFlags(args []string, help io.Writer) (options, error) {
 type closingStore interface {
 	store.Store
 	io.Closer
+	Damaged() <-chan error // gets an error if the store can no longer be used
 }
 
 func openStore(ctx context.Context, o options, env environment) (closingStore, error) {
@@ -165,24 +175,37 @@ type table struct{ *dynamo.DB }
 
 func (table) Close() error { return nil }
 
+func (table) Damaged() <-chan error { return nil }
+
 func openTable(ctx context.Context, name string, env environment) (closingStore, error) {
 	// LoadDefaultConfig can apply AWS_CA_BUNDLE only to the SDK's own type of client.
 	cfg, err := config.LoadDefaultConfig(ctx, config.WithHTTPClient(awshttp.NewBuildableClient().WithTimeout(dynamo.AttemptTimeout)))
 	if err != nil {
 		return nil, fmt.Errorf("read the AWS configuration: %w", err)
 	}
-	db, err := dynamo.Open(cfg, name)
+	var options []dynamo.Option
+	if endpoint(env) != "" {
+		options = append(options, dynamo.WithoutStream())
+	}
+	if isLoopback(endpoint(env)) {
+		if err := dynamo.Create(ctx, cfg, name); err != nil {
+			return nil, err
+		}
+	}
+	db, err := dynamo.Open(cfg, name, options...)
 	if err != nil {
 		return nil, err
 	}
-	start := db.StartWriter
-	if endpoint, _ := env("AWS_ENDPOINT_URL_DYNAMODB"); isLoopback(endpoint) {
-		start = db.Create
-	}
-	if err := start(ctx); err != nil {
+	if err := db.StartWriter(ctx); err != nil {
 		return nil, err
 	}
 	return table{db}, nil
+}
+
+// endpoint returns the URL of DynamoDB, empty for AWS's own.
+func endpoint(env environment) string {
+	url, _ := env("AWS_ENDPOINT_URL_DYNAMODB")
+	return url
 }
 
 // isLoopback reports whether endpoint is a URL of this machine itself.
@@ -191,7 +214,7 @@ func isLoopback(endpoint string) bool {
 	if err != nil {
 		return false
 	}
-	if u.Hostname() == "localhost" {
+	if strings.EqualFold(u.Hostname(), "localhost") {
 		return true
 	}
 	ip, err := netip.ParseAddr(u.Hostname())
@@ -210,22 +233,48 @@ func writers(s ingest.Settings) string {
 	}
 }
 
-// serve answers requests until ctx ends, and then those that have begun.
-func serve(ctx context.Context, listener net.Listener, log *slog.Logger, h http.Handler) error {
+const (
+	// A request has 30 s to come, and 3 s more to be answered.
+	headerTimeout = 10 * time.Second
+	readTimeout   = 30 * time.Second
+	writeTimeout  = time.Minute
+
+	maxHeader = 64 << 10 // bytes
+
+	finishTimeout = 10 * time.Second
+)
+
+// serve answers requests until ctx ends, or damaged has an error, and then those that
+// have begun.
+func serve(ctx context.Context, listener net.Listener, log *slog.Logger, h http.Handler, damaged <-chan error) (err error) {
 	server := &http.Server{
 		Handler:           requestlog.Handler(log, h),
-		ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout:       30 * time.Second,
+		ReadHeaderTimeout: headerTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
+		MaxHeaderBytes:    maxHeader,
 	}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
 	select {
 	case err := <-served:
 		return err
+	case err = <-damaged:
 	case <-ctx.Done():
 	}
 	log.Info("stopping")
-	finish, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	return errors.Join(err, finish(server, log, finishTimeout))
+}
+
+// finish waits for the requests that are being answered, and closes the connections of
+// those that take longer than timeout.
+func finish(server *http.Server, log *slog.Logger, timeout time.Duration) error {
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
-	return server.Shutdown(finish)
+	err := server.Shutdown(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		log.Warn("closing the connections of slow clients")
+		return server.Close()
+	}
+	return err
 }

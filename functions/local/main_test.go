@@ -3,13 +3,16 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"flag"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -44,6 +47,9 @@ const (
 	push    = `{"action":"push","target":{"repository":"wash","tag":"0.18.1"},"request":{"host":"wasmcloud.azurecr.io"}}`
 )
 
+// tokenEnv is the variable with the hash of test2.
+const tokenEnv = "WEBHOOK_TOKEN_SHA256=60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752"
+
 // command returns the program's command line. env are variables as in NAME=value.
 func command(env []string, args ...string) *exec.Cmd {
 	cmd := exec.Command(os.Args[0], args...)
@@ -63,23 +69,45 @@ var listening = regexp.MustCompile(`msg=listening url=(\S+)`)
 // start runs the program with a free port and waits until it listens.
 func start(t *testing.T, env []string, args ...string) program {
 	t.Helper()
+	p, _ := startLogged(t, env, args...)
+	return p
+}
+
+// startLogged is start, and returns a function that waits for the end of the program
+// and returns its log.
+func startLogged(t *testing.T, env []string, args ...string) (p program, log func() string) {
+	t.Helper()
 	cmd := command(env, append([]string{"-addr", "127.0.0.1:0"}, args...)...)
-	stderr, err := cmd.StderrPipe()
+	// A file of its own, as Wait would close the pipe of StderrPipe before it is read.
+	stderr, writer, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := cmd.Start(); err != nil {
+	cmd.Stderr = writer
+	if err := errors.Join(cmd.Start(), writer.Close()); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { cmd.Process.Kill() })
-	for lines := bufio.NewScanner(stderr); lines.Scan(); {
-		if m := listening.FindStringSubmatch(lines.Text()); m != nil {
-			go io.Copy(io.Discard, stderr)
-			return program{cmd, m[1], lines.Text()}
+	var text strings.Builder
+	lines := bufio.NewReader(stderr)
+	for {
+		line, err := lines.ReadString('\n')
+		if err != nil {
+			t.Fatalf("%v ended: %v: %s", cmd, cmd.Wait(), &text)
+		}
+		text.WriteString(line)
+		if m := listening.FindStringSubmatch(line); m != nil {
+			p = program{cmd, m[1], line}
+			break
 		}
 	}
-	t.Fatalf("%v ended: %v", cmd, cmd.Wait())
-	return program{}
+	read := make(chan struct{})
+	go func() {
+		defer close(read)
+		defer stderr.Close()
+		io.Copy(&text, lines)
+	}()
+	return p, func() string { <-read; return text.String() }
 }
 
 // startNew starts the program with a new file.
@@ -206,7 +234,6 @@ func TestAnswersMatchTheDeployedAPI(t *testing.T) {
 
 func TestWritersDependOnTokenAndAddress(t *testing.T) {
 	t.Parallel()
-	const env = "WEBHOOK_TOKEN_SHA256=60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752" // of test2
 	for name, c := range map[string]struct {
 		env                  []string
 		addr                 string
@@ -215,9 +242,9 @@ func TestWritersDependOnTokenAndAddress(t *testing.T) {
 	}{
 		"loopback":           {addr: "127.0.0.1:0", withoutToken: 200, withIt: 200, writes: "without a token"},
 		"localhost":          {addr: "localhost:0", withoutToken: 200, withIt: 200, writes: "without a token"},
-		"loopback, token":    {env: []string{env}, addr: "127.0.0.1:0", withoutToken: 401, withIt: 200, writes: "with a token"},
+		"loopback, token":    {env: []string{tokenEnv}, addr: "127.0.0.1:0", withoutToken: 401, withIt: 200, writes: "with a token"},
 		"any address":        {addr: "0.0.0.0:0", withoutToken: 401, withIt: 401, writes: "refused: not a loopback address, and no WEBHOOK_TOKEN_SHA256"},
-		"any address, token": {env: []string{env}, addr: "0.0.0.0:0", withoutToken: 401, withIt: 200, writes: "with a token"},
+		"any address, token": {env: []string{tokenEnv}, addr: "0.0.0.0:0", withoutToken: 401, withIt: 200, writes: "with a token"},
 		"no address at all":  {addr: ":0", withoutToken: 401, withIt: 401, writes: "refused: not a loopback address, and no WEBHOOK_TOKEN_SHA256"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -254,7 +281,7 @@ func TestSignalLetsRequestsFinish(t *testing.T) {
 			}
 			defer conn.Close()
 			answer := bufio.NewReader(conn)
-			fmt.Fprintf(conn, "POST /api/azurehook HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\nExpect: 100-continue\r\n\r\n", len(push))
+			fmt.Fprintf(conn, "POST /api/azurehook HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\nExpect: 100-continue\r\n\r\n", len(push))
 			// This comes when the handler reads the body, so the request has begun.
 			if line, err := answer.ReadString('\n'); err != nil || !strings.Contains(line, "100") {
 				t.Fatalf("%q, %v, want 100 Continue", line, err)
@@ -308,6 +335,9 @@ func TestMistakesAreOneLineAndExit2(t *testing.T) {
 		"demo with a file":       {args: []string{"-demo"}, want: "-demo has a store of its own"},
 		"setting of lookup":      {env: "CACHE_SECONDS=x", want: "CACHE_SECONDS"},
 		"settings of ingest":     {env: "WEBHOOK_TOKEN_SHA256=x,y", want: "WEBHOOK_TOKEN_SHA256"},
+		"commas for tokens":      {env: "WEBHOOK_TOKEN_SHA256=,,,", want: "WEBHOOK_TOKEN_SHA256 has commas but no entry"},
+		"commas for registries":  {env: "ALLOWED_REGISTRIES=,,,", want: "ALLOWED_REGISTRIES has commas but no entry"},
+		"hash of no token":       {env: "WEBHOOK_TOKEN_SHA256=e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", want: "the hash of an empty text"},
 		"registry of one word":   {env: "ALLOWED_REGISTRIES=demo", want: `registry "demo" has neither a dot nor a port`},
 		"flag without its value": {args: []string{"-addr"}, want: "-addr"},
 	} {
@@ -316,10 +346,201 @@ func TestMistakesAreOneLineAndExit2(t *testing.T) {
 			wantExit(t, command([]string{c.env}, append([]string{"-db", file}, c.args...)...), 2, c.want)
 		})
 	}
+	for name, endpoint := range map[string]string{
+		"table of AWS":           "",
+		"table of another host":  "http://192.0.2.1:8000",
+		"table of a like host":   "http://localhost.example.com:8000",
+		"table of a broken host": "http://%zz",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cmd := command([]string{"AWS_ENDPOINT_URL_DYNAMODB=" + endpoint, "WEBHOOK_TOKEN_SHA256="}, "-dynamodb", "x")
+			wantExit(t, cmd, 2, "-dynamodb needs WEBHOOK_TOKEN_SHA256, as the table is not on this machine: AWS_ENDPOINT_URL_DYNAMODB is not a loopback address")
+		})
+	}
 	t.Run("demo with a table", func(t *testing.T) {
 		t.Parallel()
 		wantExit(t, command(nil, "-demo", "-dynamodb", "x"), 2, "-demo has a store of its own")
 	})
+}
+
+// TestTableIsMadeOnThisMachineOnly: on another host, a table that is missing may be a
+// wrong name, and its settings are not those of the template. The stand-in is a proxy for
+// the other host.
+func TestTableIsMadeOnThisMachineOnly(t *testing.T) {
+	t.Parallel()
+	const answer = `{"__type":"com.amazon.coral.validate#ValidationException","message":"planted"}`
+	for name, c := range map[string]struct {
+		endpoint string // empty: the stand-in's own address
+		first    string
+	}{
+		"loopback":     {first: "DynamoDB_20120810.CreateTable"},
+		"another host": {endpoint: "http://dynamodb.example.com:8000", first: "DynamoDB_20120810.BatchGetItem"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			operations := make(chan string, 100)
+			db := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				operations <- r.Header.Get("X-Amz-Target")
+				w.Header().Set("X-Amz-Crc32", fmt.Sprint(crc32.ChecksumIEEE([]byte(answer))))
+				w.WriteHeader(http.StatusBadRequest)
+				io.WriteString(w, answer)
+			}))
+			defer db.Close()
+			cmd := command([]string{
+				"AWS_ENDPOINT_URL_DYNAMODB=" + cmp.Or(c.endpoint, db.URL), "HTTP_PROXY=" + db.URL, "NO_PROXY=", "no_proxy=",
+				"AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", tokenEnv,
+			}, "-dynamodb", "Table", "-addr", "127.0.0.1:0")
+			wantExit(t, cmd, 1, "planted")
+			close(operations)
+			if got := <-operations; got != c.first {
+				t.Errorf("the first call is %q, want %q", got, c.first)
+			}
+		})
+	}
+}
+
+// TestWritesOfWebPagesNeedAToken holds as long as nobody needs one. Reads are open.
+func TestWritesOfWebPagesNeedAToken(t *testing.T) {
+	t.Parallel()
+	const refused = "A write by a web page of another site needs a token: start with WEBHOOK_TOKEN_SHA256"
+	open := startNew(t, nil)
+	open.want(t, "POST", "/api/azurehook", push, 403, refused, "Origin", "http://evil.test")
+	open.want(t, "GET", "/wash", "", 200, unknown, "Origin", "http://evil.test")
+	demo := start(t, nil, "-demo")
+	demo.want(t, "POST", "/api/azurehook", push, 403, refused, "Origin", "http://evil.test")
+	locked := startNew(t, []string{tokenEnv})
+	locked.want(t, "POST", "/api/azurehook", push, 200, pushed, "Origin", "http://evil.test", "Authorization", "Bearer test2")
+}
+
+func TestLongHeaderIsRefused(t *testing.T) {
+	t.Parallel()
+	p := startNew(t, nil)
+	p.want(t, "GET", "/wash", "", 200, unknown, "X-Long", strings.Repeat("x", 60<<10))
+	if status, _ := p.do(t, "GET", "/wash", "", "X-Long", strings.Repeat("x", 80<<10)); status != 431 {
+		t.Errorf("80 KB of headers: status %d, want 431", status)
+	}
+}
+
+// slowRequest begins a request whose body never comes.
+func slowRequest(t *testing.T, p program) net.Conn {
+	t.Helper()
+	conn, err := net.Dial("tcp", strings.TrimPrefix(p.url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	fmt.Fprintf(conn, "POST /api/azurehook HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\nExpect: 100-continue\r\n\r\n", len(push))
+	if line, err := bufio.NewReader(conn).ReadString('\n'); err != nil || !strings.Contains(line, "100") {
+		t.Fatalf("%q, %v, want 100 Continue", line, err)
+	}
+	return conn
+}
+
+func TestSecondSignalEndsTheProgram(t *testing.T) {
+	t.Parallel()
+	p := startNew(t, nil)
+	slowRequest(t, p)
+	if err := p.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	waitUntilClosed(t, p.url)
+	begin := time.Now()
+	// One that comes right behind the first may still be taken for it.
+	again := time.NewTicker(200 * time.Millisecond)
+	defer again.Stop()
+	go func() {
+		for {
+			select {
+			case <-again.C:
+				p.Process.Signal(os.Interrupt)
+			case <-t.Context().Done():
+				return
+			}
+		}
+	}()
+	p.Wait()
+	if took := time.Since(begin); took > 8*time.Second {
+		t.Errorf("the program ended %s after the second signal, want at once", took)
+	}
+	status, ok := p.ProcessState.Sys().(syscall.WaitStatus)
+	if !ok || status.Signal() != os.Interrupt {
+		t.Errorf("the program ended with %v, want by the signal", p.ProcessState)
+	}
+}
+
+// damagedFile returns the name of a file with a push, and damages it.
+func damagedFile(t *testing.T) (file string) {
+	t.Helper()
+	file = filepath.Join(t.TempDir(), "test.db")
+	p := start(t, nil, "-db", file)
+	p.want(t, "POST", "/api/azurehook", push, 200, pushed)
+	if err := p.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	p.Wait()
+	damage(t, file)
+	return file
+}
+
+// damage overwrites all of a file but its two meta pages.
+func damage(t *testing.T, file string) {
+	t.Helper()
+	info, err := os.Stat(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.OpenFile(file, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	meta := int64(2 * os.Getpagesize())
+	if _, err := f.WriteAt(bytes.Repeat([]byte{0xFF}, int(info.Size()-meta)), meta); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestDamagedFileEndsTheStart(t *testing.T) {
+	t.Parallel()
+	file := damagedFile(t)
+	wantExit(t, command(nil, "-addr", "127.0.0.1:0", "-db", file), 1, file+": the file is damaged: page ")
+}
+
+// TestFileDamagedWhileItIsServedEndsTheProgram: the request gets its answer, and the
+// program one line.
+func TestFileDamagedWhileItIsServedEndsTheProgram(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		method, path, body string
+		status             int
+		answer             string
+	}{
+		"write": {method: "POST", path: "/api/azurehook", body: push, status: 500, answer: "Failed to store url"},
+		"read":  {method: "GET", path: "/wash?format=text", status: 503, answer: "Lookup failed, try again\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			file := filepath.Join(t.TempDir(), "test.db")
+			p, log := startLogged(t, nil, "-db", file)
+			p.want(t, "POST", "/api/azurehook", push, 200, pushed)
+			damage(t, file)
+			p.want(t, c.method, c.path, c.body, c.status, c.answer)
+			timeout := time.AfterFunc(20*time.Second, func() { p.Process.Kill() })
+			defer timeout.Stop()
+			p.Wait()
+			if got := p.ProcessState.ExitCode(); got != 1 {
+				t.Errorf("exit %d, want 1", got)
+			}
+			text := log()
+			if !strings.Contains(text, "\nlocal: "+file+": the file is damaged: page ") {
+				t.Errorf("log = %s, want a line that says that the file is damaged", text)
+			}
+			if strings.Contains(text, "goroutine ") {
+				t.Errorf("log = %s, want no stack trace", text)
+			}
+		})
+	}
 }
 
 func TestNewerDataEndsTheStart(t *testing.T) {

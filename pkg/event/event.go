@@ -16,6 +16,7 @@ package event
 import (
 	"cmp"
 	"fmt"
+	"strings"
 	"time"
 
 	"ocireffer/pkg/reference"
@@ -153,6 +154,19 @@ func (t Target) String() string {
 	default:
 		return repository
 	}
+}
+
+// ParseTarget is the reverse of Target.String, without the GivenName. It does not
+// check the parts: it is for text that String has made. ok is false where the
+// registry is missing.
+func ParseTarget(s string) (t Target, ok bool) {
+	t.Registry, t.Repository, ok = strings.Cut(s, "/")
+	if repository, digest, found := strings.Cut(t.Repository, "@"); found {
+		t.Repository, t.Digest = repository, digest
+	} else if repository, tag, found := strings.Cut(t.Repository, ":"); found {
+		t.Repository, t.Tag = repository, tag
+	}
+	return t, ok
 }
 
 // Targets returns the targets that have p's reference: its repository, its tag and,

@@ -178,6 +178,35 @@ func TestTargetString(t *testing.T) {
 	}
 }
 
+func TestTargetIsParsedBack(t *testing.T) {
+	t.Parallel()
+	for _, want := range []event.Target{
+		{Registry: "a.io", Repository: "app"},
+		{Registry: "a.io", Repository: "team/app"},
+		{Registry: "localhost:5000", Repository: "team/app", Tag: "1.0_rc-1"},
+		{Registry: "[::1]:5000", Repository: "b.io/app", Digest: digest(1)},
+	} {
+		got, ok := event.ParseTarget(want.String())
+		if !ok || got != want {
+			t.Errorf("ParseTarget(%q) = %#v, %t, want %#v", want, got, ok, want)
+		}
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		want := anyDelete.Draw(t, "delete").Target
+		got, ok := event.ParseTarget(want.String())
+		want.GivenName = ""
+		if want.Digest != "" {
+			want.Tag = "" // which says nothing beside a digest
+		}
+		if !ok || got != want {
+			t.Fatalf("ParseTarget(%q) = %#v, %t, want %#v", want, got, ok, want)
+		}
+	})
+	if got, ok := event.ParseTarget("app"); ok {
+		t.Errorf(`ParseTarget("app") = %#v, want it refused`, got)
+	}
+}
+
 func TestNames(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {

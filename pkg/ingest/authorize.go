@@ -8,15 +8,22 @@ import (
 	"strings"
 )
 
-// authorize returns errUnauthorized unless r may write.
+// NeedsToken reports whether only those who send a token may write.
+func (s Settings) NeedsToken() bool { return !s.WithoutToken || len(s.Tokens) > 0 }
+
+// authorize returns errNoToken or errWrongToken unless r may write.
 func (s Settings) authorize(r *http.Request) error {
-	if s.WithoutToken && len(s.Tokens) == 0 {
+	if !s.NeedsToken() {
 		return nil
 	}
-	if token := tokenOf(r); token != "" && s.accepts(token) {
-		return nil
+	token := tokenOf(r)
+	if token == "" {
+		return errNoToken
 	}
-	return errUnauthorized
+	if !s.accepts(token) {
+		return errWrongToken
+	}
+	return nil
 }
 
 // tokenOf returns the token in the Authorization header or, since Event Grid can
@@ -40,7 +47,10 @@ func (s Settings) accepts(token string) bool {
 	return matches == 1
 }
 
-// allows reports whether events of registry may be written.
-func (s Settings) allows(registry string) bool {
-	return len(s.AllowedRegistries) == 0 || slices.Contains(s.AllowedRegistries, registry)
+// allow returns a forbidden unless events of registry may be written.
+func (s Settings) allow(registry string) error {
+	if len(s.AllowedRegistries) == 0 || slices.Contains(s.AllowedRegistries, registry) {
+		return nil
+	}
+	return forbidden{registry}
 }

@@ -14,33 +14,35 @@ import (
 
 func TestOnlyAcceptedTokensMayWrite(t *testing.T) {
 	t.Parallel()
-	settings := ingest.Settings{Tokens: []ingest.TokenHash{hash("old"), hash("new")}}
+	settings := ingest.Settings{Tokens: []ingest.TokenHash{hash("old-secret"), hash("new-secret")}}
 	for name, c := range map[string]struct {
 		settings      ingest.Settings
 		query, header string
-		accepted      bool
+		refused       string // outcome; empty: accepted
 	}{
-		"none":                         {settings: settings},
-		"wrong":                        {settings: settings, header: "Bearer wrong"},
-		"wrong in the query":           {settings: settings, query: "?token=wrong"},
-		"beginning of one":             {settings: settings, header: "Bearer ne"},
-		"hash in place of a token":     {settings: settings, header: fmt.Sprintf("Bearer %x", hash("new"))},
-		"empty":                        {settings: settings, query: "?token=", header: "Bearer "},
-		"of another scheme":            {settings: settings, header: "Basic new"},
-		"without a scheme":             {settings: settings, header: "new"},
-		"first":                        {settings: settings, header: "Bearer old", accepted: true},
-		"second":                       {settings: settings, header: "Bearer new", accepted: true},
-		"scheme in lower case":         {settings: settings, header: "bearer new", accepted: true},
-		"blanks around it":             {settings: settings, header: "Bearer  new ", accepted: true},
-		"in the query":                 {settings: settings, query: "?token=new", accepted: true},
-		"in the query, basic beside":   {settings: settings, query: "?token=new", header: "Basic x", accepted: true},
-		"right query, wrong header":    {settings: settings, query: "?token=new", header: "Bearer x"},
-		"none configured":              {settings: ingest.Settings{}, header: "Bearer new"},
-		"none configured, empty given": {settings: ingest.Settings{}, query: "?token="},
-		"empty one configured":         {settings: ingest.Settings{Tokens: []ingest.TokenHash{hash("")}}, query: "?token=%20"},
-		"none needed":                  {settings: anyone, accepted: true},
-		"none needed, one given":       {settings: anyone, header: "Bearer new", accepted: true},
-		"none needed but configured":   {settings: ingest.Settings{Tokens: settings.Tokens, WithoutToken: true}},
+		"none":                         {settings: settings, refused: "no_token"},
+		"wrong":                        {settings: settings, header: "Bearer third-secret", refused: "wrong_token"},
+		"wrong in the query":           {settings: settings, query: "?token=third-secret", refused: "wrong_token"},
+		"beginning of one":             {settings: settings, header: "Bearer new-secre", refused: "wrong_token"},
+		"hash in place of a token":     {settings: settings, header: fmt.Sprintf("Bearer %x", hash("new-secret")), refused: "wrong_token"},
+		"empty":                        {settings: settings, query: "?token=", header: "Bearer ", refused: "no_token"},
+		"of another scheme":            {settings: settings, header: "Basic new-secret", refused: "no_token"},
+		"without a scheme":             {settings: settings, header: "new-secret", refused: "no_token"},
+		"first":                        {settings: settings, header: "Bearer old-secret"},
+		"second":                       {settings: settings, header: "Bearer new-secret"},
+		"scheme in lower case":         {settings: settings, header: "bearer new-secret"},
+		"blanks around it":             {settings: settings, header: "Bearer  new-secret "},
+		"in the query":                 {settings: settings, query: "?token=new-secret"},
+		"in the query, basic beside":   {settings: settings, query: "?token=new-secret", header: "Basic x"},
+		"wrong query, basic beside":    {settings: settings, query: "?token=third-secret", header: "Basic x", refused: "wrong_token"},
+		"right query, wrong header":    {settings: settings, query: "?token=new-secret", header: "Bearer third-secret", refused: "wrong_token"},
+		"none configured":              {settings: ingest.Settings{}, header: "Bearer new-secret", refused: "wrong_token"},
+		"none configured, none given":  {settings: ingest.Settings{}, refused: "no_token"},
+		"none configured, empty given": {settings: ingest.Settings{}, query: "?token=", refused: "no_token"},
+		"empty one configured":         {settings: ingest.Settings{Tokens: []ingest.TokenHash{hash("")}}, query: "?token=%20", refused: "no_token"},
+		"none needed":                  {settings: anyone},
+		"none needed, one given":       {settings: anyone, header: "Bearer new-secret"},
+		"none needed but configured":   {settings: ingest.Settings{Tokens: settings.Tokens, WithoutToken: true}, refused: "no_token"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -53,20 +55,23 @@ func TestOnlyAcceptedTokensMayWrite(t *testing.T) {
 					r.Header.Set("Authorization", c.header)
 				}
 				w := s.serve(r)
-				if c.accepted && w.Code == 401 {
+				if c.refused == "" && w.Code == 401 {
 					t.Errorf("status 401 for the body %.20q, want another", body)
 				}
-				if !c.accepted {
+				if c.refused != "" {
 					wantAnswer(t, fmt.Sprintf("POST %.20q", body), w, 401, "Unauthorized")
 				}
 			}
-			if _, err := pick(t, db, "wash"); (err == nil) != c.accepted {
-				t.Errorf("Pick(wash): %v, want that it is stored: %t", err, c.accepted)
+			if _, err := pick(t, db, "wash"); (err == nil) != (c.refused == "") {
+				t.Errorf("Pick(wash): %v, want that it is stored: %t", err, c.refused == "")
 			}
-			for _, secret := range []string{"old", "new", "wrong"} {
-				if strings.Contains(s.log.String(), secret) {
-					t.Errorf("the token is in the log: %s", s.log)
+			for _, line := range s.lines(t, "request") {
+				if got := line["outcome"]; c.refused != "" && got != c.refused {
+					t.Errorf("outcome = %v, want %s", got, c.refused)
 				}
+			}
+			if strings.Contains(s.log.String(), "secre") {
+				t.Errorf("the token is in the log: %s", s.log)
 			}
 		})
 	}

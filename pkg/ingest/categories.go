@@ -27,7 +27,7 @@ func (h *handler) categorize(ctx context.Context, category, name string, remove 
 		return response{}, badRequest{err.Error()}
 	}
 	requestlog.Add(ctx, slog.String("repository", member.Name.String()), slog.String("category", member.Category))
-	answer, err := h.store(ctx, event.Event{Membership: &event.Membership{Member: member, Removed: remove, At: time.Now().UTC()}})
+	answer, err := h.storeByHand(ctx, event.Event{Membership: &event.Membership{Member: member, Removed: remove, At: time.Now().UTC()}})
 	if err != nil {
 		return response{}, notCategorized{member, err}
 	}

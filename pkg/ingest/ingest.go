@@ -6,15 +6,16 @@ package ingest
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
 	"runtime/debug"
+	"sync"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"ocireffer/pkg/event"
 	"ocireffer/pkg/reference"
@@ -36,8 +37,17 @@ const maxBody = 1 << 20
 // parallel is how many events of a batch are stored at once.
 const parallel = 16
 
-// New returns the routes of the write side. Each event of a webhook that could not
-// be stored is written to log, whole, in a line of its own.
+// reportTime is how long it takes, in a function of 128 MB, to log and to answer an
+// event for which no time is left. A batch stops storing early enough for all of its
+// events, so that its answer, too, is within Deadline.
+const reportTime = 200 * time.Microsecond
+
+// New returns the routes of the write side.
+//
+// An event is written to log, whole, before it is stored, so that it can be sent
+// again even after this process has died: a line "event". If it cannot be stored,
+// an error follows that also has it: "event not stored". An event of a batch for
+// which no time was left has the second line alone.
 func New(s Settings, db store.Writer, log *slog.Logger) route.Routes {
 	h := &handler{s, db, log}
 	return route.Routes{
@@ -113,6 +123,11 @@ func (h hook) receive(r *http.Request, body []byte) (response, error) {
 	} else {
 		requestlog.Add(ctx, slog.Int("events", len(items)))
 	}
+	if deadline, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-reportTime*time.Duration(len(items))))
+		defer cancel()
+	}
 	return join(h.handleAll(ctx, items)), nil
 }
 
@@ -127,52 +142,36 @@ func (h hook) unusable(err error) error {
 // events.
 func (h hook) handleAll(ctx context.Context, items []webhook.Item) []response {
 	responses := make([]response, len(items))
-	var group errgroup.Group
-	group.SetLimit(parallel)
+	next := make(chan int, len(items))
 	for _, i := range rand.Perm(len(items)) {
-		group.Go(func() error {
-			responses[i] = h.handle(ctx, items[i])
-			return nil // one event's failure must not stop the others
+		next <- i
+	}
+	close(next)
+	var workers sync.WaitGroup
+	for range min(parallel, len(items)) {
+		workers.Go(func() {
+			for i := range next {
+				responses[i] = h.handle(ctx, items[i])
+			}
 		})
 	}
-	group.Wait()
+	workers.Wait()
 	return responses
 }
 
-// handle carries out one item. An event that could not be stored is written to
-// the log, so that it can be sent again.
+// handle carries out one item.
 func (h hook) handle(ctx context.Context, item webhook.Item) response {
-	answer, err := h.try(ctx, item)
-	if err == nil {
-		return answer
-	}
-	answer = responseTo(err)
-	if answer.err != nil {
-		attrs := []slog.Attr{slog.Any("event", item.Raw), slog.Any("err", err), slog.String("requestId", requestlog.ID(ctx))}
-		if p, ok := errors.AsType[*panicked](err); ok {
-			attrs = append(attrs, slog.String("stack", string(p.stack)))
-		}
-		h.log.LogAttrs(ctx, slog.LevelError, "event not stored", attrs...)
-	}
-	return answer
-}
-
-// try carries out one item. A panic becomes an error, so that it fails this item
-// alone.
-func (h hook) try(ctx context.Context, item webhook.Item) (answer response, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = &panicked{p, debug.Stack()}
-		}
-	}()
 	switch {
 	case item.Err != nil:
-		return response{}, h.unusable(item.Err)
+		return responseTo(h.unusable(item.Err))
 	case item.Event.IsZero():
-		return answered(item.Answer), nil
-	default:
-		return h.store(ctx, item.Event)
+		return answered(item.Answer)
 	}
+	answer, err := h.store(ctx, item.Event, item.Raw)
+	if err != nil {
+		return responseTo(err)
+	}
+	return answer
 }
 
 // logNames adds the names in e to the request's line in the log.
@@ -189,18 +188,61 @@ func logReference(ctx context.Context, ref reference.Reference) {
 	requestlog.Add(ctx, slog.String("repository", ref.Repository), slog.String("reference", ref.String()))
 }
 
-// store stores e, however it came, if its registry is allowed, and returns the
-// response to it.
-func (h *handler) store(ctx context.Context, e event.Event) (response, error) {
-	// A membership is about a name, whatever its registry.
-	if registry := e.Registry(); e.Membership == nil && !h.settings.allows(registry) {
-		return response{}, forbidden{registry}
+// storeByHand stores an event that is written by hand. The log has it as JSON.
+func (h *handler) storeByHand(ctx context.Context, e event.Event) (response, error) {
+	raw, err := json.Marshal(e)
+	if err != nil {
+		return response{}, err
 	}
+	return h.store(ctx, e, raw)
+}
+
+// store stores e, however it came, if its registry is allowed, and returns the
+// response to it. raw is e as it came.
+func (h *handler) store(ctx context.Context, e event.Event, raw json.RawMessage) (response, error) {
+	if e.Membership == nil { // which is about a name, whatever its registry
+		if err := h.settings.allow(e.Registry()); err != nil {
+			return response{}, err
+		}
+	}
+	answer, err := h.try(ctx, e, raw)
+	if err == nil {
+		return answer, nil
+	}
+	attrs := []slog.Attr{slog.Any("err", err)}
+	if p, ok := errors.AsType[*panicked](err); ok {
+		attrs = append(attrs, slog.String("stack", string(p.stack)))
+	}
+	h.logEvent(ctx, slog.LevelError, "event not stored", raw, attrs...)
+	return response{}, err
+}
+
+// try stores e, if there is time for it. A panic becomes an error, so that it fails
+// this event alone.
+func (h *handler) try(ctx context.Context, e event.Event, raw json.RawMessage) (answer response, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = &panicked{p, debug.Stack()}
+		}
+	}()
+	if err := ctx.Err(); err != nil {
+		return response{}, fmt.Errorf("not tried: %w", err)
+	}
+	h.logEvent(ctx, slog.LevelInfo, "event", raw)
 	deleted, err := store.Apply(ctx, h.db, e)
 	if err != nil {
 		return response{}, err
 	}
 	return stored(e, deleted), nil
+}
+
+// logEvent writes a line with an event as it came, and the id of its request.
+func (h *handler) logEvent(ctx context.Context, level slog.Level, msg string, raw json.RawMessage, more ...slog.Attr) {
+	attrs := append([]slog.Attr{slog.Any("event", raw)}, more...)
+	if id := requestlog.ID(ctx); id != "" {
+		attrs = append(attrs, slog.String("requestId", id))
+	}
+	h.log.LogAttrs(ctx, level, msg, attrs...)
 }
 
 // handshake tells a CloudEvents sender that it may deliver here.

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -101,7 +100,13 @@ func (f fails) call(ctx context.Context) error {
 
 func (f fails) Push(ctx context.Context, _ event.Push) error { return f.call(ctx) }
 
-func (f fails) Delete(ctx context.Context, _ event.Delete) (int, error) { return 0, f.call(ctx) }
+func (f fails) Delete(ctx context.Context, _ event.Delete) (store.Deleted, error) {
+	return store.Deleted{}, f.call(ctx)
+}
+
+func (f fails) PushedAt(ctx context.Context, _ event.Target) (time.Time, error) {
+	return time.Time{}, f.call(ctx)
+}
 
 func (f fails) Categorize(ctx context.Context, _ event.Membership) error { return f.call(ctx) }
 
@@ -112,9 +117,13 @@ var (
 
 // A recorder is a store that only records the events it was given.
 type recorder struct {
-	mu     sync.Mutex
-	events []event.Event
+	pushedAt time.Time     // of any reference
+	deleted  store.Deleted // by any delete
+	mu       sync.Mutex
+	events   []event.Event
 }
+
+func (r *recorder) PushedAt(context.Context, event.Target) (time.Time, error) { return r.pushedAt, nil }
 
 func (r *recorder) add(e event.Event) {
 	r.mu.Lock()
@@ -127,9 +136,9 @@ func (r *recorder) Push(_ context.Context, p event.Push) error {
 	return nil
 }
 
-func (r *recorder) Delete(_ context.Context, d event.Delete) (int, error) {
+func (r *recorder) Delete(_ context.Context, d event.Delete) (store.Deleted, error) {
 	r.add(event.Event{Delete: &d})
-	return 1, nil
+	return r.deleted, nil
 }
 
 func (r *recorder) Categorize(_ context.Context, m event.Membership) error {
@@ -168,20 +177,34 @@ func (s server) post(body string) *httptest.ResponseRecorder {
 	return s.do("POST", "/api/azurehook", body)
 }
 
-// lines returns the lines of the log.
-func (s server) lines(t *testing.T) (lines []map[string]any) {
+// lines returns the lines of the log with a message.
+func (s server) lines(t *testing.T, msg string) []map[string]any {
 	t.Helper()
-	for dec := json.NewDecoder(bytes.NewReader(s.log.Bytes())); ; {
+	return linesOf(t, s.log.Bytes(), msg)
+}
+
+func linesOf(t *testing.T, log []byte, msg string) (lines []map[string]any) {
+	t.Helper()
+	for text := range bytes.Lines(log) {
 		var line map[string]any
-		err := dec.Decode(&line)
-		if errors.Is(err, io.EOF) {
-			return lines
+		if err := json.Unmarshal(text, &line); err != nil {
+			t.Fatalf("line %s: %v", text, err)
 		}
-		if err != nil {
-			t.Fatal(err)
+		if line["msg"] == msg {
+			lines = append(lines, line)
 		}
-		lines = append(lines, line)
 	}
+	return lines
+}
+
+// request returns the line of the only request.
+func (s server) request(t *testing.T) map[string]any {
+	t.Helper()
+	lines := s.lines(t, "request")
+	if len(lines) != 1 {
+		t.Fatalf("%d lines of requests are logged, want 1: %s", len(lines), s.log)
+	}
+	return lines[0]
 }
 
 // wantAnswer checks status and text of an answer.
@@ -236,15 +259,12 @@ func TestAnswers(t *testing.T) {
 			s := newServer(anyone, openBolt(t))
 			w := s.post(c.body)
 			wantAnswer(t, "the answer", w, c.status, c.text)
-			lines := s.lines(t)
-			if len(lines) != 1 {
-				t.Fatalf("%d lines are logged, want 1: %v", len(lines), lines)
+			line := s.request(t)
+			if line["outcome"] != c.outcome {
+				t.Errorf("outcome = %v, want %s", line["outcome"], c.outcome)
 			}
-			if lines[0]["outcome"] != c.outcome {
-				t.Errorf("outcome = %v, want %s", lines[0]["outcome"], c.outcome)
-			}
-			if lines[0]["status"] != float64(c.status) {
-				t.Errorf("status = %v, want %d", lines[0]["status"], c.status)
+			if line["status"] != float64(c.status) {
+				t.Errorf("status = %v, want %d", line["status"], c.status)
 			}
 		})
 	}
@@ -261,6 +281,38 @@ func TestStoredPushIsReadUntilANewerOneComes(t *testing.T) {
 	wantPick(t, db, "wasmcloud.azurecr.io/wash", "wasmcloud.azurecr.io/wash:0.18.1")
 	wantAnswer(t, "a newer push", s.post(change("0.18.1", "0.18.2", "14:56", "15:56")), 200, "Url wasmcloud.azurecr.io/wash:0.18.2 stored for wash")
 	wantPick(t, db, "wash", "wasmcloud.azurecr.io/wash:0.18.2")
+}
+
+// TestUnfinishedDeleteSaysThatMoreFollow: nobody has to send it again.
+func TestUnfinishedDeleteSaysThatMoreFollow(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		deleted              store.Deleted
+		method, target, body string
+		text                 string
+	}{
+		"many": {deleted: store.Deleted{References: 600, More: true}, method: "POST", target: "/api/azurehook", body: deletion(),
+			text: "Deleted 600 references of wash, more follow"},
+		"one": {deleted: store.Deleted{References: 1, More: true}, method: "POST", target: "/api/azurehook", body: deletion(),
+			text: "Deleted 1 reference of wash, more follow"},
+		"none": {deleted: store.Deleted{More: true}, method: "POST", target: "/api/azurehook", body: deletion(),
+			text: "Deleted 0 references of wash, more follow"},
+		"all": {deleted: store.Deleted{References: 600}, method: "POST", target: "/api/azurehook", body: deletion(),
+			text: "Deleted 600 references of wash"},
+		"in a batch": {deleted: store.Deleted{References: 600, More: true}, method: "POST", target: "/api/azurehook", body: batch(push, deletion()),
+			text: pushed + "\nDeleted 600 references of wash, more follow"},
+		"by hand": {deleted: store.Deleted{References: 2, More: true}, method: "DELETE", target: byHand + "?name=app",
+			text: "Deleted 2 references of app, more follow"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newServer(anyone, &recorder{deleted: c.deleted})
+			wantAnswer(t, "the answer", s.do(c.method, c.target, c.body), 200, c.text)
+			if lost := s.lines(t, "event not stored"); len(lost) > 0 {
+				t.Errorf("logged as not stored: %v", lost)
+			}
+		})
+	}
 }
 
 func TestDeleteSaysHowManyReferencesItDeleted(t *testing.T) {
@@ -420,8 +472,7 @@ func TestBatchIsAnsweredLineByLine(t *testing.T) {
 			}
 			s := newServer(settings, db)
 			wantAnswer(t, "the answer", s.post(batch(c.events...)), c.status, strings.Join(c.lines, "\n"))
-			lines := s.lines(t)
-			line := lines[len(lines)-1]
+			line := s.request(t)
 			if line["outcome"] != c.outcome {
 				t.Errorf("outcome = %v, want %s", line["outcome"], c.outcome)
 			}
@@ -531,7 +582,7 @@ func TestHandshakeAllowsTheAskingOrigin(t *testing.T) {
 	if got := w.Header().Get("WebHook-Allowed-Rate"); got != "*" {
 		t.Errorf("WebHook-Allowed-Rate = %q, want *", got)
 	}
-	if line := s.lines(t)[1]; line["outcome"] != "handshake" {
+	if line := s.lines(t, "request")[1]; line["outcome"] != "handshake" {
 		t.Errorf("outcome = %v, want handshake", line["outcome"])
 	}
 }
@@ -551,7 +602,7 @@ func TestTruncatedBodyIsRefused(t *testing.T) {
 }
 
 func BenchmarkPush(b *testing.B) {
-	h := ingest.New(anyone, discard{}, slog.New(slog.DiscardHandler))
+	h := ingest.New(anyone, discard{}, requestlog.NewJSON(io.Discard))
 	b.ReportAllocs()
 	for b.Loop() {
 		w := httptest.NewRecorder()
@@ -565,6 +616,11 @@ func BenchmarkPush(b *testing.B) {
 // discard is a store that keeps nothing, so that only the handler costs time.
 type discard struct{}
 
-func (discard) Push(context.Context, event.Push) error             { return nil }
-func (discard) Delete(context.Context, event.Delete) (int, error)  { return 0, nil }
+func (discard) Push(context.Context, event.Push) error { return nil }
+func (discard) Delete(context.Context, event.Delete) (store.Deleted, error) {
+	return store.Deleted{}, nil
+}
+func (discard) PushedAt(context.Context, event.Target) (time.Time, error) {
+	return time.Time{}, nil
+}
 func (discard) Categorize(context.Context, event.Membership) error { return nil }

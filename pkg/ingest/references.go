@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -23,7 +24,7 @@ func (h *handler) putReference(r *http.Request, body []byte) (response, error) {
 	if err != nil {
 		return response{}, badRequest{err.Error()}
 	}
-	return h.store(r.Context(), event.Event{Push: &p})
+	return h.storeByHand(r.Context(), event.Event{Push: &p})
 }
 
 // deleteReference forgets a reference. Azure sends no event for an untagging, for
@@ -40,8 +41,31 @@ func (h *handler) deleteReference(r *http.Request, _ []byte) (response, error) {
 			return response{}, badRequest{err.Error()}
 		}
 	}
+	d, err := h.deleteNow(r.Context(), target)
+	if err != nil {
+		return response{}, err
+	}
+	return h.storeByHand(r.Context(), event.Event{Delete: &d})
+}
+
+// deleteNow returns a delete of what target has now, even of a push that is dated
+// ahead of the clock: whoever asks for it sees that reference. Later pushes lose
+// nothing by the later date, because the push that is deleted wins against them as
+// well.
+func (h *handler) deleteNow(ctx context.Context, target event.Target) (event.Delete, error) {
+	if err := h.settings.allow(target.Registry); err != nil {
+		return event.Delete{}, err
+	}
+	pushedAt, err := h.db.PushedAt(ctx, target)
+	if err != nil {
+		return event.Delete{}, err
+	}
 	now := time.Now().UTC()
-	return h.store(r.Context(), event.Event{Delete: &event.Delete{Target: target, DeletedAt: now, ReceivedAt: now}})
+	d := event.Delete{Target: target, DeletedAt: now, ReceivedAt: now}
+	if pushedAt.After(now) {
+		d.DeletedAt = pushedAt
+	}
+	return d, nil
 }
 
 // pushJSON is the body of PUT /api/references/….

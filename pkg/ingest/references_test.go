@@ -1,9 +1,15 @@
 package ingest_test
 
 import (
+	"context"
+	"errors"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/google/go-cmp/cmp"
+
+	"ocireffer/pkg/event"
 	"ocireffer/pkg/ingest"
 )
 
@@ -49,6 +55,81 @@ func TestRepositoryAsGivenNameChangesNothing(t *testing.T) {
 	wantAnswer(t, "DELETE with an empty name", s.do("DELETE", byHand+"?name=", ""), 200, "Deleted 1 reference of acme/app")
 	s.do("PUT", byHand, "")
 	wantAnswer(t, "DELETE", s.do("DELETE", byHand+"?name=acme/app", ""), 200, "Deleted 1 reference of acme/app")
+}
+
+// TestDeleteByHandRemovesWhatIsDatedAhead: an event may be some minutes ahead of the
+// clock, and whoever deletes it by hand sees it. What is pushed after that date is
+// shown again.
+func TestDeleteByHandRemovesWhatIsDatedAhead(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ body, query, listed string }{
+		"own names":  {body: `{"pushedAt":"2026-01-02T03:08:05Z"}`, listed: "acme/app"},
+		"given name": {body: `{"pushedAt":"2026-01-02T03:08:05Z","name":"app"}`, query: "?name=app", listed: "app"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			at2026(t, func(t *testing.T, _ time.Time) {
+				const ref = "ghcr.io/acme/app:1.2.3"
+				db := openBolt(t)
+				s := newServer(anyone, db)
+				wantAnswer(t, "PUT, 4 minutes ahead", s.do("PUT", byHand, c.body), 200, "Url "+ref+" stored for "+c.listed)
+				wantAnswer(t, "DELETE", s.do("DELETE", byHand+c.query, ""), 200, "Deleted 1 reference of "+c.listed)
+				wantPick(t, db, c.listed, "")
+				wantAnswer(t, "the same PUT, late", s.do("PUT", byHand, c.body), 200, "Url "+ref+" stored for "+c.listed)
+				wantPick(t, db, c.listed, "")
+				time.Sleep(4 * time.Minute)
+				s.do("PUT", byHand, strings.Replace(c.body, "03:08:05", "03:08:06", 1))
+				wantPick(t, db, c.listed, ref)
+			})
+		})
+	}
+}
+
+// TestDeleteByHandIsDatedNowOrAsItsPush: a past push must not make the delete older.
+func TestDeleteByHandIsDatedNowOrAsItsPush(t *testing.T) {
+	t.Parallel()
+	for name, ahead := range map[string]time.Duration{
+		"pushed before":   -time.Minute,
+		"pushed just now": 0,
+		"dated ahead":     4 * time.Minute,
+		"dated in a year": 365 * 24 * time.Hour,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			at2026(t, func(t *testing.T, now time.Time) {
+				db := &recorder{pushedAt: now.Add(ahead)}
+				newServer(anyone, db).do("DELETE", byHand, "")
+				target := event.Target{Registry: "ghcr.io", Repository: "acme/app", Tag: "1.2.3"}
+				want := []event.Event{{Delete: &event.Delete{Target: target, DeletedAt: now.Add(max(ahead, 0)), ReceivedAt: now}}}
+				if diff := cmp.Diff(want, db.events); diff != "" {
+					t.Errorf("stored events: -want +got\n%s", diff)
+				}
+			})
+		})
+	}
+}
+
+// unreadable is a store that cannot say when a reference was pushed.
+type unreadable struct{ *recorder }
+
+func (unreadable) PushedAt(context.Context, event.Target) (time.Time, error) {
+	return time.Time{}, errors.New("planted")
+}
+
+func TestDeleteByHandNeedsToKnowThePush(t *testing.T) {
+	t.Parallel()
+	db := unreadable{&recorder{}}
+	s := newServer(anyone, db)
+	wantAnswer(t, "DELETE", s.do("DELETE", byHand, ""), 500, notStored)
+	if line := s.request(t); line["err"] != "planted" || line["outcome"] != "store_failed" {
+		t.Errorf("err %v, outcome %v, want planted, store_failed", line["err"], line["outcome"])
+	}
+	if len(db.events) > 0 {
+		t.Errorf("stored %v, want nothing", db.events)
+	}
+	elsewhere := ingest.Settings{WithoutToken: true, AllowedRegistries: []string{"wasmcloud.azurecr.io"}}
+	w := newServer(elsewhere, db).do("DELETE", byHand, "")
+	wantAnswer(t, "DELETE of a registry that is not allowed, without a read", w, 403, "Registry ghcr.io is not allowed")
 }
 
 func TestBadRequestsByHandChangeNothing(t *testing.T) {

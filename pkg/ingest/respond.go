@@ -11,7 +11,9 @@ import (
 	"strings"
 
 	"ocireffer/pkg/event"
+	"ocireffer/pkg/reference"
 	"ocireffer/pkg/requestlog"
+	"ocireffer/pkg/store"
 	"ocireffer/pkg/webhook"
 )
 
@@ -24,23 +26,29 @@ type response struct {
 	err     error             // for the log: why the status is 500
 }
 
-// stored returns the response to e, which has been stored and has deleted this many
-// references.
-func stored(e event.Event, deleted int) response {
+// stored returns the response to e, which has been stored and has deleted references.
+func stored(e event.Event, deleted store.Deleted) response {
 	switch {
 	case e.Push != nil:
 		return response{status: http.StatusOK, outcome: "stored", text: fmt.Sprintf("Url %s stored for %s", e.Push.Reference, e.Push.ListedAs())}
 	case e.Delete != nil:
-		noun := "references"
-		if deleted == 1 {
-			noun = "reference"
-		}
-		return response{status: http.StatusOK, outcome: "deleted", text: fmt.Sprintf("Deleted %d %s of %s", deleted, noun, e.Delete.ListedAs())}
+		return response{status: http.StatusOK, outcome: "deleted", text: deletedText(e.Delete.ListedAs(), deleted)}
 	case e.Membership.Removed:
 		return response{status: http.StatusNoContent, outcome: "deleted"}
 	default:
 		return response{status: http.StatusNoContent, outcome: "stored"}
 	}
+}
+
+func deletedText(listed reference.Name, deleted store.Deleted) string {
+	noun, rest := "references", ""
+	if deleted.References == 1 {
+		noun = "reference"
+	}
+	if deleted.More {
+		rest = ", more follow"
+	}
+	return fmt.Sprintf("Deleted %d %s of %s%s", deleted.References, noun, listed, rest)
 }
 
 // answered returns the response to an event that asks for no change.
@@ -63,8 +71,9 @@ type forbidden struct{ registry string }
 func (e forbidden) Error() string { return "registry " + e.registry + " is not allowed" }
 
 var (
-	errUnauthorized = errors.New("no accepted token")
-	errTooLarge     = errors.New("the body is too large")
+	errNoToken    = errors.New("no token")
+	errWrongToken = errors.New("a token that is not accepted")
+	errTooLarge   = errors.New("the body is too large")
 )
 
 // A notCategorized is the store's error about a membership.
@@ -93,15 +102,23 @@ func responseTo(err error) response {
 	if errors.Is(err, errTooLarge) {
 		return response{status: http.StatusRequestEntityTooLarge, outcome: "too_large", text: fmt.Sprintf("The body is larger than %d bytes", maxBody)}
 	}
-	if errors.Is(err, errUnauthorized) {
-		return response{status: http.StatusUnauthorized, outcome: "unauthorized", text: "Unauthorized",
-			header: map[string]string{"WWW-Authenticate": "Bearer"}}
+	if errors.Is(err, errNoToken) {
+		return unauthorized("no_token")
+	}
+	if errors.Is(err, errWrongToken) {
+		return unauthorized("wrong_token")
 	}
 	text := "Failed to store url"
 	if e, ok := errors.AsType[notCategorized](err); ok {
 		text = fmt.Sprintf("Failed to store %s in %s", e.member.Name, e.member.Category)
 	}
 	return response{status: http.StatusInternalServerError, outcome: "store_failed", text: text, err: err}
+}
+
+// unauthorized returns a response that does not tell the sender why it may not write.
+func unauthorized(outcome string) response {
+	return response{status: http.StatusUnauthorized, outcome: outcome, text: "Unauthorized",
+		header: map[string]string{"WWW-Authenticate": "Bearer"}}
 }
 
 // join returns the answer to a batch of at least one event: a line for each, and

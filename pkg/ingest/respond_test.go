@@ -171,8 +171,7 @@ func TestLogLineHasOutcomeNamesAndError(t *testing.T) {
 			}
 			s := newServer(anyone, c.db)
 			w := s.do(c.method, c.target, c.body)
-			lines := s.lines(t)
-			got := lines[len(lines)-1]
+			got := s.request(t)
 			for _, key := range []string{"timestamp", "msg", "method", "path", "status", "durationMs"} {
 				delete(got, key)
 			}
@@ -215,12 +214,12 @@ func TestLostEventIsLoggedAndCanBeSentAgain(t *testing.T) {
 				}
 				want, again := &recorder{}, &recorder{}
 				send(want)
-				lines := send(broken).lines(t)
-				if len(lines) != c.lost+1 {
-					t.Fatalf("%d lines are logged, want %d and the request's: %v", len(lines), c.lost, lines)
+				lines := send(broken).lines(t, "event not stored")
+				if len(lines) != c.lost {
+					t.Fatalf("%d lost events are logged, want %d: %v", len(lines), c.lost, lines)
 				}
-				for _, line := range lines[:c.lost] {
-					for key, want := range map[string]any{"level": "ERROR", "msg": "event not stored", "err": "planted", "requestId": "id-1"} {
+				for _, line := range lines {
+					for key, want := range map[string]any{"level": "ERROR", "err": "planted", "requestId": "id-1"} {
 						if line[key] != want {
 							t.Errorf("%s = %v, want %v", key, line[key], want)
 						}
@@ -272,11 +271,11 @@ func TestPanicFailsOneEventOnly(t *testing.T) {
 	if len(db.events) != 2 {
 		t.Errorf("stored %v, want the pushes of 1 and 3", db.events)
 	}
-	lines := s.lines(t)
-	if len(lines) != 2 {
-		t.Fatalf("%d lines are logged, want the event's and the request's: %v", len(lines), lines)
+	lines, request := s.lines(t, "event not stored"), s.request(t)
+	if len(lines) != 1 {
+		t.Fatalf("%d lost events are logged, want 1: %v", len(lines), lines)
 	}
-	lost, request := lines[0], lines[1]
+	lost := lines[0]
 	if lost["level"] != "ERROR" || lost["err"] != "panic: planted" {
 		t.Errorf("level %v, err %v, want ERROR, panic: planted", lost["level"], lost["err"])
 	}
@@ -296,16 +295,18 @@ func TestPanicOfALoneEventIsA500(t *testing.T) {
 	t.Parallel()
 	s := newServer(anyone, panics{&recorder{}, "0.18.1"})
 	wantAnswer(t, "the answer", s.post(push), 500, notStored)
-	if lines := s.lines(t); len(lines) != 2 || lines[0]["event"] == nil {
-		t.Errorf("log = %v, want the event's line and the request's", lines)
+	if lines := s.lines(t, "event not stored"); len(lines) != 1 || lines[0]["event"] == nil {
+		t.Errorf("lost events in the log = %v, want the push", lines)
 	}
 }
 
-// TestPanicByHandIsA500 needs no line for the event: its sender can repeat it.
 func TestPanicByHandIsA500(t *testing.T) {
 	t.Parallel()
 	s := newServer(anyone, panics{&recorder{}, "1.2.3"})
-	wantAnswer(t, "PUT", s.do("PUT", byHand, ""), 500, "Internal error\n")
+	wantAnswer(t, "PUT", s.do("PUT", byHand, ""), 500, notStored)
+	if lines := s.lines(t, "event not stored"); len(lines) != 1 || lines[0]["err"] != "panic: planted" {
+		t.Errorf("lost events in the log = %v, want one with panic: planted", lines)
+	}
 }
 
 // TestEveryRouteAnswersWithin3Seconds holds for a store that hangs. An answer is

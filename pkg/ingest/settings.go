@@ -25,8 +25,10 @@ type TokenHash [sha256.Size]byte
 // every variable that is wrong.
 func FromEnv(lookup func(name string) (string, bool)) (Settings, error) {
 	var s Settings
-	var errs []error
-	for _, value := range list(lookup, "WEBHOOK_TOKEN_SHA256") {
+	tokens, errTokens := list(lookup, "WEBHOOK_TOKEN_SHA256")
+	registries, errRegistries := list(lookup, "ALLOWED_REGISTRIES")
+	errs := []error{errTokens, errRegistries}
+	for _, value := range tokens {
 		hash, err := parseTokenHash(value)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("WEBHOOK_TOKEN_SHA256: %w", err))
@@ -34,7 +36,7 @@ func FromEnv(lookup func(name string) (string, bool)) (Settings, error) {
 		}
 		s.Tokens = append(s.Tokens, hash)
 	}
-	for _, value := range list(lookup, "ALLOWED_REGISTRIES") {
+	for _, value := range registries {
 		registry, err := reference.ParseRegistry(value)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("ALLOWED_REGISTRIES: %w", err))
@@ -52,17 +54,24 @@ func parseTokenHash(s string) (TokenHash, error) {
 	if err != nil || len(b) != sha256.Size {
 		return TokenHash{}, fmt.Errorf("an entry of %d characters is not a SHA-256 hash: want 64 hex digits, as `printf %%s TOKEN | sha256sum` prints", len(s))
 	}
-	return TokenHash(b), nil
+	if hash := TokenHash(b); hash != sha256.Sum256(nil) {
+		return hash, nil
+	}
+	return TokenHash{}, errors.New("an entry is the hash of an empty text, and an empty token is never accepted: hash the token itself, as `printf %s TOKEN | sha256sum` does")
 }
 
-// list returns the values of a variable, which are separated by commas.
-func list(lookup func(name string) (string, bool), name string) []string {
+// list returns the values of a variable, which are separated by commas. A variable
+// that is empty has none. One of commas alone is a mistake: its writer wanted to
+// restrict something.
+func list(lookup func(name string) (string, bool), name string) (values []string, err error) {
 	text, _ := lookup(name)
-	var values []string
 	for value := range strings.SplitSeq(text, ",") {
 		if value = strings.TrimSpace(value); value != "" {
 			values = append(values, value)
 		}
 	}
-	return values
+	if len(values) == 0 && strings.Contains(text, ",") {
+		return nil, fmt.Errorf("%s has commas but no entry: write an entry, or leave it empty", name)
+	}
+	return values, nil
 }

@@ -24,8 +24,6 @@ func TestSettingsAreReadFromTheEnvironment(t *testing.T) {
 		"nothing set": {},
 		"set and empty": {
 			vars: map[string]string{"WEBHOOK_TOKEN_SHA256": "", "ALLOWED_REGISTRIES": " "}},
-		"commas alone": {
-			vars: map[string]string{"WEBHOOK_TOKEN_SHA256": ",", "ALLOWED_REGISTRIES": ",,,"}},
 		"one of each": {
 			vars: map[string]string{"WEBHOOK_TOKEN_SHA256": fmt.Sprintf("%x", hash("a")), "ALLOWED_REGISTRIES": "localhost"},
 			want: ingest.Settings{Tokens: []ingest.TokenHash{hash("a")}, AllowedRegistries: []string{"localhost"}}},
@@ -69,6 +67,31 @@ func TestWrongSettingsAreAllNamed(t *testing.T) {
 	}
 	if strings.Contains(err.Error(), "geheim") {
 		t.Errorf("the error shows what may be a token: %v", err)
+	}
+}
+
+// TestCommasAloneAreRefused: whoever writes them wants to restrict something, and
+// none at all would restrict nothing.
+func TestCommasAloneAreRefused(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"WEBHOOK_TOKEN_SHA256", "ALLOWED_REGISTRIES"} {
+		for _, value := range []string{",", ",,,", " , "} {
+			want := name + " has commas but no entry: write an entry, or leave it empty"
+			if s, err := fromEnv(map[string]string{name: value}); err == nil || err.Error() != want {
+				t.Errorf("FromEnv(%s=%q) = %+v, %v, want the error %q", name, value, s, err, want)
+			}
+		}
+	}
+}
+
+// TestHashOfAnEmptyTokenIsRefused: no sender could match it.
+func TestHashOfAnEmptyTokenIsRefused(t *testing.T) {
+	t.Parallel()
+	const want = "WEBHOOK_TOKEN_SHA256: an entry is the hash of an empty text, and an empty token is never accepted: hash the token itself, as `printf %s TOKEN | sha256sum` does"
+	for _, value := range []string{fmt.Sprintf("%x", hash("")), fmt.Sprintf("%X,%x", hash(""), hash("a"))} {
+		if s, err := fromEnv(map[string]string{"WEBHOOK_TOKEN_SHA256": value}); err == nil || err.Error() != want {
+			t.Errorf("FromEnv(%s) = %+v, %v, want the error %q", value, s, err, want)
+		}
 	}
 }
 

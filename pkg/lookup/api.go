@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"ocireffer/pkg/event"
-	"ocireffer/pkg/reference"
 	"ocireffer/pkg/store"
 )
 
@@ -72,31 +71,15 @@ func listCategories(ctx context.Context, db store.Reader, _ request) (any, error
 
 // listCategory answers GET /api/categories/{category}.
 func listCategory(ctx context.Context, db store.Reader, req request) (any, error) {
-	entries, err := readMembers(ctx, db, req.category)
+	page, err := readMembers(ctx, db, req.category, req.span)
 	if err != nil {
 		return nil, err
 	}
 	return struct {
 		Category     string           `json:"category"`
 		Repositories []repositoryJSON `json:"repositories"`
-	}{req.category, repositoriesJSON(entries)}, nil
-}
-
-// readMembers returns the entries of a category's members. A category without any
-// is not found.
-func readMembers(ctx context.Context, db store.Reader, category string) ([]store.Entry, error) {
-	members, err := db.Members(ctx, category)
-	if err != nil {
-		return nil, err
-	}
-	if len(members) == 0 {
-		return nil, errNoCategory
-	}
-	names := make([]reference.Name, len(members))
-	for i, m := range members {
-		names[i] = m.Name
-	}
-	return db.Entries(ctx, names)
+		Next         string           `json:"next,omitempty"`
+	}{req.category, repositoriesJSON(page.Items), pageToken(page.Next)}, nil
 }
 
 // repositoryJSON is an entry of the catalogue. Of a member of a category that is

@@ -68,7 +68,7 @@ func openThrough(t *testing.T, table string, transport http.RoundTripper) store.
 	t.Helper()
 	cfg := dynamolocal.Config(t)
 	cfg.HTTPClient = &http.Client{Transport: transport}
-	db, err := dynamo.Open(cfg, table)
+	db, err := dynamo.Open(cfg, table, dynamo.WithoutStream())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,22 +20,28 @@ import (
 	"ocireffer/pkg/store"
 )
 
-// New returns the routes of the read side.
+// New returns the routes of the read side. Each path has GET and HEAD.
 func New(s Settings, db store.Reader) route.Routes {
-	h := &handler{s, db}
-	catalogue := h.serve(parseCatalogue, asPage(cataloguePage))
-	return route.Routes{
-		"GET /api/repositories":          h.serve(parseList, asJSON(listRepositories)),
-		"GET /api/repositories/{name+}":  h.serve(parseReferences, asJSON(listReferences)),
-		"GET /api/categories":            h.serve(parseNothing, asJSON(listCategories)),
-		"GET /api/categories/{category}": h.serve(parseCategory, asJSON(listCategory)),
-		"GET /api/openapi.json":          h.serve(parseNothing, description),
-		"GET /":                          catalogue,
-		"HEAD /":                         catalogue,
-		"GET /{name+}":                   h.name,
-		"HEAD /{name+}":                  h.name,
+	h := &handler{s, newCatalogue(s, db)}
+	routes := route.Routes{}
+	for path, serve := range map[string]http.HandlerFunc{
+		"/api/repositories":          h.serve(parseRepositories, asJSON(listRepositories)),
+		"/api/repositories/{name+}":  h.serve(parseReferences, asJSON(listReferences)),
+		"/api/categories":            h.serve(parseNothing, asJSON(listCategories)),
+		"/api/categories/{category}": h.serve(parseCategory, asJSON(listCategory)),
+		"/api/openapi.json":          h.serve(parseNothing, description),
+		"/":                          h.serve(parseCatalogue, asPage(cataloguePage)),
+		"/{name+}":                   h.name,
+	} {
+		routes["GET "+path], routes["HEAD "+path] = serve, serve
 	}
+	return routes
 }
+
+// WarmUpPath is the path of a badge for a function to draw before its first reader
+// comes. It takes the same steps as any other, and nobody has such a registry: RFC 6761
+// reserves the domain.
+const WarmUpPath = "/warm-up.invalid/warm-up"
 
 // formats has a renderer for each value of the parameter format.
 var formats = map[string]renderer{

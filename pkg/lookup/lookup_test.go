@@ -64,7 +64,8 @@ func TestBadge(t *testing.T) {
 func TestHeadHasTheHeadersOfGet(t *testing.T) {
 	t.Parallel()
 	h := handlerOf(t, stub{})
-	for _, target := range []string{"/", "/?category=Bad", "/wash", "/Wash", "/wash?format=text", "/Wash?format=text", "/wash?format=svg", "/wash?format=html", "/Wash?format=html"} {
+	for _, target := range []string{"/", "/?category=Bad", "/wash", "/Wash", "/wash?format=text", "/Wash?format=text", "/wash?format=svg", "/wash?format=html", "/Wash?format=html",
+		"/api/repositories", "/api/repositories?limit=0", "/api/repositories/wash", "/api/repositories/Wash", "/api/categories", "/api/categories/official", "/api/categories/Bad", "/api/openapi.json"} {
 		get, head := do(h, "GET", target), do(h, "HEAD", target)
 		if head.Code != get.Code {
 			t.Errorf("HEAD %s: status %d, want that of GET, %d", target, head.Code, get.Code)

@@ -14,7 +14,7 @@ import (
 )
 
 // pageMembers is how many members of each curated list the first page shows. The
-// list's own page shows all.
+// list's own pages show all.
 const pageMembers = 50
 
 // asPage returns the renderer of an answer for people: the page that find returns.
@@ -63,7 +63,7 @@ func cataloguePage(ctx context.Context, db store.Reader, req request) (drawer, e
 	var err error
 	switch {
 	case req.category != "":
-		page.Entries, err = readMembers(ctx, db, req.category)
+		err = readCategory(ctx, db, req, &page)
 	case req.search != "" || page.Later:
 		err = readEntries(ctx, db, req, &page)
 	default:
@@ -75,6 +75,13 @@ func cataloguePage(ctx context.Context, db store.Reader, req request) (drawer, e
 // readEntries puts the repositories that a reader asks for into page.
 func readEntries(ctx context.Context, db store.Reader, req request, page *web.Catalogue) error {
 	found, err := db.Repositories(ctx, store.Listing{Span: req.span, Words: req.words})
+	page.Entries, page.Next = found.Items, pageToken(found.Next)
+	return err
+}
+
+// readCategory puts members of the category that a reader asks for into page.
+func readCategory(ctx context.Context, db store.Reader, req request, page *web.Catalogue) error {
+	found, err := readMembers(ctx, db, req.category, req.span)
 	page.Entries, page.Next = found.Items, pageToken(found.Next)
 	return err
 }

@@ -58,3 +58,31 @@ func readReferences(ctx context.Context, db store.Reader, name reference.Name, s
 	_, err = db.Pick(ctx, store.Query{Name: name})
 	return page, err
 }
+
+// readMembers returns a page of the entries of a category's members, by name, or
+// errNoCategory if it has none at all. It reads the names of all, and the entries of
+// those on the page. A later page may be empty: see readReferences.
+func readMembers(ctx context.Context, db store.Reader, category string, s store.Span) (store.Page[store.Entry], error) {
+	var page store.Page[store.Entry]
+	members, err := db.Members(ctx, category)
+	if err != nil {
+		return page, err
+	}
+	if len(members) == 0 {
+		return page, errNoCategory
+	}
+	after := store.NameOf(s.After)
+	var names []reference.Name
+	for _, m := range members {
+		if m.Name.Compare(after) <= 0 {
+			continue
+		}
+		if len(names) == s.Limit {
+			page.Next = store.Partition(names[s.Limit-1])
+			break
+		}
+		names = append(names, m.Name)
+	}
+	page.Items, err = db.Entries(ctx, names)
+	return page, err
+}

@@ -48,8 +48,12 @@ func parseQuery(values url.Values) (query, error) {
 	default:
 		q.order = store.ByRelease
 	}
-	q.tag, q.ignore = globs(values["tag"]), globs(values["ignore"])
-	return q, nil
+	limit := globLimit{maxGlobs, maxGlobBytes}
+	if q.tag, err = limit.parse(values, "tag"); err != nil {
+		return q, err
+	}
+	q.ignore, err = limit.parse(values, "ignore")
+	return q, err
 }
 
 // parameter returns the first value of a parameter that is not empty, since an
@@ -76,17 +80,12 @@ func oneOf(values url.Values, name string, choice ...string) (string, error) {
 	return v, nil
 }
 
-// Limits of a list for programs.
-const (
-	defaultLimit = 100
-	maxLimit     = 1000
-)
-
-// parseLimit returns how many items a list for programs may have.
-func parseLimit(values url.Values) (int, error) {
+// parseLimit returns how many items a list for programs may have: preset unless values
+// say it.
+func parseLimit(values url.Values, preset int) (int, error) {
 	v := parameter(values, "limit")
 	if v == "" {
-		return defaultLimit, nil
+		return preset, nil
 	}
 	limit, err := strconv.Atoi(v)
 	if err != nil || limit < 1 || limit > maxLimit {
@@ -95,17 +94,34 @@ func parseLimit(values url.Values) (int, error) {
 	return limit, nil
 }
 
-// globs returns the globs in lists that are separated by commas.
-func globs(lists []string) []string {
+// How many globs a query may have, in tag and ignore together, and of how many bytes.
+// So matching store.MaxScan tags of 128 characters takes at most a tenth of a second on
+// a whole core.
+const (
+	maxGlobs     = 20
+	maxGlobBytes = 512
+)
+
+// A globLimit is how many globs, and bytes of them, a query may still have.
+type globLimit struct{ globs, bytes int }
+
+// parse returns the globs of a parameter, whose values are lists separated by commas.
+func (l *globLimit) parse(values url.Values, name string) ([]string, error) {
 	var all []string
-	for _, list := range lists {
+	for _, list := range values[name] {
 		for glob := range strings.SplitSeq(list, ",") {
-			if glob != "" {
-				all = append(all, glob)
+			if glob == "" {
+				continue
 			}
+			l.globs--
+			l.bytes -= len(glob)
+			if l.globs < 0 || l.bytes < 0 {
+				return nil, &queryError{name}
+			}
+			all = append(all, glob)
 		}
 	}
-	return all
+	return all, nil
 }
 
 // needsDigest reports whether only a reference with a digest can be shown.

@@ -36,6 +36,14 @@ const (
 	pageReferences   = 200
 )
 
+// How many items a list for programs has. Curated lists are short: one is a single page
+// unless it has more than maxLimit members or a reader wants fewer.
+const (
+	defaultLimit         = 100
+	defaultCategoryLimit = maxLimit
+	maxLimit             = 1000
+)
+
 // maxWords is how many words a search may have.
 const maxWords = 10
 
@@ -66,7 +74,7 @@ func parseLookup(r *http.Request) (request, error) {
 
 // parseReferences is the parser of /api/repositories/{name+}.
 func parseReferences(r *http.Request) (request, error) {
-	req, err := parseList(r)
+	req, err := parseList(r, defaultLimit)
 	if err != nil {
 		return req, err
 	}
@@ -75,10 +83,13 @@ func parseReferences(r *http.Request) (request, error) {
 	return req, err
 }
 
-// parseList is the parser of /api/repositories.
-func parseList(r *http.Request) (request, error) {
+// parseRepositories is the parser of /api/repositories.
+func parseRepositories(r *http.Request) (request, error) { return parseList(r, defaultLimit) }
+
+// parseList reads which page of a list for programs is wanted.
+func parseList(r *http.Request, preset int) (request, error) {
 	req, values := newRequest(r), r.URL.Query()
-	limit, err := parseLimit(values)
+	limit, err := parseLimit(values, preset)
 	if err != nil {
 		return req, err
 	}
@@ -88,7 +99,10 @@ func parseList(r *http.Request) (request, error) {
 
 // parseCategory is the parser of /api/categories/{category}.
 func parseCategory(r *http.Request) (request, error) {
-	req := newRequest(r)
+	req, err := parseList(r, defaultCategoryLimit)
+	if err != nil {
+		return req, err
+	}
 	req.category = r.PathValue("category")
 	return req, checkCategory(req.category)
 }

@@ -100,8 +100,8 @@ func (h *handler) fail(ctx context.Context, w http.ResponseWriter, format render
 	h.write(w, format, req, status, format.failed(h, req, f))
 }
 
-// write sends an answer, or 304 if the reader has it already. Failures of ours are
-// not cached.
+// write sends an answer, or 304 in place of a 200 that the reader has already.
+// Failures of ours are not cached.
 func (h *handler) write(w http.ResponseWriter, format renderer, req request, status int, body []byte) {
 	header := w.Header()
 	header.Set("Access-Control-Allow-Origin", "*")
@@ -122,7 +122,7 @@ func (h *handler) write(w http.ResponseWriter, format renderer, req request, sta
 	}
 	tag := etag(format.contentType, body, zip)
 	header.Set("ETag", tag)
-	if has(req.ifNoneMatch, tag) {
+	if status == http.StatusOK && has(req.ifNoneMatch, tag) { // RFC 9110, section 13.2.1
 		w.WriteHeader(http.StatusNotModified)
 		return
 	}

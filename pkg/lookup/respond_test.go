@@ -118,6 +118,10 @@ var failures = []failure{
 	{route: "GET /api/categories", target: "/api/categories", contentType: typeJSON, text: `{"error":"Lookup failed, try again"}`},
 	{route: "GET /api/categories/{category}", target: "/api/categories/official", method: "Members", contentType: typeJSON, text: `{"error":"Lookup failed, try again"}`},
 	{route: "GET /api/categories/{category}", target: "/api/categories/official", method: "Entries", contentType: typeJSON, text: `{"error":"Lookup failed, try again"}`},
+	{route: "HEAD /api/repositories", target: "/api/repositories", contentType: typeJSON},
+	{route: "HEAD /api/repositories/{name+}", target: "/api/repositories/wash", contentType: typeJSON, repository: "wash"},
+	{route: "HEAD /api/categories", target: "/api/categories", contentType: typeJSON},
+	{route: "HEAD /api/categories/{category}", target: "/api/categories/official", contentType: typeJSON},
 }
 
 // TestStoreFailureIsA503OnEveryRoute: in the format that was asked for, never
@@ -192,7 +196,7 @@ func askLogged(t *testing.T, db store.Reader, method, target string, header ...s
 func TestEveryRouteIsTriedWithABrokenStore(t *testing.T) {
 	t.Parallel()
 	for route := range lookup.New(lookup.Settings{}, nil) {
-		if route == "GET /api/openapi.json" { // reads no store
+		if strings.HasSuffix(route, " /api/openapi.json") { // reads no store
 			continue
 		}
 		if !slices.ContainsFunc(failures, func(c failure) bool { return c.route == route }) {

@@ -12,7 +12,12 @@ type Settings struct {
 	Label        string // BADGE_LABEL: the left side of a badge, default empty
 	Color        string // BADGE_COLOR: of the right side, hex digits without # or a name, default 253746
 	Logo         string // BADGE_LOGO: a slug of Simple Icons, default wasmcloud; set but empty: none
-	CacheSeconds int    // CACHE_SECONDS: how many seconds an answer may be cached, default 60
+	CacheSeconds int    // CACHE_SECONDS: how long an answer may be cached, and how old lists may be, default 60
+
+	// CatalogueBytes is how much memory lists may take that are held for CacheSeconds,
+	// in bytes; 0: each list is read from the store. No variable sets it, but the
+	// program: see the function CatalogueBytes.
+	CatalogueBytes int
 }
 
 // Deadline is how long a lookup may take, retries to the store included. An

@@ -29,11 +29,21 @@ type Writer interface {
 	// Push stores p. Losing to a newer push of the same reference, or to a delete
 	// that covers p, is no error.
 	Push(ctx context.Context, p event.Push) error
-	// Delete stores d and returns how many references this call removed: 0 if d was
-	// stored before, or if all references of its target were pushed later.
-	Delete(ctx context.Context, d event.Delete) (int, error)
+	// Delete stores d and says what it removed: nothing if d was stored before, or if
+	// all that its target has was pushed later.
+	Delete(ctx context.Context, d event.Delete) (Deleted, error)
 	// Categorize stores m. Losing to a newer membership is no error.
 	Categorize(ctx context.Context, m event.Membership) error
+	// PushedAt returns when the reference that t, of a tag, has was last pushed, or
+	// the zero time if it never was. It sees every push that was stored before, under
+	// whichever of its names, also one that is deleted.
+	PushedAt(ctx context.Context, t event.Target) (time.Time, error)
+}
+
+// Deleted says what a delete has removed.
+type Deleted struct {
+	References int  // by this call
+	More       bool // the backend goes on and removes the rest by itself within a minute
 }
 
 // A Reader reads references, the catalogue and categories. A name or a page that
@@ -121,16 +131,16 @@ func (e Entry) Path() reference.Name {
 	return e.Newest.Reference.Name()
 }
 
-// Apply stores e and returns how many references it deleted.
-func Apply(ctx context.Context, w Writer, e event.Event) (deleted int, err error) {
+// Apply stores e and says what it removed, which is nothing unless e is a delete.
+func Apply(ctx context.Context, w Writer, e event.Event) (Deleted, error) {
 	switch {
 	case e.Push != nil:
-		return 0, w.Push(ctx, *e.Push)
+		return Deleted{}, w.Push(ctx, *e.Push)
 	case e.Delete != nil:
 		return w.Delete(ctx, *e.Delete)
 	case e.Membership != nil:
-		return 0, w.Categorize(ctx, *e.Membership)
+		return Deleted{}, w.Categorize(ctx, *e.Membership)
 	default:
-		return 0, errors.New("apply: the event has no push, delete or membership")
+		return Deleted{}, errors.New("apply: the event has no push, delete or membership")
 	}
 }

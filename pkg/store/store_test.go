@@ -110,14 +110,19 @@ func (w *writer) Push(_ context.Context, p event.Push) error {
 	return w.err
 }
 
-func (w *writer) Delete(_ context.Context, d event.Delete) (int, error) {
+func (w *writer) Delete(_ context.Context, d event.Delete) (store.Deleted, error) {
 	w.call = fmt.Sprintf("Delete(%s)", d.Target)
-	return 3, w.err
+	return store.Deleted{References: 3, More: true}, w.err
 }
 
 func (w *writer) Categorize(_ context.Context, m event.Membership) error {
 	w.call = fmt.Sprintf("Categorize(%s, %s)", m.Category, m.Name)
 	return w.err
+}
+
+func (w *writer) PushedAt(_ context.Context, t event.Target) (time.Time, error) {
+	w.call = fmt.Sprintf("PushedAt(%s)", t)
+	return time.Time{}, w.err
 }
 
 func TestApplyCallsTheMethodOfItsKind(t *testing.T) {
@@ -127,7 +132,7 @@ func TestApplyCallsTheMethodOfItsKind(t *testing.T) {
 		name        string
 		event       event.Event
 		wantCall    string
-		wantDeleted int
+		wantDeleted store.Deleted
 	}{
 		{
 			name:     "push",
@@ -138,7 +143,7 @@ func TestApplyCallsTheMethodOfItsKind(t *testing.T) {
 			name:        "delete",
 			event:       event.Event{Delete: &event.Delete{Target: event.Target{Registry: "a.io", Repository: "wash"}}},
 			wantCall:    "Delete(a.io/wash)",
-			wantDeleted: 3,
+			wantDeleted: store.Deleted{References: 3, More: true},
 		},
 		{
 			name:     "membership",
@@ -151,7 +156,7 @@ func TestApplyCallsTheMethodOfItsKind(t *testing.T) {
 			var w writer
 			deleted, err := store.Apply(t.Context(), &w, test.event)
 			if err != nil || deleted != test.wantDeleted {
-				t.Errorf("Apply = %d, %v, want %d", deleted, err, test.wantDeleted)
+				t.Errorf("Apply = %+v, %v, want %+v", deleted, err, test.wantDeleted)
 			}
 			if w.call != test.wantCall {
 				t.Errorf("Apply calls %s, want %s", w.call, test.wantCall)

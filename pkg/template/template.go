@@ -14,7 +14,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"gopkg.in/yaml.v3"
 )
 
@@ -26,17 +28,22 @@ type Template struct {
 	MetricFilters map[string]MetricFilter
 	Alarms        map[string]Alarm
 	Table         Table // the resource Table
+
+	AccessLogFormat string // of the HTTP API: a line with API Gateway's variables, such as $context.path
 }
 
 // A Parameter is what a user of the template may set.
 type Parameter struct {
-	Default string `yaml:"Default"` // a number, too, is text here
+	Default        string `yaml:"Default"` // a number, too, is text here
+	AllowedPattern string `yaml:"AllowedPattern"`
 }
 
 // A Function is a Lambda function.
 type Function struct {
-	Variables map[string]string // of its own environment, not of Globals; the value is most often a parameter's name
+	Timeout   int               // in seconds; Lambda ends the function then
+	Variables map[string]string // of its own environment, not of Globals; the value is the name that it refers to
 	Routes    map[string]Route  // by the name of the event
+	Filters   []string          // patterns of the records of the table's stream that reach it; a record needs one
 }
 
 // A Route is a route of the HTTP API.
@@ -53,10 +60,10 @@ type Role struct {
 	Grants []Grant // for DynamoDB
 }
 
-// A Grant allows one action on the table, or on one of its indexes.
+// A Grant allows one action on the table, on one of its indexes or on its stream.
 type Grant struct {
 	Action   string // without dynamodb:
-	Resource string // "table", or the name of an index
+	Resource string // "table", the name of an index, or "stream"
 }
 
 func (g Grant) String() string { return g.Action + " on " + g.Resource }
@@ -81,8 +88,9 @@ type Metric struct {
 
 // A Table is the DynamoDB table.
 type Table struct {
-	// Schema has the keys, indexes and billing mode, and no name. Other properties have
-	// no effect in DynamoDB Local or, like the protection from deletion, hinder a test.
+	// Schema has the keys, indexes, billing mode and stream, and no name. The rest has
+	// no effect in DynamoDB Local or, like the protection from deletion, is in a test's
+	// way.
 	Schema *dynamodb.CreateTableInput
 	// ExpiryAttribute is the attribute with the time after which DynamoDB may drop an
 	// item; empty: it drops none.
@@ -123,7 +131,8 @@ func moduleRoot() (string, error) {
 }
 
 // Parse reads a template. It refuses one with a role that it cannot judge, such as
-// one with a wildcard in an action of DynamoDB.
+// one with a wildcard in an action of DynamoDB, and a function with a variable that is
+// not a !Ref.
 func Parse(text []byte) (Template, error) {
 	var doc struct {
 		Parameters map[string]Parameter `yaml:"Parameters"`
@@ -147,6 +156,8 @@ func Parse(text []byte) (Template, error) {
 		switch resource.Type {
 		case "AWS::Serverless::Function":
 			t.Functions[id], err = parseFunction(resource.Properties)
+		case "AWS::Serverless::HttpApi":
+			t.AccessLogFormat, err = parseAccessLogFormat(resource.Properties)
 		case "AWS::IAM::Role":
 			t.Roles[id], err = parseRole(resource.Properties)
 		case "AWS::Logs::MetricFilter":
@@ -168,21 +179,40 @@ func Parse(text []byte) (Template, error) {
 
 func parseFunction(node yaml.Node) (Function, error) {
 	var properties struct {
+		Timeout     int `yaml:"Timeout"`
 		Environment struct {
-			Variables map[string]string `yaml:"Variables"`
+			Variables map[string]yaml.Node `yaml:"Variables"`
 		} `yaml:"Environment"`
 		Events map[string]struct {
 			Type       string `yaml:"Type"`
-			Properties Route  `yaml:"Properties"`
+			Properties struct {
+				Route          `yaml:",inline"`
+				FilterCriteria struct {
+					Filters []struct {
+						Pattern string `yaml:"Pattern"`
+					} `yaml:"Filters"`
+				} `yaml:"FilterCriteria"`
+			} `yaml:"Properties"`
 		} `yaml:"Events"`
 	}
 	if err := node.Decode(&properties); err != nil {
 		return Function{}, err
 	}
-	f := Function{Variables: properties.Environment.Variables, Routes: map[string]Route{}}
+	f := Function{Timeout: properties.Timeout, Variables: map[string]string{}, Routes: map[string]Route{}}
+	for name, value := range properties.Environment.Variables {
+		if value.Tag != "!Ref" {
+			return Function{}, fmt.Errorf("cannot judge the variable %s: %s is not a !Ref", name, value.Value)
+		}
+		f.Variables[name] = value.Value
+	}
 	for name, event := range properties.Events {
-		if event.Type == "HttpApi" {
-			f.Routes[name] = event.Properties
+		switch event.Type {
+		case "HttpApi":
+			f.Routes[name] = event.Properties.Route
+		case "DynamoDB":
+			for _, filter := range event.Properties.FilterCriteria.Filters {
+				f.Filters = append(f.Filters, filter.Pattern)
+			}
 		}
 	}
 	return f, nil
@@ -241,7 +271,7 @@ func (s statement) grants() (grants []Grant, err error) {
 			continue // an action of another service
 		}
 		for _, resource := range s.Resource {
-			name, ok := tableOrIndex(resource)
+			name, ok := resourceOf(resource)
 			if !ok || s.Effect != "Allow" || strings.Contains(action.Value, "*") {
 				return nil, fmt.Errorf("cannot judge %s of %s on %s %s", s.Effect, action.Value, resource.Tag, resource.Value)
 			}
@@ -251,14 +281,27 @@ func (s statement) grants() (grants []Grant, err error) {
 	return grants, nil
 }
 
-// tableOrIndex returns the Resource of a Grant; ok is false unless arn is the ARN of
-// the table or of one index.
-func tableOrIndex(arn yaml.Node) (name string, ok bool) {
+// resourceOf returns the Resource of a Grant; ok is false if arn is not the ARN of the
+// table, of one index or of the stream.
+func resourceOf(arn yaml.Node) (name string, ok bool) {
 	if arn.Tag == "!GetAtt" && arn.Value == "Table.Arn" {
 		return "table", true
 	}
+	if arn.Tag == "!GetAtt" && arn.Value == "Table.StreamArn" {
+		return "stream", true
+	}
 	index, ok := strings.CutPrefix(arn.Value, "${Table.Arn}/index/")
 	return index, ok && arn.Tag == "!Sub" && index != "" && !strings.ContainsAny(index, "*?/$")
+}
+
+func parseAccessLogFormat(node yaml.Node) (string, error) {
+	var properties struct {
+		AccessLogSettings struct {
+			Format string `yaml:"Format"`
+		} `yaml:"AccessLogSettings"`
+	}
+	err := node.Decode(&properties)
+	return properties.AccessLogSettings.Format, err
 }
 
 func parseMetricFilter(node yaml.Node) (MetricFilter, error) {
@@ -300,25 +343,31 @@ func parseAlarm(node yaml.Node) (Alarm, error) {
 	return alarm, nil
 }
 
-// parseTable converts YAML to the SDK's type by way of JSON: CloudFormation and the
-// SDK use the same names for these fields.
+// parseTable goes from YAML to the SDK's type by way of JSON: CloudFormation and the
+// SDK name most fields alike.
 func parseTable(node yaml.Node) (Table, error) {
 	var properties map[string]any
 	if err := node.Decode(&properties); err != nil {
 		return Table{}, err
 	}
-	var expiry struct {
+	var unlike struct { // what CloudFormation and the SDK do not write alike
 		TimeToLiveSpecification struct {
 			Enabled       bool   `yaml:"Enabled"`
 			AttributeName string `yaml:"AttributeName"`
 		} `yaml:"TimeToLiveSpecification"`
+		StreamSpecification struct {
+			StreamViewType types.StreamViewType `yaml:"StreamViewType"`
+		} `yaml:"StreamSpecification"`
 	}
-	if err := node.Decode(&expiry); err != nil {
+	if err := node.Decode(&unlike); err != nil {
 		return Table{}, err
 	}
 	table := Table{Schema: new(dynamodb.CreateTableInput)}
-	if expiry.TimeToLiveSpecification.Enabled {
-		table.ExpiryAttribute = expiry.TimeToLiveSpecification.AttributeName
+	if unlike.TimeToLiveSpecification.Enabled {
+		table.ExpiryAttribute = unlike.TimeToLiveSpecification.AttributeName
+	}
+	if view := unlike.StreamSpecification.StreamViewType; view != "" {
+		table.Schema.StreamSpecification = &types.StreamSpecification{StreamEnabled: aws.Bool(true), StreamViewType: view}
 	}
 	schema := map[string]any{}
 	for _, field := range []string{"AttributeDefinitions", "KeySchema", "LocalSecondaryIndexes", "GlobalSecondaryIndexes", "BillingMode"} {

@@ -19,6 +19,9 @@ Parameters:
 Conditions:
   Kept: !Not [!Equals [!Ref Keep, ""]]
 Resources:
+  HttpApi:
+    Type: AWS::Serverless::HttpApi
+    Properties: {AccessLogSettings: {DestinationArn: !GetAtt AccessLogGroup.Arn, Format: '{"path":"$context.path"}'}}
   LookupFunction:
     Type: AWS::Serverless::Function
     Properties:
@@ -29,6 +32,7 @@ Resources:
           CACHE_SECONDS: !Ref CacheSeconds
       Events:
         Badge: {Type: HttpApi, Properties: {ApiId: !Ref HttpApi, Method: GET, Path: "/{name+}"}}
+        Stream: {Type: DynamoDB, Properties: {Stream: !GetAtt Table.StreamArn, FilterCriteria: {Filters: [{Pattern: '{"a":1}'}, {Pattern: '{"b":2}'}]}}}
         Daily: {Type: ScheduleV2, Properties: {ScheduleExpression: rate(1 day)}}
   LookupRole:
     Type: AWS::IAM::Role
@@ -39,6 +43,7 @@ Resources:
               - Effect: Allow
                 Action: dynamodb:Query
                 Resource: [!GetAtt Table.Arn, !Sub "${Table.Arn}/index/ByPushed"]
+              - {Effect: Allow, Action: [dynamodb:GetRecords], Resource: !GetAtt Table.StreamArn}
               - {Effect: Allow, Action: [logs:PutLogEvents], Resource: "*"}
   UsableMetric:
     Type: AWS::Logs::MetricFilter
@@ -64,6 +69,7 @@ Resources:
       BillingMode: PAY_PER_REQUEST
       DeletionProtectionEnabled: !If [Kept, true, !Ref AWS::NoValue]
       TableName: !Sub "${AWS::StackName}-x"
+      StreamSpecification: {StreamViewType: KEYS_ONLY}
       TimeToLiveSpecification: {Enabled: true, AttributeName: expiresAt}
       AttributeDefinitions:
         - {AttributeName: name, AttributeType: S}
@@ -85,6 +91,7 @@ func TestParse(t *testing.T) {
 		`"AttributeDefinitions":[{"AttributeName":"name","AttributeType":"S"}]`,
 		`"KeySchema":[{"AttributeName":"name","KeyType":"HASH"}]`,
 		`"BillingMode":"PAY_PER_REQUEST"`,
+		`"StreamSpecification":{"StreamEnabled":true,"StreamViewType":"KEYS_ONLY"}`,
 		`"TableName":null`,
 		`"DeletionProtectionEnabled":null`,
 	} {
@@ -96,16 +103,19 @@ func TestParse(t *testing.T) {
 	want := Template{
 		Parameters: map[string]Parameter{"CacheSeconds": {Default: "60"}},
 		Functions: map[string]Function{"LookupFunction": {
+			Timeout:   5,
 			Variables: map[string]string{"CACHE_SECONDS": "CacheSeconds"},
 			Routes:    map[string]Route{"Badge": {"GET", "/{name+}"}},
+			Filters:   []string{`{"a":1}`, `{"b":2}`},
 		}},
-		Roles:         map[string]Role{"LookupRole": {Grants: []Grant{{"Query", "table"}, {"Query", "ByPushed"}}}},
+		Roles:         map[string]Role{"LookupRole": {Grants: []Grant{{"Query", "table"}, {"Query", "ByPushed"}, {"GetRecords", "stream"}}}},
 		MetricFilters: map[string]MetricFilter{"UsableMetric": {"IngestLogGroup", `{ $.outcome = "stored" }`, "Usable"}},
 		Alarms: map[string]Alarm{
 			"OneAlarm":  {[]Metric{{"AWS/ApiGateway", "Latency"}}},
 			"ManyAlarm": {[]Metric{{"N", "A"}, {"N", "B"}}},
 		},
-		Table: Table{ExpiryAttribute: "expiresAt"},
+		Table:           Table{ExpiryAttribute: "expiresAt"},
+		AccessLogFormat: `{"path":"$context.path"}`,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("Parse: -want +got\n%s", diff)
@@ -124,6 +134,7 @@ func TestParseRefuses(t *testing.T) {
 		{"managed policies", "      Policies:", "      ManagedPolicyArns: [x]\n      Policies:", "managed"},
 		{"a filter that feeds two metrics", "MetricTransformations:\n", "MetricTransformations:\n        - {MetricName: Other}\n", "2 metrics"},
 		{"a table of another name", "  Table:\n    Type", "  Other:\n    Type", "Other"},
+		{"a variable that refers to nothing", "CACHE_SECONDS: !Ref CacheSeconds", "CACHE_SECONDS: CacheSeconds", "CACHE_SECONDS"},
 		{"bad YAML", "Globals:", "Globals: [", "yaml"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -149,10 +160,12 @@ func TestReadFindsTheProjectsTemplate(t *testing.T) {
 		{"parameters", len(got.Parameters)},
 		{"routes of IngestFunction", len(got.Functions["IngestFunction"].Routes)},
 		{"routes of LookupFunction", len(got.Functions["LookupFunction"].Routes)},
+		{"filters of ViewsFunction", len(got.Functions["ViewsFunction"].Filters)},
 		{"grants of IngestRole", len(got.Roles["IngestRole"].Grants)},
 		{"grants of LookupRole", len(got.Roles["LookupRole"].Grants)},
 		{"metric filters", len(got.MetricFilters)},
 		{"alarms", len(got.Alarms)},
+		{"access log format", len(got.AccessLogFormat)},
 		{"indexes", len(got.Table.Schema.LocalSecondaryIndexes)},
 	} {
 		if c.n == 0 {

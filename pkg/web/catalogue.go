@@ -109,9 +109,11 @@ func (c Catalogue) pages() g.Node {
 		return nil
 	}
 	first, next := url.Values{}, url.Values{"next": {c.Next}}
-	if c.Search != "" {
-		first.Set("q", c.Search)
-		next.Set("q", c.Search)
+	for name, value := range map[string]string{"q": c.Search, "category": c.Category} {
+		if value != "" {
+			first.Set(name, value)
+			next.Set(name, value)
+		}
 	}
 	return h.Nav(h.Aria("label", "Pages"),
 		g.If(c.Later, h.A(h.Href("/?"+first.Encode()), g.Text("First page"))),

@@ -5,11 +5,12 @@
 package bolt
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
 	"strconv"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -24,7 +25,14 @@ var _ store.Store = (*DB)(nil)
 // DB is a store in one file.
 type DB struct {
 	bolt      *bbolt.DB
-	temporary string // the file that Close removes; empty: none
+	file      *os.File // which bolt has open
+	temporary string   // name of a file to remove with Close, if any
+
+	writing sync.Mutex // held by the one transaction that writes
+	queue   queue      // of those that wait for it
+
+	damage  atomic.Pointer[error] // nil until some is found
+	damaged chan error            // gets it then
 }
 
 // Buckets. Besides these there is an index bucket for each order, which has its name.
@@ -39,6 +47,9 @@ var (
 
 var versionKey = []byte("version")
 
+// lockTimeout is how long Open waits for another process to close the file.
+const lockTimeout = time.Second
+
 // separator ends the first part of a key. No name and no sort key contains it.
 const separator = "\x00"
 
@@ -52,7 +63,7 @@ func indexOf(tx *bbolt.Tx, order store.Order) *bbolt.Bucket {
 // process can have it open. If this build cannot use the data in the file, the file
 // is left as it is and the error is a store.ErrDataVersion.
 func Open(file string) (*DB, error) {
-	return open(file, &bbolt.Options{Timeout: time.Second})
+	return open(file, &bbolt.Options{Timeout: lockTimeout})
 }
 
 // OpenTemporary opens an empty store that lasts until Close. Its file is in the
@@ -77,33 +88,79 @@ func OpenTemporary() (*DB, error) {
 	return db, nil
 }
 
-func open(file string, options *bbolt.Options) (*DB, error) {
-	b, err := bbolt.Open(file, 0o644, options)
-	if errors.Is(err, bolterrors.ErrTimeout) {
-		return nil, fmt.Errorf("open %s: another process has it open: stop that one, or use another file", file)
+func open(name string, options *bbolt.Options) (*DB, error) {
+	if err := checkUnopened(name); err != nil {
+		return nil, openError(name, err)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", file, err)
+	db := &DB{damaged: make(chan error, 1)}
+	options.OpenFile = openInto(&db.file)
+	var err error
+	if db.bolt, err = bbolt.Open(name, 0o644, options); err != nil {
+		return nil, openError(name, err)
 	}
-	// Concurrent writers share a commit; a single one waits this long.
-	b.MaxBatchDelay = time.Millisecond
-	if err := b.Update(prepare); err != nil {
-		return nil, errors.Join(fmt.Errorf("open %s: %w", file, err), b.Close())
+	if err := db.bolt.Update(prepare); err != nil {
+		return nil, errors.Join(openError(name, err), db.bolt.Close())
 	}
-	return &DB{bolt: b}, nil
+	return db, nil
 }
 
-// prepare checks the version of the data in the file. In a new file it makes the
-// buckets.
-func prepare(tx *bbolt.Tx) error {
-	if !isEmpty(tx) {
-		return checkVersion(tx)
+// checkUnopened checks a file, if there is one, before bbolt reads its free list.
+func checkUnopened(name string) error {
+	if info, err := os.Stat(name); err != nil || info.Size() == 0 {
+		return nil // bbolt makes a new one, or has a better error
 	}
-	buckets := [][]byte{meta, references, tombstones, catalogue, catalogueByPushed, members}
+	var file *os.File
+	b, err := bbolt.Open(name, 0, &bbolt.Options{Timeout: lockTimeout, ReadOnly: true, OpenFile: openInto(&file)})
+	if err != nil {
+		return err
+	}
+	return errors.Join(check(file), b.Close())
+}
+
+// openInto returns os.OpenFile for bbolt, which also puts the open file into file.
+func openInto(file **os.File) func(string, int, os.FileMode) (*os.File, error) {
+	return func(name string, flag int, perm os.FileMode) (f *os.File, err error) {
+		f, err = os.OpenFile(name, flag, perm)
+		*file = f
+		return f, err
+	}
+}
+
+func openError(name string, err error) error {
+	if errors.Is(err, bolterrors.ErrTimeout) {
+		return fmt.Errorf("open %s: another process has it open: stop that one, or use another file", name)
+	}
+	return fmt.Errorf("open %s: %w", name, err)
+}
+
+// buckets returns the names of all buckets.
+func buckets() [][]byte {
+	all := [][]byte{meta, references, tombstones, catalogue, catalogueByPushed, members}
 	for _, order := range store.Orders {
-		buckets = append(buckets, []byte(order.String()))
+		all = append(all, []byte(order.String()))
 	}
-	for _, bucket := range buckets {
+	return all
+}
+
+// prepare makes the buckets of a new file. Of another one it checks the version, and
+// that no bucket is missing.
+func prepare(tx *bbolt.Tx) error {
+	if isEmpty(tx) {
+		return makeBuckets(tx)
+	}
+	if err := checkVersion(tx); err != nil {
+		return err
+	}
+	for _, bucket := range buckets() {
+		if tx.Bucket(bucket) == nil {
+			return damage{fmt.Errorf("it has no bucket %s", bucket)}
+		}
+	}
+	return nil
+}
+
+func makeBuckets(tx *bbolt.Tx) error {
+	for _, bucket := range buckets() {
 		if _, err := tx.CreateBucket(bucket); err != nil {
 			return err
 		}
@@ -131,28 +188,18 @@ func checkVersion(tx *bbolt.Tx) error {
 	return store.CheckDataVersion(version)
 }
 
-// Close waits for running calls and closes the file.
-func (db *DB) Close() error {
-	err := db.bolt.Close()
+// Damaged returns a channel that gets an error once the file turns out to be damaged.
+// From then on every call fails with it.
+func (db *DB) Damaged() <-chan error { return db.damaged }
+
+// Close waits for running calls and closes the file. A damaged one is left to the end
+// of the process: a transaction that panicked may have left it locked.
+func (db *DB) Close() (err error) {
+	if db.damage.Load() == nil {
+		err = db.bolt.Close()
+	}
 	if db.temporary != "" {
 		err = errors.Join(err, os.Remove(db.temporary))
 	}
 	return err
-}
-
-// view runs f in a transaction that changes nothing.
-func (db *DB) view(ctx context.Context, f func(*bbolt.Tx) error) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	return db.bolt.View(f)
-}
-
-// update runs f in a transaction that it may share with others. If another one
-// fails, f runs again.
-func (db *DB) update(ctx context.Context, f func(*bbolt.Tx) error) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	return db.bolt.Batch(f)
 }

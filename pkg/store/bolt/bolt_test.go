@@ -287,9 +287,18 @@ func TestFileInUse(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "test.db")
 	db := open(t, file)
 	defer closeDB(t, db)
-	_, err := bolt.Open(file)
-	if want := "open " + file + ": another process has it open: stop that one, or use another file"; err == nil || err.Error() != want {
-		t.Errorf("Open a second time: %v, want %s", err, want)
+	opened := make(chan error, 1)
+	go func() {
+		_, err := bolt.Open(file)
+		opened <- err
+	}()
+	select {
+	case err := <-opened:
+		if want := "open " + file + ": another process has it open: stop that one, or use another file"; err == nil || err.Error() != want {
+			t.Errorf("Open a second time: %v, want %s", err, want)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("Open a second time: it still waits after 10s, want an error")
 	}
 }
 

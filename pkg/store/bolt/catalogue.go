@@ -41,7 +41,7 @@ func refreshEntry(tx *bbolt.Tx, name reference.Name) error {
 // newestKey returns the push key of the newest reference of a name, empty if it has
 // none.
 func newestKey(tx *bbolt.Tx, name reference.Name) (string, error) {
-	newest, err := pick(tx, store.Query{Name: name, Order: store.ByPushed})
+	newest, err := first(tx, name, store.ByPushed)
 	if errors.Is(err, store.ErrNotFound) {
 		return "", nil
 	}
@@ -60,6 +60,9 @@ func (db *DB) Repositories(ctx context.Context, l store.Listing) (page store.Pag
 			listed, _ = cursor.Next()
 		}
 		for ; listed != nil; listed, _ = cursor.Next() {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
 			if !l.Has(string(listed)) {
 				continue
 			}
@@ -85,6 +88,9 @@ func (db *DB) Repositories(ctx context.Context, l store.Listing) (page store.Pag
 func (db *DB) Entries(ctx context.Context, names []reference.Name) (entries []store.Entry, err error) {
 	err = db.view(ctx, func(tx *bbolt.Tx) error {
 		for _, name := range names {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
 			entry, err := entryOf(tx, name)
 			if err != nil {
 				return err
@@ -102,14 +108,14 @@ func (db *DB) Entries(ctx context.Context, names []reference.Name) (entries []st
 // entryOf returns the entry of a name. It is not published if the name has no live
 // reference.
 func entryOf(tx *bbolt.Tx, name reference.Name) (store.Entry, error) {
-	newest, err := pick(tx, store.Query{Name: name, Order: store.ByPushed})
+	newest, err := first(tx, name, store.ByPushed)
 	if errors.Is(err, store.ErrNotFound) {
 		return store.Entry{Name: name}, nil
 	}
 	if err != nil {
 		return store.Entry{}, err
 	}
-	highest, err := pick(tx, store.Query{Name: name, Order: store.ByRelease})
+	highest, err := first(tx, name, store.ByRelease)
 	if err != nil {
 		return store.Entry{}, err
 	}

@@ -59,61 +59,131 @@ func TestCommitsReachTheDisk(t *testing.T) {
 	}
 }
 
-// TestDeleteCountsOnceAfterARerun lets a delete share its transaction with a writer
-// that fails after it, so that the delete runs twice.
-func TestDeleteCountsOnceAfterARerun(t *testing.T) {
-	t.Parallel()
-	db := openNew(t)
-	for attempt := range 20 {
-		repository := fmt.Sprintf("wash-%d", attempt)
-		if deletedTwice(t, db, repository) {
-			return
+// share has calls share one transaction, in their order. Each begins one write.
+func share(t *testing.T, db *DB, calls ...func()) {
+	t.Helper()
+	var wg sync.WaitGroup
+	db.writing.Lock()
+	for i, call := range calls {
+		wg.Go(call)
+		for waiting := 0; waiting <= i; time.Sleep(100 * time.Microsecond) {
+			db.queue.mu.Lock()
+			waiting = len(db.queue.writes)
+			db.queue.mu.Unlock()
 		}
 	}
-	t.Error("the failing writer was never the second one")
+	db.writing.Unlock()
+	wg.Wait()
 }
 
-// deletedTwice reports whether the delete ran before the failing writer.
-func deletedTwice(t *testing.T, db *DB, repository string) (ok bool) {
+// TestFailingWriteFailsAlone lets a delete share its transaction with one that fails
+// and one that panics, so that it runs twice.
+func TestFailingWriteFailsAlone(t *testing.T) {
+	t.Parallel()
+	db := openNew(t)
 	for _, tag := range []string{"1", "2"} {
-		p := pushOf(tag)
-		p.Reference.Repository = repository
-		if err := db.Push(t.Context(), p); err != nil {
+		if err := db.Push(t.Context(), pushOf(tag)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	target := event.Target{Registry: "wasmcloud.azurecr.io", Repository: repository}
+	target := event.Target{Registry: "wasmcloud.azurecr.io", Repository: "wash"}
 	planted := errors.New("planted")
-	var failure, err error
-	var deleted int
-	var wg sync.WaitGroup
-
-	// A batch begins when there are two writers, however long that takes.
-	size, delay := db.bolt.MaxBatchSize, db.bolt.MaxBatchDelay
-	db.bolt.MaxBatchSize, db.bolt.MaxBatchDelay = 2, time.Hour
-	wg.Go(func() {
-		deleted, err = db.Delete(t.Context(), event.Delete{Target: target, DeletedAt: noon, ReceivedAt: noon})
-	})
-	time.Sleep(time.Millisecond) // so that the delete comes first, nearly always
-	wg.Go(func() {
-		runs := 0
-		failure = db.bolt.Batch(func(tx *bbolt.Tx) error {
-			if runs++; runs == 1 {
-				_, ok, _ = getTombstone(tx, repository, target)
-			}
-			return planted
-		})
-	})
-	wg.Wait()
-	db.bolt.MaxBatchSize, db.bolt.MaxBatchDelay = size, delay
-
+	var deleted store.Deleted
+	var deleteErr, failure, panicErr error
+	runs := 0
+	share(t, db,
+		func() {
+			deleted, deleteErr = db.Delete(t.Context(), event.Delete{Target: target, DeletedAt: noon, ReceivedAt: noon})
+		},
+		func() {
+			failure = db.update(t.Context(), func(tx *bbolt.Tx) error {
+				if runs++; runs == 1 {
+					if _, ok, _ := getTombstone(tx, "wash", target); !ok {
+						t.Error("the delete did not share its transaction")
+					}
+				}
+				return planted
+			})
+		},
+		func() {
+			panicErr = db.update(t.Context(), func(tx *bbolt.Tx) error {
+				if err := tx.Bucket(meta).Put([]byte("left"), nil); err != nil {
+					return err
+				}
+				panic("oops")
+			})
+		},
+	)
+	if want := (store.Deleted{References: 2}); deleteErr != nil || deleted != want {
+		t.Errorf("Delete(wash) = %+v, %v, want %+v", deleted, deleteErr, want)
+	}
 	if !errors.Is(failure, planted) {
-		t.Errorf("the failing writer's error is %v", failure)
+		t.Errorf("the failing write's error is %v, want %v", failure, planted)
 	}
-	if err != nil || deleted != 2 {
-		t.Errorf("Delete(%s) = %d, %v, want 2", repository, deleted, err)
+	if panicErr == nil || !strings.HasPrefix(panicErr.Error(), "panic: oops\n") || !strings.Contains(panicErr.Error(), "TestFailingWriteFailsAlone") {
+		t.Errorf("the panicking write's error is %v, want panic: oops and where", panicErr)
 	}
-	return ok
+	for _, entry := range readBucket(t, db, meta) {
+		if entry[0] == "left" {
+			t.Error("what the panicking write had put is kept")
+		}
+	}
+	if err := db.Push(t.Context(), pushOf("3")); err != nil {
+		t.Errorf("Push afterwards: %v", err)
+	}
+}
+
+// TestWritesShareATransaction: one commit for all that wait, as each syncs the disk.
+func TestWritesShareATransaction(t *testing.T) {
+	t.Parallel()
+	db := openNew(t)
+	before := transactions(t, db)
+	var calls []func()
+	errs := make([]error, 30)
+	for i := range errs {
+		calls = append(calls, func() { errs[i] = db.Push(t.Context(), pushOf(fmt.Sprint(i))) })
+	}
+	share(t, db, calls...)
+	if err := errors.Join(errs...); err != nil {
+		t.Fatal(err)
+	}
+	if n := transactions(t, db) - before; n != 1 {
+		t.Errorf("30 pushes that wait are %d transactions, want 1", n)
+	}
+}
+
+// transactions returns the number of the last transaction that wrote.
+func transactions(t *testing.T, db *DB) (n int) {
+	t.Helper()
+	if err := db.bolt.View(func(tx *bbolt.Tx) error { n = tx.ID(); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func TestPanicOfAReaderIsItsError(t *testing.T) {
+	t.Parallel()
+	db := openNew(t)
+	err := db.view(t.Context(), func(*bbolt.Tx) error { panic("oops") })
+	if err == nil || !strings.HasPrefix(err.Error(), "panic: oops\n") {
+		t.Errorf("view: %v, want panic: oops", err)
+	}
+	if err := db.Push(t.Context(), pushOf("1")); err != nil {
+		t.Errorf("Push afterwards: %v", err)
+	}
+	select {
+	case err := <-db.Damaged():
+		t.Errorf("Damaged: %v, want nothing", err)
+	default:
+	}
+}
+
+func readBucket(t *testing.T, db *DB, bucket []byte) (all [][2]string) {
+	t.Helper()
+	if err := db.bolt.View(func(tx *bbolt.Tx) error { all = kept(tx, bucket); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	return all
 }
 
 // kept returns the keys and values of a bucket, in order.
@@ -309,7 +379,7 @@ func TestDeleteByTagReadsItsTagAlone(t *testing.T) {
 	}
 	target := event.Target{Registry: "wasmcloud.azurecr.io", Repository: "wash", Tag: "11"}
 	got, err := db.Delete(t.Context(), event.Delete{Target: target, DeletedAt: noon, ReceivedAt: noon})
-	if err != nil || got != 1 {
-		t.Errorf("Delete(%s) = %d, %v, want 1", target, got, err)
+	if want := (store.Deleted{References: 1}); err != nil || got != want {
+		t.Errorf("Delete(%s) = %+v, %v, want %+v", target, got, err, want)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"time"
 
 	"go.etcd.io/bbolt"
 
@@ -15,7 +16,7 @@ import (
 // Pick implements store.Reader.
 func (db *DB) Pick(ctx context.Context, q store.Query) (p event.Push, err error) {
 	err = db.view(ctx, func(tx *bbolt.Tx) error {
-		p, err = pick(tx, q)
+		p, err = pick(ctx, tx, q)
 		return err
 	})
 	if err != nil {
@@ -24,9 +25,12 @@ func (db *DB) Pick(ctx context.Context, q store.Query) (p event.Push, err error)
 	return p, nil
 }
 
-func pick(tx *bbolt.Tx, q store.Query) (event.Push, error) {
+func pick(ctx context.Context, tx *bbolt.Tx, q store.Query) (event.Push, error) {
 	refs := descending(tx, q.Order, q.Name, "")
 	for range store.MaxScan {
+		if err := ctx.Err(); err != nil { // Match may take longer than a caller waits
+			return event.Push{}, err
+		}
 		p, ok, err := refs.next()
 		if err != nil {
 			return event.Push{}, err
@@ -39,6 +43,29 @@ func pick(tx *bbolt.Tx, q store.Query) (event.Push, error) {
 		}
 	}
 	return event.Push{}, store.ErrNotFound
+}
+
+// first returns the first reference of a name in an order, or ErrNotFound.
+func first(tx *bbolt.Tx, name reference.Name, order store.Order) (event.Push, error) {
+	p, ok, err := descending(tx, order, name, "").next()
+	if err == nil && !ok {
+		err = store.ErrNotFound
+	}
+	return p, err
+}
+
+// PushedAt implements store.Writer.
+func (db *DB) PushedAt(ctx context.Context, t event.Target) (pushedAt time.Time, err error) {
+	err = db.view(ctx, func(tx *bbolt.Tx) error {
+		ref := reference.Reference{Registry: t.Registry, Repository: t.Repository, Tag: t.Tag}
+		r, err := getRecord(tx, store.Partition(t.ListedAs()), ref.String())
+		pushedAt = r.push.PushedAt
+		return err
+	})
+	if err != nil {
+		return time.Time{}, fmt.Errorf("read when %s was pushed: %w", t, err)
+	}
+	return pushedAt, nil
 }
 
 // References implements store.Reader.

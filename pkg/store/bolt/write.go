@@ -68,19 +68,19 @@ func isCovered(tx *bbolt.Tx, partition string, p event.Push) (bool, error) {
 }
 
 // Delete implements store.Writer.
-func (db *DB) Delete(ctx context.Context, d event.Delete) (int, error) {
-	var deleted int
+func (db *DB) Delete(ctx context.Context, d event.Delete) (store.Deleted, error) {
+	var deleted store.Deleted
 	err := db.update(ctx, func(tx *bbolt.Tx) (err error) {
 		for _, name := range d.Names() {
 			// The partitions hold the same references, so the count of one is the total.
-			if deleted, err = deleteUnder(tx, store.Partition(name), d); err != nil {
+			if deleted.References, err = deleteUnder(tx, store.Partition(name), d); err != nil {
 				return err
 			}
 		}
 		return refreshEntry(tx, d.ListedAs())
 	})
 	if err != nil {
-		return 0, fmt.Errorf("delete %s: %w", d.Target, err)
+		return store.Deleted{}, fmt.Errorf("delete %s: %w", d.Target, err)
 	}
 	return deleted, nil
 }

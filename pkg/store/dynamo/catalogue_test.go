@@ -206,7 +206,7 @@ func TestRefreshOfADroppedEntry(t *testing.T) {
 	push(t, other, washOf("1.0.0", 1, 1))
 	wantDeleted(t, other, deleteOf(10), 1)
 	db, s := scripted(t, table, map[string][]func(){"PutItem": {func() {
-		_, err := other.client.DeleteItem(context.WithoutCancel(t.Context()), &dynamodb.DeleteItemInput{TableName: &table, Key: keyOf(catalogue, "wash")})
+		_, err := raw(other).DeleteItem(context.WithoutCancel(t.Context()), &dynamodb.DeleteItemInput{TableName: &table, Key: keyOf(catalogue, "wash")})
 		if err != nil {
 			t.Error(err)
 		}

@@ -67,9 +67,7 @@ func fill(t *testing.T, db *DB, from, n int) {
 	var all []attributes
 	for i := from; i < n; i++ {
 		for _, name := range washNames {
-			item := marshalPush(washOf(tagOf(i), 1, i))
-			item[attrName] = str(store.Partition(name))
-			all = append(all, item)
+			all = append(all, inPartition(store.Partition(name), marshalPush(washOf(tagOf(i), 1, i))))
 		}
 	}
 	putAll(t, db, all)
@@ -87,7 +85,7 @@ func putAll(t *testing.T, db *DB, all []attributes) {
 			for _, item := range batch {
 				puts = append(puts, types.WriteRequest{PutRequest: &types.PutRequest{Item: item}})
 			}
-			out, err := db.client.BatchWriteItem(ctx, &dynamodb.BatchWriteItemInput{RequestItems: map[string][]types.WriteRequest{db.table: puts}})
+			out, err := raw(db).BatchWriteItem(ctx, &dynamodb.BatchWriteItemInput{RequestItems: map[string][]types.WriteRequest{db.table: puts}})
 			if err == nil && len(out.UnprocessedItems) > 0 {
 				err = errors.New("DynamoDB left items unprocessed")
 			}
@@ -132,67 +130,127 @@ func TestMatchUnits(t *testing.T) {
 	}
 }
 
-// TestWriteUnits: of 12 units for a new reference each name takes 5, for the item
-// and its four index entries, and the catalogue entry 2, for itself and ByPushed. An
-// index entry that moves counts twice.
-func TestWriteUnits(t *testing.T) {
+// A cost is what a write costs before its answer, or Derive behind it.
+type cost struct {
+	calls map[string]int
+	units map[string]float64
+}
+
+// wantCost wants the cost of a write, and then that of Derive from its changes.
+func wantCost(t *testing.T, m *dynamotest.Meter, db *DB, what string, e event.Event, write, derived cost) {
+	t.Helper()
+	m.Take()
+	if _, err := store.Apply(t.Context(), onStream(db), e); err != nil {
+		t.Fatalf("%s: %v", what, err)
+	}
+	m.Want(t, what, write.calls, write.units)
+	derive(t, db, changesOf(e)...)
+	m.Want(t, "Derive from "+what, derived.calls, derived.units)
+}
+
+// TestPushUnits: of a push's 10 units for a new reference each name takes 5, for the
+// item and its four index entries. An index entry that moves counts twice. Derive
+// writes the catalogue entry, which is 2 units, for itself and ByPushed.
+func TestPushUnits(t *testing.T) {
 	t.Parallel()
 	var m dynamotest.Meter
 	db := openNew(t, &m)
 	moved := washOf("1.0.0", 2, 60)
-	calls := map[string]int{"PutItem": 3, "BatchGetItem": 2, "GetItem": 1, "Query": 2}
 	for _, c := range []struct {
-		what     string
-		push     event.Push
-		put, get float64
+		what       string
+		push       event.Push
+		put, entry float64
 	}{
-		{"new reference", washOf("1.0.0", 1, 0), 12, 1},
-		{"reference pushed again, same digest", washOf("1.0.0", 1, 1), 19, 1},
-		{"moved reference", moved, 21, 1},
-		{"repeat", moved, 2, 1},
-		{"older push of the reference", washOf("1.0.0", 1, 30), 2, 1},
-		{"older reference", washOf("0.9.0", 1, 30), 12, 1},
+		{what: "new reference", push: washOf("1.0.0", 1, 0), put: 10, entry: 2},
+		{what: "reference pushed again, same digest", push: washOf("1.0.0", 1, 1), put: 16, entry: 3},
+		{what: "moved reference", push: moved, put: 18, entry: 3},
+		{what: "repeat", push: moved, put: 0, entry: 2},
+		{what: "older push of the reference", push: washOf("1.0.0", 1, 30), put: 0, entry: 2},
+		{what: "older reference", push: washOf("0.9.0", 1, 30), put: 10, entry: 2},
 	} {
-		push(t, db, c.push)
-		m.Want(t, c.what, calls, map[string]float64{"PutItem": c.put, "BatchGetItem": 0, "GetItem": c.get, "Query": 2})
+		wantCost(t, &m, db, c.what, pushed(c.push),
+			cost{map[string]int{"PutItem": 2, "BatchGetItem": 1}, map[string]float64{"PutItem": c.put, "BatchGetItem": 0}},
+			cost{
+				map[string]int{"BatchGetItem": 2, "GetItem": 1, "Query": 2, "PutItem": 1},
+				map[string]float64{"BatchGetItem": 2, "GetItem": 1, "Query": 2, "PutItem": c.entry},
+			})
 	}
 
 	given := washOf("1.0.0", 1, 0)
 	given.GivenName = "app"
-	push(t, db, given)
-	m.Want(t, "new reference with a name given by hand",
-		map[string]int{"PutItem": 2, "BatchGetItem": 1, "GetItem": 1, "Query": 2},
-		map[string]float64{"PutItem": 7, "BatchGetItem": 0, "GetItem": 1, "Query": 2})
+	wantCost(t, &m, db, "new reference with a name given by hand", pushed(given),
+		cost{map[string]int{"PutItem": 1, "BatchGetItem": 1}, map[string]float64{"PutItem": 5, "BatchGetItem": 0}},
+		cost{
+			map[string]int{"BatchGetItem": 2, "GetItem": 1, "Query": 2, "PutItem": 1},
+			map[string]float64{"BatchGetItem": 1, "GetItem": 1, "Query": 2, "PutItem": 2},
+		})
 }
 
+// TestCompletionUnits: the copy that a push did not come to write costs what it
+// would have cost the push.
+func TestCompletionUnits(t *testing.T) {
+	t.Parallel()
+	var m dynamotest.Meter
+	db := openNew(t, &m)
+	p := washOf("1.0.0", 1, 0)
+	put(t, db, inPartition(store.Partition(wash), marshalPush(p)))
+	m.Take()
+	derive(t, db, changesOf(pushed(p))...)
+	m.Want(t, "Derive from half a push",
+		map[string]int{"BatchGetItem": 2, "GetItem": 1, "Query": 2, "PutItem": 2},
+		map[string]float64{"BatchGetItem": 1, "GetItem": 1, "Query": 2, "PutItem": 7})
+}
+
+// TestDeleteUnits: a delete costs 1 unit for each tombstone and 5 for each mark. In a
+// repository it asks for the first 25 of each order, and then for all.
 func TestDeleteUnits(t *testing.T) {
 	t.Parallel()
 	var m dynamotest.Meter
 	db := openNew(t, &m)
 	push(t, db, washOf("1.0.0", 1, 0), washOf("1.1.0", 1, 1), washOf("1.2.0", 2, 2), washOf("later", 1, 100))
-	m.Take()
 	for _, c := range []struct {
-		what    string
-		delete  event.Delete
-		deleted int
-		calls   map[string]int
-		units   map[string]float64
+		what            string
+		delete          event.Delete
+		deletes, derive cost
 	}{
-		{"delete of a digest with two references and a later one", deleteOfDigest(1, 10), 2,
-			map[string]int{"PutItem": 3, "GetItem": 1, "Query": 4, "UpdateItem": 4},
-			map[string]float64{"PutItem": 4, "GetItem": 1, "Query": 4, "UpdateItem": 20}},
-		{"repeat", deleteOfDigest(1, 10), 0,
-			map[string]int{"PutItem": 3, "GetItem": 1, "Query": 4},
-			map[string]float64{"PutItem": 2, "GetItem": 1, "Query": 4}},
-		{"delete of a tag", deleteOfTag("1.2.0", 10), 1,
-			map[string]int{"PutItem": 3, "GetItem": 1, "Query": 2, "UpdateItem": 2},
-			map[string]float64{"PutItem": 4, "GetItem": 1, "Query": 2, "UpdateItem": 10}},
-		{"delete of the repository with one reference", deleteOf(200), 1,
-			map[string]int{"PutItem": 3, "GetItem": 1, "Query": 3, "UpdateItem": 2},
-			map[string]float64{"PutItem": 4, "GetItem": 1, "Query": 2, "UpdateItem": 10}},
+		{
+			what:    "delete of a digest with two references and a later one",
+			delete:  deleteOfDigest(1, 10),
+			deletes: cost{map[string]int{"PutItem": 2, "Query": 2, "UpdateItem": 4}, map[string]float64{"PutItem": 2, "Query": 2, "UpdateItem": 20}},
+			derive: cost{
+				map[string]int{"BatchGetItem": 1, "Query": 4, "GetItem": 1, "PutItem": 1},
+				map[string]float64{"BatchGetItem": 2, "Query": 4, "GetItem": 1, "PutItem": 2},
+			},
+		},
+		{
+			what:    "repeat",
+			delete:  deleteOfDigest(1, 10),
+			deletes: cost{map[string]int{"PutItem": 2, "Query": 2}, map[string]float64{"PutItem": 0, "Query": 2}},
+			derive: cost{
+				map[string]int{"BatchGetItem": 1, "Query": 4, "GetItem": 1, "PutItem": 1},
+				map[string]float64{"BatchGetItem": 2, "Query": 4, "GetItem": 1, "PutItem": 2},
+			},
+		},
+		{
+			what:    "delete of a tag",
+			delete:  deleteOfTag("1.2.0", 10),
+			deletes: cost{map[string]int{"PutItem": 2, "UpdateItem": 2}, map[string]float64{"PutItem": 2, "UpdateItem": 10}},
+			derive: cost{
+				map[string]int{"BatchGetItem": 1, "UpdateItem": 2, "Query": 2, "GetItem": 1, "PutItem": 1},
+				map[string]float64{"BatchGetItem": 2, "UpdateItem": 0, "Query": 2, "GetItem": 1, "PutItem": 2},
+			},
+		},
+		{
+			what:    "delete of the repository with one reference",
+			delete:  deleteOf(200),
+			deletes: cost{map[string]int{"PutItem": 2, "Query": 8, "UpdateItem": 2}, map[string]float64{"PutItem": 2, "Query": 2, "UpdateItem": 10}},
+			derive: cost{
+				map[string]int{"BatchGetItem": 1, "Query": 9, "GetItem": 1, "PutItem": 1},
+				map[string]float64{"BatchGetItem": 2, "Query": 0, "GetItem": 1, "PutItem": 2},
+			},
+		},
 	} {
-		wantDeleted(t, db, c.delete, c.deleted)
-		m.Want(t, c.what, c.calls, c.units)
+		wantCost(t, &m, db, c.what, deleted(c.delete), c.deletes, c.derive)
 	}
 }
 

@@ -12,8 +12,9 @@
 // look with consistent reads, so whichever runs second sees the other. Every mark
 // is a conditional update.
 //
-// The catalogue has an entry for each repository, computed from its references
-// after each of their writes.
+// A writer may end between any two calls. Derive, which the table's stream runs,
+// completes what it began: it writes the copy or the tombstone that is missing and
+// the marks, and computes the catalogue entry of the repository from its references.
 package dynamo
 
 import (
@@ -41,7 +42,11 @@ const AttemptTimeout = time.Second
 const (
 	attempts   = 3 // of a call
 	maxBackoff = 200 * time.Millisecond
-	parallel   = 16 // calls at once: of a delete that marks many references, or a read of many entries
+
+	patientAttempts = 10
+	patientBackoff  = 2 * time.Second
+
+	parallel = 16 // calls at once, of a delete that marks many references and of a read of many entries
 )
 
 // Attributes of the table's items.
@@ -51,7 +56,9 @@ const (
 	attrRank        = "rank"        // of the register's newest event; of a catalogue entry: the rank of its newest push
 	attrDigest      = "digest"      // of a reference, for ByDigest; absent when unknown
 	attrDeletedAt   = "deletedAt"   // event.Stamp; absent on live references
-	attrExpiresAt   = "expiresAt"   // Unix seconds after which DynamoDB may drop the item; absent on items that readers see
+	attrReceivedAt  = "receivedAt"  // of a tombstone: event.Stamp of the delete's receipt
+	attrDerived     = "derived"     // on what Derive wrote, so that the stream need not tell of it
+	attrExpiresAt   = "expiresAt"   // Unix seconds from which DynamoDB may drop the item; absent on items that count
 	attrReference   = "reference"   // of a catalogue entry: the newest; absent if none is live
 	attrVersion     = "version"     // of a catalogue entry: the highest; absent if no tag is a version
 	attrListed      = "listed"      // of a catalogue entry: a copy of its key: a filter expression cannot use a key attribute
@@ -61,9 +68,10 @@ const (
 
 // Partitions besides those of names. No name begins with #.
 const (
-	catalogue  = "#catalogue" // the key of an entry is its repository
-	categories = "#category"  // the key of a member is its category, a slash and store.Partition of its name
-	meta       = "#meta"      // the key of the version of the data is versionKey
+	ownPrefix  = "#"
+	catalogue  = ownPrefix + "catalogue" // the key of an entry is its repository
+	categories = ownPrefix + "category"  // the key of a member is its category, a slash and store.Partition of its name
+	meta       = ownPrefix + "meta"      // the key of the version of the data is versionKey
 )
 
 const (
@@ -90,16 +98,48 @@ const digestIndex = "ByDigest"
 
 // DB is a store in a DynamoDB table.
 type DB struct {
-	client   *dynamodb.Client
-	table    string
-	parallel int // calls at once, within a call of a method
-	now      func() time.Time
+	client        client
+	table         string
+	parallel      int
+	withoutStream bool
+	now           func() time.Time
+}
+
+// A client makes calls to DynamoDB: *dynamodb.Client, or a model of it in tests.
+type client interface {
+	PutItem(context.Context, *dynamodb.PutItemInput, ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error)
+	UpdateItem(context.Context, *dynamodb.UpdateItemInput, ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error)
+	GetItem(context.Context, *dynamodb.GetItemInput, ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error)
+	BatchGetItem(context.Context, *dynamodb.BatchGetItemInput, ...func(*dynamodb.Options)) (*dynamodb.BatchGetItemOutput, error)
+	Query(context.Context, *dynamodb.QueryInput, ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error)
+}
+
+// An Option is how a DB differs from that of a function that answers requests.
+type Option func(*DB, *aws.Config)
+
+// WithoutStream is for a table without a stream, as a local DynamoDB has it: each
+// write is followed by what Derive would do.
+func WithoutStream() Option { return func(db *DB, _ *aws.Config) { db.withoutStream = true } }
+
+// Patient is for a function that nobody waits for: DynamoDB is asked many times when
+// it throttles.
+func Patient() Option {
+	return func(_ *DB, cfg *aws.Config) { cfg.Retryer = retryer(patientAttempts, patientBackoff) }
+}
+
+func retryer(attempts int, maxBackoff time.Duration) func() aws.Retryer {
+	return func() aws.Retryer {
+		return retry.NewStandard(func(o *retry.StandardOptions) {
+			o.MaxAttempts = attempts
+			o.MaxBackoff = maxBackoff
+		})
+	}
 }
 
 // Open prepares access to table. It makes no call. cfg has DynamoDB's address and the
 // credentials. Open sets the number of attempts, and their timeout unless cfg has an
 // HTTP client.
-func Open(cfg aws.Config, table string) (*DB, error) {
+func Open(cfg aws.Config, table string, options ...Option) (*DB, error) {
 	if table == "" {
 		return nil, errors.New("open DynamoDB: no table is named (TABLE_NAME)")
 	}
@@ -112,13 +152,13 @@ func Open(cfg aws.Config, table string) (*DB, error) {
 	// Errors are returned, so the SDK need not log them. With DynamoDB Local it would
 	// warn of each condition that failed.
 	cfg.Logger = logging.Nop{}
-	cfg.Retryer = func() aws.Retryer {
-		return retry.NewStandard(func(o *retry.StandardOptions) {
-			o.MaxAttempts = attempts
-			o.MaxBackoff = maxBackoff
-		})
+	cfg.Retryer = retryer(attempts, maxBackoff)
+	db := &DB{table: table, parallel: parallel, now: time.Now}
+	for _, option := range options {
+		option(db, &cfg)
 	}
-	return &DB{client: dynamodb.NewFromConfig(cfg), table: table, parallel: parallel, now: time.Now}, nil
+	db.client = dynamodb.NewFromConfig(cfg)
+	return db, nil
 }
 
 // FromEnv returns the configuration that Lambda puts into a function's environment,

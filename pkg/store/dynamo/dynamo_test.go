@@ -32,7 +32,7 @@ func TestStore(t *testing.T) {
 	storetest.Run(t, func(t testing.TB) store.Store { return openNew(t, nil) })
 }
 
-// openNew opens an empty table of its own. A transport sees each call.
+// openNew opens an empty table of its own, WithoutStream. A transport sees each call.
 func openNew(t testing.TB, transport http.RoundTripper) *DB {
 	t.Helper()
 	return openTable(t, dynamotest.Table(t), transport)
@@ -49,11 +49,53 @@ func openAt(t testing.TB, cfg aws.Config, table string, transport http.RoundTrip
 	if transport != nil {
 		cfg.HTTPClient = &http.Client{Transport: transport, Timeout: 10 * time.Second}
 	}
-	db, err := Open(cfg, table)
+	db, err := Open(cfg, table, WithoutStream())
 	if err != nil {
 		t.Fatal(err)
 	}
 	return db
+}
+
+// onStream returns db as the functions have it: its writes do not derive anything.
+func onStream(db *DB) *DB {
+	d := *db
+	d.withoutStream = false
+	return &d
+}
+
+// raw returns the client of db, for calls that the store does not make.
+func raw(db *DB) *dynamodb.Client { return db.client.(*dynamodb.Client) }
+
+// put writes an item, whatever is stored.
+func put(t testing.TB, db *DB, item attributes) {
+	t.Helper()
+	_, err := db.client.PutItem(context.WithoutCancel(t.Context()), &dynamodb.PutItemInput{TableName: &db.table, Item: item})
+	if err != nil {
+		t.Errorf("PutItem(%v): %v", plain(item), err)
+	}
+}
+
+// changesOf returns the changes that the stream has of a write: one under each name.
+func changesOf(e event.Event) []Change {
+	if e.Push != nil {
+		return changes(e.Push.Names(), e.Push.Reference.String())
+	}
+	return changes(e.Delete.Names(), tombstoneKey(e.Delete.Target))
+}
+
+func changes(names []reference.Name, key string) (all []Change) {
+	for _, partition := range partitionsOf(names) {
+		all = append(all, Change{partition, key})
+	}
+	return all
+}
+
+// derive wants Derive to be done with all changes.
+func derive(t testing.TB, db *DB, changes ...Change) {
+	t.Helper()
+	if err := errors.Join(db.Derive(t.Context(), changes)...); err != nil {
+		t.Fatalf("Derive(%v): %v", changes, err)
+	}
 }
 
 // offline opens a table whose calls a transport answers, without a DynamoDB.
@@ -145,6 +187,10 @@ func deleteOfTag(tag string, seconds int) event.Delete {
 	return d
 }
 
+func pushed(p event.Push) event.Event { return event.Event{Push: &p} }
+
+func deleted(d event.Delete) event.Event { return event.Event{Delete: &d} }
+
 func push(t testing.TB, db *DB, pushes ...event.Push) {
 	t.Helper()
 	for _, p := range pushes {
@@ -160,8 +206,8 @@ func wantDeleted(t *testing.T, db *DB, d event.Delete, want int) {
 	if err != nil {
 		t.Fatalf("Delete(%s): %v", d.Target, err)
 	}
-	if got != want {
-		t.Errorf("Delete(%s) = %d, want %d", d.Target, got, want)
+	if want := (store.Deleted{References: want}); got != want {
+		t.Errorf("Delete(%s) = %+v, want %+v", d.Target, got, want)
 	}
 }
 
@@ -256,6 +302,57 @@ func TestFailingCallIsTriedThreeTimes(t *testing.T) {
 	}
 }
 
+// TestPatientTriesTenTimes: its caller has minutes, and waits at most 2 s before each.
+func TestPatientTriesTenTimes(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		calls := 0
+		cfg := FromEnv(func(string) string { return "test" })
+		cfg.BaseEndpoint = aws.String("http://dynamodb.invalid")
+		cfg.HTTPClient = &http.Client{Transport: transport(func(r *http.Request) (*http.Response, error) {
+			calls++
+			return answer(r, 400, errorOf("ThrottlingException")), nil
+		})}
+		db, err := Open(cfg, "Table", Patient())
+		if err != nil {
+			t.Fatal(err)
+		}
+		begin := time.Now()
+		if err := db.StartReader(t.Context()); err == nil {
+			t.Error("StartReader with a DynamoDB that throttles: no error")
+		}
+		if calls != 10 {
+			t.Errorf("StartReader made %d calls, want 10", calls)
+		}
+		if took := time.Since(begin); took > 9*2*time.Second {
+			t.Errorf("StartReader took %s, want at most 18s", took)
+		}
+	})
+}
+
+// TestOnlyWithoutStreamDerives: the functions leave it to the stream.
+func TestOnlyWithoutStreamDerives(t *testing.T) {
+	t.Parallel()
+	cfg := dynamolocal.Config(t)
+	for name, c := range map[string]struct {
+		options []Option
+		entries int
+	}{"function": {}, "local": {options: []Option{WithoutStream()}, entries: 1}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			db, err := Open(cfg, dynamotest.Table(t), c.options...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			push(t, db, washOf("1", 1, 0))
+			page, err := db.Repositories(t.Context(), store.Listing{Span: store.Span{Limit: 10}})
+			if err != nil || len(page.Items) != c.entries {
+				t.Errorf("Repositories = %+v, %v, want %d entries", page.Items, err, c.entries)
+			}
+		})
+	}
+}
+
 // hang is a DynamoDB that never answers.
 func hang(r *http.Request) (*http.Response, error) {
 	<-r.Context().Done()
@@ -268,9 +365,9 @@ func TestHangingCallIsGivenUp(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		db := offline(t, nil)
-		client, ok := db.client.Options().HTTPClient.(*http.Client)
+		client, ok := raw(db).Options().HTTPClient.(*http.Client)
 		if !ok {
-			t.Fatalf("HTTPClient is a %T, want *http.Client", db.client.Options().HTTPClient)
+			t.Fatalf("HTTPClient is a %T, want *http.Client", raw(db).Options().HTTPClient)
 		}
 		var attempts []time.Duration
 		client.Transport = transport(func(r *http.Request) (*http.Response, error) {
@@ -297,7 +394,7 @@ func TestHangingCallIsGivenUp(t *testing.T) {
 // TestConnectionsAreKept: a delete makes 16 calls at once under each of two names.
 func TestConnectionsAreKept(t *testing.T) {
 	t.Parallel()
-	client := offline(t, nil).client.Options().HTTPClient.(*http.Client)
+	client := raw(offline(t, nil)).Options().HTTPClient.(*http.Client)
 	transport := client.Transport.(*http.Transport)
 	if transport.MaxIdleConnsPerHost != 32 {
 		t.Errorf("MaxIdleConnsPerHost = %d, want 32", transport.MaxIdleConnsPerHost)
@@ -347,9 +444,11 @@ func TestEveryMethodReturnsTheError(t *testing.T) {
 		{"Entries of a repository", func() error { _, err := db.Entries(ctx, []reference.Name{wash}); return err }, "read entries: "},
 		{"Entries of a registry's repository", func() error { _, err := db.Entries(ctx, []reference.Name{itsWash}); return err }, "read entries: "},
 		{"Members", func() error { _, err := db.Members(ctx, ""); return err }, "list members: "},
+		{"PushedAt", func() error { _, err := db.PushedAt(ctx, deleteOfTag("1", 0).Target); return err }, "read when wasmcloud.azurecr.io/wash:1 was pushed: "},
+		{"Derive from a push", func() error { return errors.Join(db.Derive(ctx, changesOf(pushed(washOf("1", 1, 0)))[:1])...) }, "derive from wasmcloud.azurecr.io/wash:1 of wash: "},
+		{"Derive from a delete", func() error { return errors.Join(db.Derive(ctx, changesOf(deleted(deleteOf(0)))[:1])...) }, "derive from #deleted/wasmcloud.azurecr.io/wash of wash: "},
 		{"StartReader", func() error { return db.StartReader(ctx) }, "table Table: "},
 		{"StartWriter", func() error { return db.StartWriter(ctx) }, "table Table: "},
-		{"Create", func() error { return db.Create(ctx) }, "create table Table: "},
 	} {
 		err := c.call()
 		if err == nil {
@@ -404,9 +503,7 @@ func putVersion(t *testing.T, db *DB, version int64) {
 	t.Helper()
 	item := keyOf(meta, versionKey)
 	item[attrDataVersion] = num(version)
-	if _, err := db.client.PutItem(context.WithoutCancel(t.Context()), &dynamodb.PutItemInput{TableName: &db.table, Item: item}); err != nil {
-		t.Errorf("put version %d: %v", version, err)
-	}
+	put(t, db, item)
 }
 
 func TestStartReaderReadsOnce(t *testing.T) {
@@ -464,11 +561,9 @@ func TestStartRefusesAnotherVersion(t *testing.T) {
 			for attr, value := range c.version {
 				item[attr] = value
 			}
-			if _, err := db.client.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: &db.table, Item: item}); err != nil {
-				t.Fatal(err)
-			}
+			put(t, db, item)
 			for method, start := range map[string]func(context.Context) error{
-				"StartReader": db.StartReader, "StartWriter": db.StartWriter, "Create": db.Create,
+				"StartReader": db.StartReader, "StartWriter": db.StartWriter,
 			} {
 				err := start(t.Context())
 				if !errors.Is(err, store.ErrDataVersion) {

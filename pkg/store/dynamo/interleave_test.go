@@ -20,9 +20,10 @@ import (
 	"ocireffer/pkg/store/storetest"
 )
 
-// An event is stored under each name by a chain of calls. Here a few writers have
-// their chains cut into single calls, and chance says whose call is next and what
-// becomes of it: so every window between two writes is visited.
+// An event is stored by a chain of calls under each of its names, and each of its
+// changes has Derive make another chain. Here a few workers have their chains cut
+// into single calls, and chance says whose call is next and what becomes of it: so
+// every window between two calls is visited.
 
 // fate is what becomes of a call.
 type fate int
@@ -35,11 +36,12 @@ const (
 
 var errAbandoned = errors.New("the case is abandoned")
 
-// gate is the transport of one writer. Each call waits there to be let through,
+// gate is the transport of one worker. Each call waits there to be let through,
 // until the case ends.
 type gate struct {
 	arrived chan struct{}
 	pass    chan fate
+	passed  chan []Change // that the stream has of the call
 	closed  chan struct{}
 }
 
@@ -51,30 +53,38 @@ func (g *gate) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	select {
 	case f := <-g.pass:
-		return g.call(r, f)
+		response, changes, err := call(r, f)
+		g.passed <- changes
+		return response, err
 	case <-g.closed:
 		return nil, errAbandoned
 	}
 }
 
-func (g *gate) call(r *http.Request, f fate) (*http.Response, error) {
+func call(r *http.Request, f fate) (response *http.Response, changes []Change, err error) {
 	if f != lostBefore {
-		response, err := http.DefaultTransport.RoundTrip(r)
+		response, changes, err = streamed(r)
 		if err != nil || f == done {
-			return response, err
+			return response, changes, err
 		}
 		response.Body.Close()
 	}
-	return answer(r, http.StatusBadRequest, errorOf("AccessDeniedException")), nil
+	return answer(r, http.StatusBadRequest, errorOf("AccessDeniedException")), changes, nil
 }
 
-// A writer works through events one after the other, under one name.
-type writer struct {
+// A job is an event to store, or a change to derive from.
+type job struct {
+	event  int // in the list of events
+	change *Change
+}
+
+// A worker does jobs one after the other.
+type worker struct {
 	*gate
 	db       *DB
 	finished chan error
 	busy     bool
-	event    int // the one that it stores while it is busy
+	job      job // while it is busy
 	failing  bool
 }
 
@@ -84,11 +94,13 @@ var small = storetest.World{
 	Digests: 2, Seconds: 4,
 }
 
+// TestEveryInterleaving: an event that fails may never come again. It counts if one
+// of its items was written.
 func TestEveryInterleaving(t *testing.T) {
 	t.Parallel()
 	table, cfg := dynamotest.Table(t), dynamolocal.Config(t)
 	open := func(transport http.RoundTripper) *DB {
-		db := openAt(t, cfg, table, nil)
+		db := onStream(openAt(t, cfg, table, nil))
 		db.parallel = 1
 		db.client = dynamodb.NewFromConfig(cfg, func(o *dynamodb.Options) {
 			o.Retryer = aws.NopRetryer{}
@@ -100,64 +112,56 @@ func TestEveryInterleaving(t *testing.T) {
 	var cases, calls atomic.Int64
 	rapid.Check(t, func(t *rapid.T) {
 		base := fmt.Sprintf("c%d-", cases.Add(1))
-		events := rapid.SliceOfN(small.Event(base), 2, 10).Draw(t, "events")
-		name := reference.Name{Repository: base + "wash"}
-		// Rapid may abandon the case at any draw. No writer may wait at its gate then.
+		events := rapid.SliceOfN(small.Event(base), 2, 6).Draw(t, "events")
+		// Rapid may abandon the case at any draw. No worker may wait at its gate then.
 		closed := make(chan struct{})
 		defer close(closed)
-		var writers [3]*writer
-		for i := range writers {
-			g := &gate{make(chan struct{}), make(chan fate), closed}
-			writers[i] = &writer{gate: g, db: open(g), finished: make(chan error, 1)}
+		play := &interleaving{events: events, counted: make([]bool, len(events))}
+		for range 3 {
+			g := &gate{make(chan struct{}), make(chan fate), make(chan []Change), closed}
+			play.workers = append(play.workers, &worker{gate: g, db: open(g), finished: make(chan error, 1)})
 		}
-		calls.Add(int64(interleave(t, writers[:], name, events)))
-		storetest.CheckName(t, reader, name, events)
-		storetest.CheckEntry(t, reader, name, events)
+		calls.Add(int64(play.run(t)))
+		var counted []event.Event
+		for i, e := range events {
+			if play.counted[i] {
+				counted = append(counted, e)
+			}
+		}
+		listed := reference.Name{Repository: base + "wash"}
+		storetest.CheckName(t, reader, listed, counted)
+		storetest.CheckName(t, reader, reference.Name{Registry: "a.azurecr.io", Repository: base + "wash"}, counted)
+		storetest.CheckEntry(t, reader, listed, counted)
 	})
 	t.Logf("%d cases, %d calls", cases.Load(), calls.Load())
 }
 
-// interleave has writers store events under a name, in an order of chance, and
-// returns how many calls they made. Some events come twice; one that fails comes
-// again.
-func interleave(t *rapid.T, writers []*writer, name reference.Name, events []event.Event) (calls int) {
-	var queue []int
-	for i := range events {
-		queue = append(queue, slices.Repeat([]int{i}, rapid.SampledFrom([]int{1, 1, 1, 2}).Draw(t, "times"))...)
+// An interleaving is one case: what was and is to be done.
+type interleaving struct {
+	events  []event.Event
+	counted []bool // of each event: whether an item of it was written
+	workers []*worker
+	queue   []job
+}
+
+// run has the workers do all jobs, call by call, in an order of chance, and returns
+// how many calls they made. Some events and changes come twice. Of the events that
+// fail some come again, and of the changes all.
+func (in *interleaving) run(t *rapid.T) (calls int) {
+	for i := range in.events {
+		in.add(t, job{event: i})
 	}
-	queue = rapid.Permutation(queue).Draw(t, "order")
+	in.queue = rapid.Permutation(in.queue).Draw(t, "order")
 	failures := rapid.IntRange(0, 4).Draw(t, "failures")
-	// settle waits until w has a call at its gate or is through.
-	settle := func(w *writer) {
-		select {
-		case <-w.arrived:
-		case err := <-w.finished:
-			w.busy = false
-			if err != nil && !w.failing {
-				t.Fatalf("%s: %v, though none of its calls failed", events[w.event], err)
-			}
-			if err != nil {
-				queue = append(queue, w.event)
-			}
-		}
-	}
 	for {
-		ready := slices.Collect(func(yield func(*writer) bool) {
-			for _, w := range writers {
-				if (w.busy || len(queue) > 0) && !yield(w) {
-					return
-				}
-			}
-		})
-		if len(ready) == 0 {
+		w := in.next(t)
+		if w == nil {
 			return calls
 		}
-		w := ready[rapid.IntRange(0, len(ready)-1).Draw(t, "writer")]
 		if !w.busy {
-			w.busy, w.failing, w.event, queue = true, false, queue[0], queue[1:]
-			t.Logf("a writer begins: %s", events[w.event])
-			go func() { w.finished <- storeUnder(t, w.db, name, events[w.event]) }()
-			settle(w)
+			w.busy, w.failing, w.job, in.queue = true, false, in.queue[0], in.queue[1:]
+			go func() { w.finished <- in.do(t, w.db, w.job) }()
+			in.settle(t, w)
 			continue
 		}
 		f := done
@@ -170,21 +174,55 @@ func interleave(t *rapid.T, writers []*writer, name reference.Name, events []eve
 		}
 		calls++
 		w.pass <- f
-		settle(w)
+		for _, change := range <-w.passed {
+			in.counted[w.job.event] = true
+			in.add(t, job{change: &change})
+		}
+		in.settle(t, w)
 	}
 }
 
-// storeUnder makes the chain of calls of one event under one name.
-func storeUnder(t *rapid.T, db *DB, name reference.Name, e event.Event) error {
-	partition := store.Partition(name)
-	var err error
-	if e.Push != nil {
-		err = db.pushUnder(t.Context(), partition, *e.Push, marshalPush(*e.Push))
-	} else {
-		_, err = db.deleteUnder(t.Context(), partition, *e.Delete)
+// add puts a job into the queue, mostly once, at a place of chance.
+func (in *interleaving) add(t *rapid.T, j job) {
+	for range rapid.SampledFrom([]int{1, 1, 1, 2}).Draw(t, "times") {
+		in.queue = slices.Insert(in.queue, rapid.IntRange(0, len(in.queue)).Draw(t, "place"), j)
 	}
-	if err != nil {
-		return err
+}
+
+// next returns the worker whose turn it is: one that is busy or finds a job; nil when
+// all is done.
+func (in *interleaving) next(t *rapid.T) *worker {
+	var ready []*worker
+	for _, w := range in.workers {
+		if w.busy || len(in.queue) > 0 {
+			ready = append(ready, w)
+		}
 	}
-	return db.refreshEntry(t.Context(), name)
+	if len(ready) == 0 {
+		return nil
+	}
+	return ready[rapid.IntRange(0, len(ready)-1).Draw(t, "worker")]
+}
+
+// settle waits until w has a call at its gate or is through.
+func (in *interleaving) settle(t *rapid.T, w *worker) {
+	select {
+	case <-w.arrived:
+	case err := <-w.finished:
+		w.busy = false
+		if err != nil && !w.failing {
+			t.Fatalf("%+v: %v, though none of its calls failed", w.job, err)
+		}
+		if err != nil && (w.job.change != nil || rapid.Bool().Draw(t, "again")) {
+			in.queue = append(in.queue, w.job)
+		}
+	}
+}
+
+func (in *interleaving) do(t *rapid.T, db *DB, j job) error {
+	if j.change != nil {
+		return errors.Join(db.Derive(t.Context(), []Change{*j.change})...)
+	}
+	_, err := store.Apply(t.Context(), db, in.events[j.event])
+	return err
 }

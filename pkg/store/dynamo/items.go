@@ -2,6 +2,7 @@ package dynamo
 
 import (
 	"fmt"
+	"maps"
 	"strconv"
 	"strings"
 	"time"
@@ -49,25 +50,38 @@ func pushOf(partition, ref, rank string) (event.Push, error) {
 // tombstoneKey returns the key of the tombstone of a delete of t.
 func tombstoneKey(t event.Target) string { return tombstonePrefix + t.String() }
 
-func marshalTombstone(partition string, d event.Delete) attributes {
-	item := keyOf(partition, tombstoneKey(d.Target))
-	item[attrRank] = str(d.Rank())
+// marshalTombstone returns the item of d's tombstone but for its partition.
+func marshalTombstone(d event.Delete) attributes {
+	item := attributes{attrKey: str(tombstoneKey(d.Target)), attrRank: str(d.Rank())}
+	item[attrReceivedAt] = str(event.Stamp(d.ReceivedAt))
 	item[attrExpiresAt] = expiry(d.ReceivedAt)
 	return item
 }
 
-// unmarshalTombstone returns the delete of target that wrote item. Its ReceivedAt is
-// exact to the second.
-func unmarshalTombstone(item attributes, target event.Target) (event.Delete, error) {
+// targetOf returns the target of a delete whose tombstone has this key.
+func targetOf(partition, key string) (event.Target, error) {
+	target, ok := event.ParseTarget(strings.TrimPrefix(key, tombstonePrefix))
+	if !ok {
+		return event.Target{}, fmt.Errorf("tombstone %s of %s: it has no target", key, partition)
+	}
+	target.GivenName = store.GivenNameIn(partition, reference.Reference{Registry: target.Registry, Repository: target.Repository})
+	return target, nil
+}
+
+// unmarshalTombstone returns the delete that wrote a tombstone.
+func unmarshalTombstone(item attributes) (event.Delete, error) {
+	target, err := targetOf(text(item, attrName), text(item, attrKey))
+	if err != nil {
+		return event.Delete{}, err
+	}
 	deletedAt, err := event.ParseStamp(text(item, attrRank))
 	if err != nil {
 		return event.Delete{}, fmt.Errorf("tombstone of %s: %w", target, err)
 	}
-	expiresAt, err := number(item, attrExpiresAt)
+	receivedAt, err := event.ParseStamp(text(item, attrReceivedAt))
 	if err != nil {
 		return event.Delete{}, fmt.Errorf("tombstone of %s: %w", target, err)
 	}
-	receivedAt := time.Unix(expiresAt, 0).UTC().Add(-store.TombstoneTTL)
 	return event.Delete{Target: target, DeletedAt: deletedAt, ReceivedAt: receivedAt}, nil
 }
 
@@ -121,6 +135,20 @@ func unmarshalMember(item attributes) event.Member {
 // expiry returns the attrExpiresAt of an item whose event was received at received.
 func expiry(received time.Time) types.AttributeValue {
 	return num(received.Add(store.TombstoneTTL).Unix())
+}
+
+// inPartition returns item as it is in a partition.
+func inPartition(partition string, item attributes) attributes {
+	item = maps.Clone(item)
+	item[attrName] = str(partition)
+	return item
+}
+
+// asDerived returns item as Derive writes it.
+func asDerived(item attributes) attributes {
+	item = maps.Clone(item)
+	item[attrDerived] = &types.AttributeValueMemberBOOL{Value: true}
+	return item
 }
 
 func keyOf(partition, key string) attributes {

@@ -4,7 +4,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/google/go-cmp/cmp"
 
 	"ocireffer/pkg/event"
@@ -13,10 +12,9 @@ import (
 
 func TestUnreadableItemIsAnErrorWithoutAValue(t *testing.T) {
 	t.Parallel()
-	target := event.Target{Registry: "a.io", Repository: "wash"}
 	readPush := func(item attributes) (any, error) { return unmarshalPush(item) }
 	readEntry := func(item attributes) (any, error) { return unmarshalEntry(item) }
-	readTombstone := func(item attributes) (any, error) { return unmarshalTombstone(item, target) }
+	readTombstone := func(item attributes) (any, error) { return unmarshalTombstone(item) }
 	for _, c := range []struct {
 		name     string
 		read     func(attributes) (any, error)
@@ -30,10 +28,11 @@ func TestUnreadableItemIsAnErrorWithoutAValue(t *testing.T) {
 			name: "entry without a rank", read: readEntry, want: store.Entry{}, wantText: "a.io/wash:1",
 			item: attributes{attrKey: str("wash"), attrReference: str("a.io/wash:1"), attrVersion: str("1.0.0")},
 		},
-		{name: "tombstone without a time", read: readTombstone, item: attributes{}, want: event.Delete{}, wantText: "tombstone of a.io/wash"},
+		{name: "tombstone without a target", read: readTombstone, item: keyOf("wash", "#deleted/wash"), want: event.Delete{}, wantText: "#deleted/wash"},
+		{name: "tombstone without a time", read: readTombstone, item: keyOf("wash", "#deleted/a.io/wash"), want: event.Delete{}, wantText: "tombstone of a.io/wash"},
 		{
-			name: "tombstone that expires at a fraction", read: readTombstone, want: event.Delete{}, wantText: "tombstone of a.io/wash",
-			item: attributes{attrRank: str(event.Stamp(noon)), attrExpiresAt: &types.AttributeValueMemberN{Value: "1.5"}},
+			name: "tombstone without a receipt", read: readTombstone, want: event.Delete{}, wantText: "tombstone of a.io/wash",
+			item: attributes{attrName: str("wash"), attrKey: str("#deleted/a.io/wash"), attrRank: str(event.Stamp(noon))},
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {

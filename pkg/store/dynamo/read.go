@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -42,6 +43,9 @@ func (db *DB) pick(ctx context.Context, q store.Query, consistent bool) (event.P
 			return event.Push{}, err
 		}
 		for _, item := range page.Items {
+			if err := ctx.Err(); err != nil { // Match may take longer than a caller waits
+				return event.Push{}, err
+			}
 			p, err := unmarshalPush(item)
 			if err != nil || q.Match == nil || q.Match(p.Reference.Tag) {
 				return p, err
@@ -53,6 +57,20 @@ func (db *DB) pick(ctx context.Context, q store.Query, consistent bool) (event.P
 		}
 	}
 	return event.Push{}, store.ErrNotFound
+}
+
+// PushedAt implements store.Writer. It is one consistent read of the reference under
+// each of its names: 2 read units, or 1 for a name given by hand.
+func (db *DB) PushedAt(ctx context.Context, t event.Target) (time.Time, error) {
+	_, newest, err := db.newestOf(ctx, partitionsOf(t.Names()), tagKey(t))
+	if err != nil {
+		return time.Time{}, fmt.Errorf("read when %s was pushed: %w", t, err)
+	}
+	if newest == nil {
+		return time.Time{}, nil
+	}
+	p, err := unmarshalPush(newest)
+	return p.PushedAt, err
 }
 
 // References implements store.Reader. It costs 0.5 read units for each 4 KB of

@@ -14,18 +14,19 @@ import (
 // createTimeout is how long Create waits for DynamoDB to make a table.
 const createTimeout = time.Minute
 
-// Create makes db's table, for a DynamoDB without the stack of template.yaml, unless
-// it is there. It also does what StartWriter does.
-func (db *DB) Create(ctx context.Context) error {
-	_, err := db.client.CreateTable(ctx, Schema(db.table))
+// Create makes a table, for a DynamoDB without the stack of template.yaml, unless it
+// is there. It has no stream.
+func Create(ctx context.Context, cfg aws.Config, table string) error {
+	db := dynamodb.NewFromConfig(cfg)
+	_, err := db.CreateTable(ctx, Schema(table))
 	if _, exists := errors.AsType[*types.ResourceInUseException](err); err != nil && !exists {
-		return fmt.Errorf("create table %s: %w", db.table, err)
+		return fmt.Errorf("create table %s: %w", table, err)
 	}
-	wait := dynamodb.NewTableExistsWaiter(db.client)
-	if err := wait.Wait(ctx, &dynamodb.DescribeTableInput{TableName: &db.table}, createTimeout); err != nil {
-		return fmt.Errorf("wait for table %s: %w", db.table, err)
+	wait := dynamodb.NewTableExistsWaiter(db)
+	if err := wait.Wait(ctx, &dynamodb.DescribeTableInput{TableName: &table}, createTimeout); err != nil {
+		return fmt.Errorf("wait for table %s: %w", table, err)
 	}
-	return db.StartWriter(ctx)
+	return nil
 }
 
 // Schema returns the keys and indexes of a table, which are those of template.yaml.

@@ -4,9 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
+	"math"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -18,67 +19,62 @@ import (
 	"ocireffer/pkg/store"
 )
 
-// Push implements store.Writer. Each of the two names costs one conditional write
-// and one consistent read of at most three tombstones: 5 write units for a new
-// reference, up to 9 for one that is stored already (the item and its four index
-// entries, of which a changed one counts twice), and 3 read units. The catalogue
-// entry costs 2 write units, or 3 if its newest reference changes, and 3 read units.
+// Push implements store.Writer. It makes one conditional write for each of the two
+// names, side by side, and one consistent read of at most six tombstones: 10 write
+// units for a new reference, up to 18 for one that is stored already (the item and
+// its four index entries, of which a changed one counts twice), and 6 read units.
+// Derive does the rest.
 func (db *DB) Push(ctx context.Context, p event.Push) error {
-	item := marshalPush(p)
-	err := db.writeUnderNames(ctx, p, func(ctx context.Context, partition string) error {
-		return db.pushUnder(ctx, partition, p, item)
-	})
+	err := db.push(ctx, p)
+	if err == nil && db.withoutStream {
+		err = db.deriveNow(ctx, p.Names(), p.Reference.String())
+	}
 	if err != nil {
 		return fmt.Errorf("push %s: %w", p.Reference, err)
 	}
 	return nil
 }
 
-// named is a push, or the target of a delete.
-type named interface {
-	Names() []reference.Name
-	ListedAs() reference.Name
-}
-
-// writeUnderNames calls write for the partition of each of n's names, side by side,
-// and refreshes the catalogue entry after the write that it depends on.
-func (db *DB) writeUnderNames(ctx context.Context, n named, write func(ctx context.Context, partition string) error) error {
-	group, ctx := errgroup.WithContext(ctx)
-	for _, name := range n.Names() {
-		group.Go(func() error {
-			if err := write(ctx, store.Partition(name)); err != nil {
-				return err
-			}
-			if name != n.ListedAs() {
-				return nil
-			}
-			return db.refreshEntry(ctx, name)
+func (db *DB) push(ctx context.Context, p event.Push) error {
+	item := marshalPush(p)
+	stored := make([]copyOf, len(p.Names()))
+	// No failure ends the other call: Derive completes the push from either copy.
+	var group errgroup.Group
+	for i, name := range p.Names() {
+		group.Go(func() (err error) {
+			stored[i], err = db.putCopy(ctx, store.Partition(name), p, item)
+			return err
 		})
 	}
-	return group.Wait()
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	return db.markCovered(ctx, stored)
 }
 
-// pushUnder writes p's item in a partition, then marks the reference as deleted if a
-// tombstone covers it. If a newer push is stored, it looks at that one instead: the
-// writer of that one may have ended before it looked for tombstones.
-func (db *DB) pushUnder(ctx context.Context, partition string, p event.Push, item attributes) error {
-	item = maps.Clone(item)
-	item[attrName] = str(partition)
-	written, stored, err := db.putIfNewer(ctx, item)
-	if err != nil {
-		return err
+// A copyOf a push is its item in the partition of one of its names.
+type copyOf struct {
+	partition string
+	push      event.Push
+	deleted   bool // it is marked
+}
+
+// putCopy writes p's item in a partition and returns the copy that is there then:
+// another one if a newer push is stored. Its tombstones matter as much, since its
+// own writer may have ended before it looked for them.
+func (db *DB) putCopy(ctx context.Context, partition string, p event.Push, item attributes) (copyOf, error) {
+	written, stored, err := db.putIfNewer(ctx, inPartition(partition, item))
+	if err != nil || written {
+		return copyOf{partition, p, item[attrDeletedAt] != nil}, err
 	}
-	if !written {
-		if p, err = unmarshalPush(stored); err != nil {
-			return err
-		}
-	}
-	d, found, err := db.tombstoneFor(ctx, partition, p)
-	if err != nil || !found {
-		return err
-	}
-	_, err = db.markDeleted(ctx, partition, p.Reference.String(), d)
-	return err
+	return unmarshalCopy(stored)
+}
+
+func unmarshalCopy(item attributes) (c copyOf, err error) {
+	c.partition = text(item, attrName)
+	c.deleted = item[attrDeletedAt] != nil
+	c.push, err = unmarshalPush(item)
+	return c, err
 }
 
 // putIfNewer writes a register, unless one of an equal or greater rank is stored,
@@ -115,29 +111,39 @@ func conflict(err error) (stored attributes, lost bool) {
 	return failed.Item, true
 }
 
-// tombstoneFor looks in a partition for a delete that covers p.
-func (db *DB) tombstoneFor(ctx context.Context, partition string, p event.Push) (d event.Delete, found bool, err error) {
+// markCovered looks for tombstones that cover copies, and marks those as deleted.
+func (db *DB) markCovered(ctx context.Context, copies []copyOf) error {
 	var keys []attributes
-	targets := map[string]event.Target{}
-	for _, target := range p.Targets() {
-		key := tombstoneKey(target)
-		targets[key] = target
-		keys = append(keys, keyOf(partition, key))
+	for _, c := range copies {
+		if c.deleted {
+			continue
+		}
+		for _, target := range c.push.Targets() {
+			keys = append(keys, keyOf(c.partition, tombstoneKey(target)))
+		}
 	}
-	items, err := db.batchGet(ctx, keys, true)
+	if len(keys) == 0 {
+		return nil
+	}
+	tombstones, err := db.batchGet(ctx, keys, true)
 	if err != nil {
-		return d, false, err
+		return err
 	}
-	for _, item := range items {
-		d, err := unmarshalTombstone(item, targets[text(item, attrKey)])
+	for _, item := range tombstones {
+		d, err := unmarshalTombstone(item)
 		if err != nil {
-			return d, false, err
+			return err
 		}
-		if d.Covers(p) {
-			return d, true, nil
+		for _, c := range copies {
+			if c.deleted || c.partition != text(item, attrName) || !d.Covers(c.push) {
+				continue
+			}
+			if _, err := db.markDeleted(ctx, c.partition, c.push.Reference.String(), d); err != nil {
+				return err
+			}
 		}
 	}
-	return d, false, nil
+	return nil
 }
 
 // dropFromIndexes is the part of an update that drops a reference from the indexes
@@ -175,89 +181,176 @@ func (db *DB) markDeleted(ctx context.Context, partition, key string, d event.De
 	return err == nil, err
 }
 
-// Delete implements store.Writer. Each of the two names costs 1 write unit for the
-// tombstone, a consistent query for the references it covers, and some 5 write units
-// for each of them; the catalogue entry costs 2 to 3 write units and 3 read units.
-func (db *DB) Delete(ctx context.Context, d event.Delete) (int, error) {
-	var mu sync.Mutex
-	deleted := map[string]bool{} // the keys, which are the same under each name
-	err := db.writeUnderNames(ctx, d, func(ctx context.Context, partition string) error {
-		keys, err := db.deleteUnder(ctx, partition, d)
-		mu.Lock()
-		defer mu.Unlock()
-		for _, key := range keys {
-			deleted[key] = true
-		}
-		return err
-	})
-	if err != nil {
-		return 0, fmt.Errorf("delete %s: %w", d.Target, err)
+// answerTime is how long before its deadline a delete stops to mark references, so
+// that there is time to answer.
+const answerTime = 500 * time.Millisecond
+
+// Delete implements store.Writer. It writes a tombstone for each of the two names,
+// 1 write unit each, and marks the references that it covers, some 10 write units
+// each. From its tombstones on a delete cannot be lost: Derive marks what Delete had
+// no time for, or failed to mark.
+func (db *DB) Delete(ctx context.Context, d event.Delete) (store.Deleted, error) {
+	deleted, err := db.delete(ctx, d)
+	if err == nil && db.withoutStream {
+		err = db.deriveNow(ctx, d.Names(), tombstoneKey(d.Target))
 	}
-	return len(deleted), nil
+	if err != nil {
+		return store.Deleted{}, fmt.Errorf("delete %s: %w", d.Target, err)
+	}
+	return deleted, nil
 }
 
-// deleteUnder stores d in a partition and returns the keys of the references that
-// it deleted there.
-func (db *DB) deleteUnder(ctx context.Context, partition string, d event.Delete) (deleted []string, err error) {
-	if err := db.putTombstone(ctx, partition, d); err != nil {
-		return nil, err
+func (db *DB) delete(ctx context.Context, d event.Delete) (store.Deleted, error) {
+	partitions := partitionsOf(d.Names())
+	if err := db.putTombstones(ctx, partitions, marshalTombstone(d)); err != nil {
+		return store.Deleted{}, err
 	}
-	keys, err := db.coveredKeys(ctx, partition, d)
-	if err != nil {
-		return nil, err
+	markCtx := ctx
+	if deadline, ok := ctx.Deadline(); ok && !db.withoutStream {
+		var cancel context.CancelFunc
+		markCtx, cancel = context.WithDeadline(ctx, deadline.Add(-answerTime))
+		defer cancel()
 	}
 	var mu sync.Mutex
+	marked := map[string]bool{} // the keys of references, which are the same in each partition
+	err := db.markAll(markCtx, partitions, d, func(key string) {
+		mu.Lock()
+		defer mu.Unlock()
+		marked[key] = true
+	})
+	if err != nil && db.withoutStream {
+		return store.Deleted{}, err
+	}
+	return store.Deleted{References: len(marked), More: err != nil}, nil
+}
+
+// putTombstones writes a tombstone in partitions, unless that of a newer delete of its
+// target is stored. No failure ends the other call: Derive completes the delete from
+// either tombstone.
+func (db *DB) putTombstones(ctx context.Context, partitions []string, item attributes) error {
+	var group errgroup.Group
+	for _, partition := range partitions {
+		group.Go(func() error {
+			_, _, err := db.putIfNewer(ctx, inPartition(partition, item))
+			return err
+		})
+	}
+	return group.Wait()
+}
+
+func partitionsOf(names []reference.Name) []string {
+	partitions := make([]string, len(names))
+	for i, name := range names {
+		partitions[i] = store.Partition(name)
+	}
+	return partitions
+}
+
+// markAll marks the references in partitions that d covers as deleted, and calls
+// done with the key of each. Of a repository it first marks the references that
+// readers see, the first ones in each order. A failure in one partition does not end
+// the others.
+func (db *DB) markAll(ctx context.Context, partitions []string, d event.Delete, done func(key string)) error {
+	var group errgroup.Group
+	for _, partition := range partitions {
+		group.Go(func() error {
+			if d.Digest == "" && d.Tag != "" {
+				return db.markKeys(ctx, partition, []string{tagKey(d.Target)}, d, done)
+			}
+			if d.Digest == "" {
+				for _, order := range store.Orders {
+					if err := db.markPages(ctx, db.headCovered(partition, d, order), 1, d, done); err != nil {
+						return err
+					}
+				}
+			}
+			return db.markPages(ctx, db.allCovered(partition, d), math.MaxInt, d, done)
+		})
+	}
+	return group.Wait()
+}
+
+// tagKey is the key of the reference that is the target of a delete of a tag.
+func tagKey(t event.Target) string {
+	return reference.Reference{Registry: t.Registry, Repository: t.Repository, Tag: t.Tag}.String()
+}
+
+// headSize is how many references of each order a delete of a repository marks
+// first.
+const headSize = 25
+
+// headCovered queries a partition for the first references of an order, as far as d
+// covers them.
+func (db *DB) headCovered(partition string, d event.Delete, order store.Order) *dynamodb.QueryInput {
+	query := db.queryCovered(partition, d)
+	query.IndexName = &indexes[order].name
+	query.ScanIndexForward = aws.Bool(false)
+	query.Limit = aws.Int32(headSize)
+	return query
+}
+
+// allCovered queries a partition for the live references that d, of a digest or a
+// repository, covers. It reads only those with the digest, or only live ones.
+func (db *DB) allCovered(partition string, d event.Delete) *dynamodb.QueryInput {
+	query := db.queryCovered(partition, d)
+	query.IndexName = &indexes[store.ByPushed].name
+	query.ScanIndexForward = aws.Bool(false)
+	if d.Digest != "" {
+		query.IndexName = aws.String(digestIndex)
+		*query.KeyConditionExpression += " AND #digest = :digest"
+		query.ExpressionAttributeNames["#digest"] = attrDigest
+		query.ExpressionAttributeValues[":digest"] = str(d.Digest)
+	}
+	return query
+}
+
+func (db *DB) queryCovered(partition string, d event.Delete) *dynamodb.QueryInput {
+	query := db.queryOf(partition)
+	query.ConsistentRead = aws.Bool(true)
+	query.ProjectionExpression = aws.String("#key")
+	query.FilterExpression = aws.String("attribute_not_exists(#deletedAt) AND #rank < :covered AND begins_with(#key, :repository)")
+	query.ExpressionAttributeNames["#key"] = attrKey
+	query.ExpressionAttributeNames["#deletedAt"] = attrDeletedAt
+	query.ExpressionAttributeNames["#rank"] = attrRank
+	query.ExpressionAttributeValues[":covered"] = str(d.CoveredRank())
+	query.ExpressionAttributeValues[":repository"] = str(tagKey(event.Target{Registry: d.Registry, Repository: d.Repository}))
+	return query
+}
+
+// markPages marks the references that up to so many pages of a query find.
+func (db *DB) markPages(ctx context.Context, query *dynamodb.QueryInput, pages int, d event.Delete, done func(key string)) error {
+	partition := text(query.ExpressionAttributeValues, ":name")
+	for range pages {
+		page, err := db.client.Query(ctx, query)
+		if err != nil {
+			return err
+		}
+		keys := make([]string, len(page.Items))
+		for i, item := range page.Items {
+			keys[i] = text(item, attrKey)
+		}
+		if err := db.markKeys(ctx, partition, keys, d, done); err != nil {
+			return err
+		}
+		if query.ExclusiveStartKey = page.LastEvaluatedKey; query.ExclusiveStartKey == nil {
+			break
+		}
+	}
+	return nil
+}
+
+// markKeys marks references as deleted by d, side by side.
+func (db *DB) markKeys(ctx context.Context, partition string, keys []string, d event.Delete, done func(key string)) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(db.parallel)
 	for _, key := range keys {
 		group.Go(func() error {
 			marked, err := db.markDeleted(ctx, partition, key, d)
 			if marked {
-				mu.Lock()
-				defer mu.Unlock()
-				deleted = append(deleted, key)
+				done(key)
 			}
 			return err
 		})
 	}
-	err = group.Wait()
-	return deleted, err
-}
-
-// putTombstone writes d's tombstone, unless a newer delete of its target is stored.
-func (db *DB) putTombstone(ctx context.Context, partition string, d event.Delete) error {
-	_, _, err := db.putIfNewer(ctx, marshalTombstone(partition, d))
-	return err
-}
-
-// coveredKeys returns the keys of the live references in a partition that d may
-// cover. A delete of a digest finds them without reading the rest.
-func (db *DB) coveredKeys(ctx context.Context, partition string, d event.Delete) (keys []string, err error) {
-	repository := reference.Reference{Registry: d.Registry, Repository: d.Repository}.String() // all but the tag
-	if d.Digest == "" && d.Tag != "" {
-		return []string{repository + d.Tag}, nil
-	}
-	query := db.queryOf(partition)
-	query.ConsistentRead = aws.Bool(true)
-	query.ProjectionExpression = aws.String("#key")
-	query.FilterExpression = aws.String("attribute_not_exists(#deletedAt) AND #rank < :covered")
-	query.ExpressionAttributeNames["#key"] = attrKey
-	query.ExpressionAttributeNames["#deletedAt"] = attrDeletedAt
-	query.ExpressionAttributeNames["#rank"] = attrRank
-	query.ExpressionAttributeValues[":covered"] = str(d.CoveredRank())
-	query.ExpressionAttributeValues[":repository"] = str(repository)
-	if d.Digest == "" {
-		*query.KeyConditionExpression += " AND begins_with(#key, :repository)"
-	} else {
-		query.IndexName = aws.String(digestIndex)
-		*query.KeyConditionExpression += " AND #digest = :digest"
-		*query.FilterExpression += " AND begins_with(#key, :repository)"
-		query.ExpressionAttributeNames["#digest"] = attrDigest
-		query.ExpressionAttributeValues[":digest"] = str(d.Digest)
-	}
-	err = db.eachItem(ctx, query, func(item attributes) (more bool, err error) {
-		keys = append(keys, text(item, attrKey))
-		return true, nil
-	})
-	return keys, err
+	return group.Wait()
 }

@@ -12,7 +12,6 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
@@ -53,29 +52,43 @@ func (n *reads) before(operation, body string) {
 }
 
 // TestWritersReadConsistently: that whichever of a push and a delete runs second
-// sees the other rests on these reads. Readers do not pay for that.
+// sees the other rests on these reads, and so do Derive's results. Readers do not
+// pay for that.
 func TestWritersReadConsistently(t *testing.T) {
 	t.Parallel()
 	n := &reads{}
-	db := openNew(t, before(n.before))
+	db := onStream(openNew(t, before(n.before)))
 	ctx := t.Context()
+	ofPush, ofTag := changesOf(pushed(washOf("1", 1, 0))), changesOf(deleted(deleteOfTag("2", 10)))
+	ofDigest, ofAll := changesOf(deleted(deleteOfDigest(2, 10))), changesOf(deleted(deleteOf(-10)))
+	deriveFrom := func(changes []Change) func() error {
+		return func() error { return errors.Join(db.Derive(ctx, changes)...) }
+	}
+	remove := func(d event.Delete) func() error {
+		return func() error { _, err := db.Delete(ctx, d); return err }
+	}
 	for _, c := range []struct {
 		method                 string
 		call                   func() error
 		consistent, eventually map[string]int
 	}{
-		{"Push", func() error { return db.Push(ctx, washOf("1", 1, 0)) }, map[string]int{"BatchGetItem": 2, "GetItem": 1, "Query": 2}, nil},
-		{"Push of a repeat", func() error { return db.Push(ctx, washOf("1", 1, 0)) }, map[string]int{"BatchGetItem": 2, "GetItem": 1, "Query": 2}, nil},
-		{"Delete of a tag", func() error { _, err := db.Delete(ctx, deleteOfTag("2", 10)); return err }, map[string]int{"GetItem": 1, "Query": 2}, nil},
-		{"Delete of a digest", func() error { _, err := db.Delete(ctx, deleteOfDigest(2, 10)); return err }, map[string]int{"GetItem": 1, "Query": 4}, nil},
-		{"Delete of a repository", func() error { _, err := db.Delete(ctx, deleteOf(-10)); return err }, map[string]int{"GetItem": 1, "Query": 4}, nil},
-		{"StartReader", func() error { return db.StartReader(ctx) }, map[string]int{"BatchGetItem": 1}, nil},
-		{"StartWriter", func() error { return db.StartWriter(ctx) }, map[string]int{"BatchGetItem": 1}, nil},
-		{"Pick", func() error { _, err := db.Pick(ctx, store.Query{Name: wash}); return err }, nil, map[string]int{"Query": 1}},
-		{"References", func() error { _, err := db.References(ctx, wash, store.Span{Limit: 1}); return err }, nil, map[string]int{"Query": 1}},
-		{"Repositories", func() error { _, err := db.Repositories(ctx, store.Listing{Span: store.Span{Limit: 1}}); return err }, nil, map[string]int{"Query": 1}},
-		{"Entries", func() error { _, err := db.Entries(ctx, washNames); return err }, nil, map[string]int{"BatchGetItem": 1, "Query": 2}},
-		{"Members", func() error { _, err := db.Members(ctx, ""); return err }, nil, map[string]int{"Query": 1}},
+		{method: "Push", call: func() error { return db.Push(ctx, washOf("1", 1, 0)) }, consistent: map[string]int{"BatchGetItem": 1}},
+		{method: "Push of a repeat", call: func() error { return db.Push(ctx, washOf("1", 1, 0)) }, consistent: map[string]int{"BatchGetItem": 1}},
+		{method: "Derive from a push", call: deriveFrom(ofPush), consistent: map[string]int{"BatchGetItem": 2, "GetItem": 1, "Query": 2}},
+		{method: "Delete of a tag", call: remove(deleteOfTag("2", 10))},
+		{method: "Derive from a delete of a tag", call: deriveFrom(ofTag), consistent: map[string]int{"BatchGetItem": 1, "GetItem": 1, "Query": 2}},
+		{method: "Delete of a digest", call: remove(deleteOfDigest(2, 10)), consistent: map[string]int{"Query": 2}},
+		{method: "Derive from a delete of a digest", call: deriveFrom(ofDigest), consistent: map[string]int{"BatchGetItem": 1, "GetItem": 1, "Query": 4}},
+		{method: "Delete of a repository", call: remove(deleteOf(-10)), consistent: map[string]int{"Query": 8}},
+		{method: "Derive from a delete of a repository", call: deriveFrom(ofAll), consistent: map[string]int{"BatchGetItem": 1, "GetItem": 1, "Query": 10}},
+		{method: "PushedAt", call: func() error { _, err := db.PushedAt(ctx, deleteOfTag("1", 0).Target); return err }, consistent: map[string]int{"BatchGetItem": 1}},
+		{method: "StartReader", call: func() error { return db.StartReader(ctx) }, consistent: map[string]int{"BatchGetItem": 1}},
+		{method: "StartWriter", call: func() error { return db.StartWriter(ctx) }, consistent: map[string]int{"BatchGetItem": 1}},
+		{method: "Pick", call: func() error { _, err := db.Pick(ctx, store.Query{Name: wash}); return err }, eventually: map[string]int{"Query": 1}},
+		{method: "References", call: func() error { _, err := db.References(ctx, wash, store.Span{Limit: 1}); return err }, eventually: map[string]int{"Query": 1}},
+		{method: "Repositories", call: func() error { _, err := db.Repositories(ctx, store.Listing{Span: store.Span{Limit: 1}}); return err }, eventually: map[string]int{"Query": 1}},
+		{method: "Entries", call: func() error { _, err := db.Entries(ctx, washNames); return err }, eventually: map[string]int{"BatchGetItem": 1, "Query": 2}},
+		{method: "Members", call: func() error { _, err := db.Members(ctx, ""); return err }, eventually: map[string]int{"Query": 1}},
 	} {
 		n.consistent, n.eventually = map[string]int{}, map[string]int{}
 		if err := c.call(); err != nil {
@@ -128,7 +141,7 @@ func TestUnprocessedKeysAreAskedForAgain(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			var h half
-			db := openNew(t, &h)
+			db := onStream(openNew(t, &h))
 			late := washOf("1", 1, 0)
 			late.GivenName = "app" // one name, so one batch
 			d := deleteOf(10)
@@ -201,7 +214,7 @@ func TestBatchInPartsIsReadWhole(t *testing.T) {
 	var names []reference.Name
 	for i, repository := range []string{"a", "b", "c"} {
 		p := washOf("1.0.0", 1, i)
-		p.Reference.Repository = repository
+		p.GivenName = repository
 		p.Digest = "" // two tombstones, which is two parts
 		push(t, db, p)
 		names = append(names, p.ListedAs())
@@ -252,51 +265,55 @@ func TestDeleteMarksOnlyUnchangedReferences(t *testing.T) {
 }
 
 // TestPushAndDeleteSeeEachOther: one of them is stored as a whole before a call of
-// the other. Whichever it is, the delete is the newer and the reference goes.
+// the other. Whichever it is, the delete is the newer and the reference goes, before
+// anything is derived. A name given by hand is one name, so the calls have an order.
 func TestPushAndDeleteSeeEachOther(t *testing.T) {
 	t.Parallel()
-	p, partition := washOf("1", 1, 0), store.Partition(wash)
-	pushed := func(t *testing.T, db *DB) {
-		if err := db.pushUnder(context.WithoutCancel(t.Context()), partition, p, marshalPush(p)); err != nil {
-			t.Errorf("push: %v", err)
+	app := reference.Name{Repository: "app"}
+	p := washOf("1", 1, 0)
+	p.GivenName = app.Repository
+	storePush := func(t *testing.T, db *DB) {
+		if err := db.Push(context.WithoutCancel(t.Context()), p); err != nil {
+			t.Errorf("Push: %v", err)
 		}
 	}
 	for _, target := range []struct {
 		name   string
 		delete event.Delete
 	}{
-		{"by tag", deleteOfTag("1", 10)},
-		{"by digest", deleteOfDigest(1, 10)},
-		{"of the repository", deleteOf(10)},
+		{name: "by tag", delete: deleteOfTag("1", 10)},
+		{name: "by digest", delete: deleteOfDigest(1, 10)},
+		{name: "of the repository", delete: deleteOf(10)},
 	} {
-		deleted := func(t *testing.T, db *DB) {
-			if _, err := db.deleteUnder(context.WithoutCancel(t.Context()), partition, target.delete); err != nil {
-				t.Errorf("delete: %v", err)
+		target.delete.GivenName = app.Repository
+		storeDelete := func(t *testing.T, db *DB) {
+			if _, err := db.Delete(context.WithoutCancel(t.Context()), target.delete); err != nil {
+				t.Errorf("Delete: %v", err)
 			}
 		}
 		for _, c := range []struct {
 			name          string
 			outer, within func(*testing.T, *DB)
 		}{
-			{"push before a call of the delete", deleted, pushed},
-			{"delete before a call of the push", pushed, deleted},
+			{name: "push before a call of the delete", outer: storeDelete, within: storePush},
+			{name: "delete before a call of the push", outer: storePush, within: storeDelete},
 		} {
 			for call := 1; call <= 3; call++ {
 				t.Run(fmt.Sprintf("%s, %s, %d", target.name, c.name, call), func(t *testing.T) {
 					t.Parallel()
 					table := dynamotest.Table(t)
-					other := openTable(t, table, nil)
+					other := onStream(openTable(t, table, nil))
 					calls := 0
-					c.outer(t, openTable(t, table, before(func(string, string) {
+					c.outer(t, onStream(openTable(t, table, before(func(string, string) {
 						if calls++; calls == call {
 							c.within(t, other)
 						}
-					})))
+					}))))
 					if calls < call {
 						c.within(t, other)
 					}
-					if got, err := other.Pick(t.Context(), store.Query{Name: wash}); !errors.Is(err, store.ErrNotFound) {
-						t.Errorf("Pick(%s) = %s, %v, want ErrNotFound", wash, got.Reference, err)
+					if got, err := other.Pick(t.Context(), store.Query{Name: app}); !errors.Is(err, store.ErrNotFound) {
+						t.Errorf("Pick(%s) = %s, %v, want ErrNotFound", app, got.Reference, err)
 					}
 				})
 			}
@@ -399,57 +416,72 @@ func TestPushCompletesANewerOne(t *testing.T) {
 			db := openNew(t, nil)
 			wantDeleted(t, db, deleteOfDigest(1, 10), 0)
 			for _, name := range washNames {
-				item := marshalPush(newer)
-				item[attrName] = str(store.Partition(name))
-				if _, err := db.client.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: &db.table, Item: item}); err != nil {
-					t.Fatal(err)
-				}
+				put(t, db, inPartition(store.Partition(name), marshalPush(newer)))
 			}
 			wantPicked(t, db, &newer)
-			push(t, db, c.next)
+			push(t, onStream(db), c.next)
 			wantPicked(t, db, nil)
 		})
 	}
 }
 
-// TestAnyFailedCallIsAnError: a write is stored as a whole, or it says that it is not.
+// TestAnyFailedCallIsAnError: a write has done its part, or it says that it has not.
+// The marks of a delete are no part that it must do: its answer says that more
+// follow.
 func TestAnyFailedCallIsAnError(t *testing.T) {
 	t.Parallel()
+	remove := func(d event.Delete) func(*DB) (store.Deleted, error) {
+		return func(db *DB) (store.Deleted, error) { return db.Delete(t.Context(), d) }
+	}
+	add := func(p event.Push) func(*DB) (store.Deleted, error) {
+		return func(db *DB) (store.Deleted, error) { return store.Deleted{}, db.Push(t.Context(), p) }
+	}
+	deriveFrom := func(e event.Event) func(*DB) (store.Deleted, error) {
+		return func(db *DB) (store.Deleted, error) {
+			return store.Deleted{}, errors.Join(db.Derive(t.Context(), changesOf(e))...)
+		}
+	}
+	late := washOf("late", 1, 0)
 	for _, c := range []struct {
 		method string
-		write  func(*DB) error
+		write  func(*DB) (store.Deleted, error)
+		puts   int // with which it begins, side by side
 		calls  int
+		more   bool // a failure behind those is no error
 	}{
-		{"Push", func(db *DB) error { return db.Push(t.Context(), washOf("1", 1, 0)) }, 8},
-		{"Push of a deleted reference", func(db *DB) error { return db.Push(t.Context(), washOf("late", 1, 0)) }, 9},
-		{"Delete of a digest", func(db *DB) error { _, err := db.Delete(t.Context(), deleteOfDigest(1, 10)); return err }, 9},
-		{"Delete of a tag", func(db *DB) error { _, err := db.Delete(t.Context(), deleteOfTag("1", 10)); return err }, 7},
-		{"Delete of a repository", func(db *DB) error { _, err := db.Delete(t.Context(), deleteOf(10)); return err }, 9},
+		{method: "Push", write: add(washOf("1", 1, 0)), puts: 2, calls: 3},
+		{method: "Push of a deleted reference", write: add(late), puts: 2, calls: 5},
+		{method: "Delete of a digest", write: remove(deleteOfDigest(1, 10)), puts: 2, calls: 6, more: true},
+		{method: "Delete of a tag", write: remove(deleteOfTag("1", 10)), puts: 2, calls: 4, more: true},
+		{method: "Delete of a repository", write: remove(deleteOf(10)), puts: 2, calls: 12, more: true},
+		{method: "Derive from a push", write: deriveFrom(pushed(washOf("1", 1, 0))), calls: 6},
+		{method: "Derive from a delete", write: deriveFrom(deleted(deleteOfTag("late", 10))), calls: 7},
 	} {
 		t.Run(c.method, func(t *testing.T) {
 			t.Parallel()
 			for failing := 1; failing <= c.calls+1; failing++ {
 				table := dynamotest.Table(t)
 				other := openTable(t, table, nil)
-				if c.method == "Push of a deleted reference" {
-					wantDeleted(t, other, deleteOfTag("late", 10), 0)
-				} else {
-					push(t, other, washOf("1", 1, 0))
-				}
+				push(t, other, washOf("1", 1, 0))
+				wantDeleted(t, other, deleteOfTag("late", 10), 0)
 				var calls atomic.Int32
-				var failed atomic.Value
-				err := c.write(openTable(t, table, transport(func(r *http.Request) (*http.Response, error) {
+				got, err := c.write(onStream(openTable(t, table, transport(func(r *http.Request) (*http.Response, error) {
 					if int(calls.Add(1)) == failing {
-						failed.Store(operation(r))
 						return answer(r, 400, errorOf("AccessDeniedException")), nil
 					}
 					return http.DefaultTransport.RoundTrip(r)
-				})))
-				if failing <= c.calls && err == nil {
-					t.Errorf("%s, whose call %d, a %v, failed: no error", c.method, failing, failed.Load())
-				}
-				if failing > c.calls && (err != nil || int(calls.Load()) != c.calls) {
-					t.Errorf("%s: %v after %d calls, want no error after %d", c.method, err, calls.Load(), c.calls)
+				}))))
+				switch {
+				case failing > c.calls:
+					if err != nil || got.More || int(calls.Load()) != c.calls {
+						t.Errorf("%s = %+v, %v after %d calls, want no error after %d", c.method, got, err, calls.Load(), c.calls)
+					}
+				case c.more && failing > c.puts:
+					if err != nil || !got.More {
+						t.Errorf("%s, whose call %d failed = %+v, %v, want More", c.method, failing, got, err)
+					}
+				case err == nil:
+					t.Errorf("%s, whose call %d failed: no error", c.method, failing)
 				}
 			}
 		})

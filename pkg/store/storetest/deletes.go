@@ -3,6 +3,7 @@ package storetest
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"ocireffer/pkg/event"
 	"ocireffer/pkg/store"
@@ -138,4 +139,30 @@ func deleteOfMovedDigest(t *testing.T, s store.Store) {
 	wantNewest(t, s, moved)
 	wantDeleted(t, s, d, 0)
 	wantNewest(t, s, moved)
+}
+
+// newestPushTime wants the time of a reference's newest push, whether or not it is
+// deleted, and that of no other reference.
+func newestPushTime(t *testing.T, s store.Store) {
+	given := washOf("1", 1, 30)
+	given.GivenName = "other"
+	elsewhere := washOf("1", 1, 40)
+	elsewhere.Reference.Registry = "other.azurecr.io"
+	push(t, s, washOf("1", 1, 10), washOf("1", 2, 20), washOf("1", 1, 15), washOf("11", 1, 50), given, elsewhere)
+	target := event.Target{Registry: registry, Repository: "wash", Tag: "1"}
+	wantPushedAt(t, s, target, noon.Add(20*time.Second))
+	target.GivenName = "other"
+	wantPushedAt(t, s, target, noon.Add(30*time.Second))
+	wantDeleted(t, s, deleteOf("wash", 60), 2)
+	wantPushedAt(t, s, event.Target{Registry: registry, Repository: "wash", Tag: "11"}, noon.Add(50*time.Second))
+	wantPushedAt(t, s, event.Target{Registry: registry, Repository: "wash", Tag: "2"}, time.Time{})
+	wantPushedAt(t, s, event.Target{Registry: registry, Repository: "never", Tag: "1"}, time.Time{})
+}
+
+func wantPushedAt(t *testing.T, s store.Writer, target event.Target, want time.Time) {
+	t.Helper()
+	got, err := s.PushedAt(t.Context(), target)
+	if err != nil || !got.Equal(want) {
+		t.Errorf("PushedAt(%s as %q) = %s, %v, want %s", target, target.GivenName, got, err, want)
+	}
 }

@@ -315,6 +315,7 @@ func cancelledContext(t *testing.T, s store.Store) {
 		"Push":       func() error { return s.Push(ctx, washOf("2", 2, 1)) },
 		"Delete":     func() error { _, err := s.Delete(ctx, deleteOf("wash", 2)); return err },
 		"Categorize": func() error { return s.Categorize(ctx, event.Membership{Member: member, At: receipt}) },
+		"PushedAt":   func() error { _, err := s.PushedAt(ctx, deleteOfTag("wash", "1", 0).Target); return err },
 		"Pick":       func() error { _, err := s.Pick(ctx, store.Query{Name: anywhere("wash")}); return err },
 		"Repositories": func() error {
 			_, err := s.Repositories(ctx, store.Listing{Span: store.Span{Limit: 1}})

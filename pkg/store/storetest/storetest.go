@@ -38,6 +38,7 @@ func Run(t *testing.T, open func(testing.TB) store.Store) {
 		"unknown fields stay unknown":               optionalFields,
 		"longest reference":                         longestReference,
 		"match reads a thousand references":         matchReadsAThousand,
+		"match ends with its context":               matchEndsWithItsContext,
 		"name given by hand is the only one":        namesGivenByHand,
 		"delete by digest":                          deleteByDigest,
 		"delete by tag":                             deleteByTag,
@@ -52,6 +53,7 @@ func Run(t *testing.T, open func(testing.TB) store.Store) {
 		"catalogue is searched by words":            search,
 		"entry has the highest version":             versionOfAnEntry,
 		"entries come in the order of names":        entries,
+		"newest push time is told":                  newestPushTime,
 		"category has its members":                  categories,
 		"members may be a registry's":               membersOfRegistries,
 		"newest membership wins":                    newestMembership,
@@ -136,8 +138,8 @@ func wantDeleted(t *testing.T, s store.Writer, d event.Delete, want int) {
 	if err != nil {
 		t.Fatalf("Delete(%s): %v", d.Target, err)
 	}
-	if got != want {
-		t.Errorf("Delete(%s) = %d, want %d", d.Target, got, want)
+	if want := (store.Deleted{References: want}); got != want {
+		t.Errorf("Delete(%s) = %+v, want %+v", d.Target, got, want)
 	}
 }
 

@@ -1,7 +1,7 @@
 // Package dynamotest creates tables for tests, as in the project's template.yaml, in
 // DynamoDB Local. It has two transports between a test and its table: Meter counts
 // the cost of calls, and Role allows only the calls that a role of the template
-// allows.
+// allows. Stream reads what the table's stream delivers.
 package dynamotest
 
 import (
@@ -16,8 +16,8 @@ import (
 	"ocireffer/pkg/template"
 )
 
-// Table creates a table for this test alone, with the keys and indexes of
-// template.yaml, and returns its name. It is deleted when the test ends. The package
+// Table creates a table for this test alone, with the keys, indexes and stream
+// of template.yaml, and returns its name. It is deleted when the test ends. The package
 // needs dynamolocal.Main.
 func Table(t testing.TB) string {
 	t.Helper()

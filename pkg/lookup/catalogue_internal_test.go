@@ -1,0 +1,218 @@
+package lookup
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"pgregory.net/rapid"
+
+	"ocireffer/pkg/event"
+	"ocireffer/pkg/reference"
+	"ocireffer/pkg/store"
+)
+
+// A list is a store of entries, which are in the order of names.
+type list struct {
+	store.Reader
+	entries []store.Entry
+}
+
+func (s list) Repositories(_ context.Context, l store.Listing) (page store.Page[store.Entry], err error) {
+	for _, e := range s.entries {
+		if name := store.Partition(e.Name); name <= l.After || !l.Has(name) {
+			continue
+		}
+		if len(page.Items) == l.Limit {
+			page.Next = store.Partition(page.Items[l.Limit-1].Name)
+			break
+		}
+		page.Items = append(page.Items, e)
+	}
+	return page, nil
+}
+
+func (s list) Entries(_ context.Context, names []reference.Name) (entries []store.Entry, err error) {
+	for _, name := range names {
+		entry := store.Entry{Name: name}
+		for _, e := range s.entries {
+			if e.Name.Repository == name.Repository {
+				entry.Newest, entry.Version = e.Newest, e.Version
+			}
+		}
+		entries = append(entries, entry)
+	}
+	return entries, nil
+}
+
+// typical returns the i-th of many entries such as registries have.
+func typical(i int) store.Entry {
+	ref := reference.Reference{Registry: "wasmcloud.azurecr.io", Repository: fmt.Sprintf("team-%d/app-%06d", i/1000, i), Tag: fmt.Sprintf("1.%d.0", i%100)}
+	p := event.Push{
+		Reference: ref,
+		Digest:    fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(ref.String()))),
+		MediaType: "application/vnd.oci.image.manifest.v1+json",
+		Size:      2203,
+		PushedAt:  time.Date(2023, 7, 3, 12, 0, 0, i, time.UTC),
+	}
+	return store.Entry{Name: p.ListedAs(), Newest: p, Version: p.Version()}
+}
+
+func typicals(n int) (all []store.Entry) {
+	for i := range n {
+		all = append(all, typical(i))
+	}
+	slices.SortFunc(all, func(a, b store.Entry) int { return a.Name.Compare(b.Name) })
+	return all
+}
+
+// TestHeldListsAreTheStores: in whatever order lists are asked for, and however much
+// of them is in memory, they are those that the store has.
+func TestHeldListsAreTheStores(t *testing.T) {
+	t.Parallel()
+	db := list{entries: typicals(2 * partSize)}
+	rapid.Check(t, func(t *rapid.T) {
+		db := list{entries: db.entries[:rapid.SampledFrom([]int{0, 1, 7, partSize - 1, partSize, partSize + 1, 2*partSize - 1, 2 * partSize}).Draw(t, "repositories")]}
+		room := rapid.SampledFrom([]int{1, 300_000, 16 << 20}).Draw(t, "room")
+		held := newCatalogue(Settings{CacheSeconds: 60, CatalogueBytes: room}, db)
+		for range rapid.IntRange(1, 5).Draw(t, "requests") {
+			l := store.Listing{
+				Span: store.Span{
+					After: rapid.SampledFrom([]string{"", "team", "team-0/app-000998", "team-0/app-000999", "team-1/app-001000", "team-1/app-001001", "team-1/app-0015", "team-1/app-001999", "team-2/app-002001", "zoo"}).Draw(t, "after"),
+					Limit: rapid.SampledFrom([]int{1, 2, 10, 99, 100, 999, 1000}).Draw(t, "limit"),
+				},
+				Words: rapid.SampledFrom([][]string{nil, nil, nil, {"team-1"}, {"99"}, {"app-0010", "1"}, {"7", "77"}, {"none"}}).Draw(t, "words"),
+			}
+			want, _ := db.Repositories(t.Context(), l)
+			got, err := held.Repositories(t.Context(), l)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
+				t.Fatalf("Repositories(%+v): -store +held\n%s", l, diff)
+			}
+			var names []reference.Name
+			for _, text := range rapid.SliceOfN(rapid.SampledFrom([]string{"a", "team-0/app-000000", "team-0/app-000999", "team-1/app-001000", "team-1/app-001001", "team-1/app-001999", "team-2/app-002001",
+				"team-0/app-000999x", "zoo", "wasmcloud.azurecr.io/team-1/app-001500", "wasmcloud.azurecr.io/none"}), 0, 4).Draw(t, "names") {
+				name, err := reference.ParseName(text)
+				if err != nil {
+					t.Fatal(err)
+				}
+				names = append(names, name)
+			}
+			wantEntries, _ := db.Entries(t.Context(), names)
+			gotEntries, err := held.Entries(t.Context(), names)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(wantEntries, gotEntries, cmpopts.EquateEmpty()); diff != "" {
+				t.Fatalf("Entries(%v): -store +held\n%s", names, diff)
+			}
+		}
+	})
+}
+
+// TestPackedEntriesLoseNothing: neither what is unknown nor what is unusual.
+func TestPackedEntriesLoseNothing(t *testing.T) {
+	t.Parallel()
+	given := typical(0)
+	given.Name, given.Newest.GivenName = reference.Name{Repository: "app"}, "app"
+	registrys := typical(0)
+	registrys.Name = registrys.Newest.Reference.Name()
+	long := typical(0)
+	long.Newest.Reference = reference.Reference{Registry: strings.Repeat("r", 251) + ":443", Repository: strings.Repeat("n", 255), Tag: strings.Repeat("t", 128)}
+	long.Name = reference.Name{Repository: long.Newest.Reference.Repository}
+	unknown := store.Entry{Name: reference.Name{Repository: "wash"}, Newest: event.Push{
+		Reference: reference.Reference{Registry: "a.io", Repository: "wash", Tag: "latest"},
+		Size:      event.UnknownSize,
+		PushedAt:  time.Date(1, 1, 1, 0, 0, 0, 1, time.UTC),
+	}}
+	for what, e := range map[string]store.Entry{
+		"a usual one":                     typical(0),
+		"one with a given name":           given,
+		"one of a registry":               registrys,
+		"the longest":                     long,
+		"one of which nothing is known":   unknown,
+		"one that is not published":       {Name: reference.Name{Repository: "wash"}},
+		"a registry's, not published yet": {Name: reference.Name{Registry: "a.io", Repository: "wash"}},
+	} {
+		if diff := cmp.Diff(e, unpack(e.Name, pack(e))); diff != "" {
+			t.Errorf("%s: -before +after\n%s", what, diff)
+		}
+	}
+}
+
+// TestClockThatIsSetBackHoldsNothing: else a catalogue from what was the future would
+// be held until then.
+func TestClockThatIsSetBackHoldsNothing(t *testing.T) {
+	t.Parallel()
+	c := newCatalogue(Settings{CacheSeconds: 60, CatalogueBytes: 1}, list{}).(*catalogue)
+	old := c.current()
+	if c.current() != old {
+		t.Error("what is held is not that of a moment before")
+	}
+	old.begun = old.begun.Add(time.Hour)
+	if c.current() == old {
+		t.Error("what is held is of a time to come")
+	}
+}
+
+// load returns a catalogue that holds the first n typical repositories, the last of
+// them as a member, too.
+func load(t testing.TB, n int) *catalogue {
+	t.Helper()
+	c := newCatalogue(Settings{CacheSeconds: 60, CatalogueBytes: 1 << 30}, list{entries: typicals(n)}).(*catalogue)
+	if _, err := c.Repositories(t.Context(), store.Listing{Span: store.Span{Limit: 1}, Words: []string{"none"}}); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// TestHowManyRepositoriesFit holds the README to what it says of a function of 128 MB
+// and of 512 MB.
+func TestHowManyRepositoriesFit(t *testing.T) {
+	const n = 20 * partSize
+	before := inUse()
+	c := load(t, n)
+	c.Reader = nil // only what is held counts
+	took := inUse() - before
+	counted := c.current().bytes
+	t.Logf("%d repositories take %d bytes each, of which %d are counted", n, took/n, counted/n)
+	if took > counted*11/10 {
+		t.Errorf("%d repositories take %d bytes, and %d are counted: want at most a tenth more", n, took, counted)
+	}
+	for memory, want := range map[string]int{"128": 60_000, "512": 240_000} {
+		if fit := CatalogueBytes(memory) / (counted / n); fit < want {
+			t.Errorf("%d repositories fit into %s MB, want %d", fit, memory, want)
+		}
+	}
+	runtime.KeepAlive(c)
+}
+
+// inUse returns how many bytes of the heap are in use.
+func inUse() int {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return int(m.HeapAlloc)
+}
+
+// BenchmarkSearch looks through 50,000 repositories and finds none.
+func BenchmarkSearch(b *testing.B) {
+	c := load(b, 50_000)
+	c.maxAge = time.Hour
+	l := store.Listing{Span: store.Span{Limit: 1000}, Words: []string{"team", "app", "none"}}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := c.Repositories(b.Context(), l); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,147 @@
+package lookup
+
+import (
+	"context"
+	"sort"
+	"sync"
+	"time"
+
+	"ocireffer/pkg/event"
+	"ocireffer/pkg/reference"
+	"ocireffer/pkg/store"
+)
+
+// held has the lists of a catalogue. It only grows; when it is too old, an empty one
+// takes its place.
+type held struct {
+	begun time.Time // before the first read of it
+	room  int       // bytes; once it has as many, it takes nothing more
+
+	loading turn // to load the next part
+	listing turn // to load the members
+
+	mu         sync.Mutex
+	bytes      int
+	parts      []*part                   // of the repositories, in their order
+	entries    map[reference.Name]string // packed, of names that the parts do not have
+	allMembers []event.Member
+	hasMembers bool
+}
+
+func newHeld(begun time.Time, room int) *held {
+	return &held{
+		begun:   begun,
+		room:    room,
+		loading: make(turn, 1),
+		listing: make(turn, 1),
+		entries: map[reference.Name]string{},
+	}
+}
+
+// part returns part i of the repositories, nil if it is not held.
+func (h *held) part(i int) *part {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if i >= len(h.parts) {
+		return nil
+	}
+	return h.parts[i]
+}
+
+func (h *held) isFull() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.bytes >= h.room
+}
+
+// next returns what Span.After must be for the part behind the last one.
+func (h *held) next() string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.parts) == 0 {
+		return ""
+	}
+	return h.parts[len(h.parts)-1].next
+}
+
+func (h *held) addPart(p *part) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.parts = append(h.parts, p)
+	h.bytes += p.size()
+}
+
+// entry returns the entry of a name; ok is false where that is not known.
+func (h *held) entry(name reference.Name) (e store.Entry, ok bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if packed, ok := h.entries[name]; ok {
+		return unpack(name, packed), true
+	}
+	if name.Registry != "" { // the catalogue lists repositories only
+		return store.Entry{}, false
+	}
+	text := store.Partition(name)
+	i := sort.Search(len(h.parts), func(i int) bool { return h.parts[i].next == "" || h.parts[i].next >= text })
+	if i == len(h.parts) {
+		return store.Entry{}, false
+	}
+	return h.parts[i].entry(name), true
+}
+
+// entryBytes is how much an entry of held.entries takes beside its texts: three
+// strings of 16 bytes, in a map that may be half empty.
+const entryBytes = 120
+
+// addEntry holds an entry unless there is no room for it.
+func (h *held) addEntry(e store.Entry) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.bytes >= h.room {
+		return
+	}
+	packed := pack(e)
+	h.entries[e.Name] = packed
+	h.bytes += entryBytes + len(e.Name.String()) + len(packed)
+}
+
+// members returns the members of all categories; ok is false where they are not held.
+// The caller must not change them.
+func (h *held) members() (all []event.Member, ok bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.allMembers, h.hasMembers
+}
+
+// memberBytes is how much a member takes beside its texts: three strings.
+const memberBytes = 48
+
+// addMembers holds the members of all categories unless there is no room for them.
+func (h *held) addMembers(all []event.Member) {
+	bytes := 0
+	for _, m := range all {
+		bytes += memberBytes + len(m.Category) + len(store.Partition(m.Name))
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.bytes+bytes > h.room {
+		return
+	}
+	h.allMembers, h.hasMembers = all, true
+	h.bytes += bytes
+}
+
+// A turn is a lock that is waited for no longer than a context lasts.
+type turn chan struct{}
+
+// take reports whether the turn came before ctx ended. After that it must be passed on.
+func (t turn) take(ctx context.Context) bool {
+	select {
+	case t <- struct{}{}:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (t turn) pass() { <-t }

@@ -1,0 +1,201 @@
+package dynamo
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"maps"
+	"slices"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"ocireffer/pkg/event"
+	"ocireffer/pkg/reference"
+	"ocireffer/pkg/store"
+)
+
+// A Change is the key of an item that was written, as a record of the table's stream
+// has it.
+type Change struct{ Partition, Key string }
+
+// UnmarshalJSON reads the keys of an item as a stream writes them.
+func (c *Change) UnmarshalJSON(b []byte) error {
+	var keys map[string]struct{ S string }
+	if err := json.Unmarshal(b, &keys); err != nil {
+		return err
+	}
+	c.Partition, c.Key = keys[attrName].S, keys[attrKey].S
+	if c.Partition == "" || c.Key == "" {
+		return fmt.Errorf("keys of a record: %s lacks %s or %s", b, attrName, attrKey)
+	}
+	return nil
+}
+
+// A work is what a change asks for. Both copies of a push ask for the same, and so
+// do both tombstones of a delete.
+type work struct {
+	listed reference.Name // whose catalogue entry depends on it
+	key    string         // of a reference or a tombstone
+}
+
+// workOf returns what c asks for; ok is false if nothing depends on its item.
+func workOf(c Change) (w work, ok bool) {
+	listed := reference.Name{Repository: store.NameOf(c.Partition).Repository}
+	return work{listed, c.Key}, !strings.HasPrefix(c.Partition, ownPrefix)
+}
+
+// Derive brings up to date what depends on changed items: the copy of a push under
+// its other name, the rest of a delete, and the catalogue entry. It returns an error
+// for each change, nil for a change that is done.
+//
+// A stream delivers each change at least once, late, and in any order. So Derive
+// takes nothing from a change but where to look. It uses consistent reads only, and
+// writes on condition. Whoever wrote the item may have ended at any point after that
+// write: once Derive has seen the change, all answers agree.
+//
+// A reference and its copy cost 8 read units, a tombstone 2 and the query for the
+// references that it covers, an entry 3 read units and 2 to 3 write units.
+func (db *DB) Derive(ctx context.Context, changes []Change) []error {
+	items := map[work]*task{}
+	entries := map[reference.Name]*task{}
+	for _, c := range changes {
+		w, ok := workOf(c)
+		if !ok || items[w] != nil {
+			continue
+		}
+		items[w] = &task{do: func(ctx context.Context) error { return db.complete(ctx, c) }}
+		entries[w.listed] = &task{do: func(ctx context.Context) error { return db.refreshEntry(ctx, w.listed) }}
+	}
+	// An entry is computed from the references, so it is refreshed after them.
+	db.runAll(ctx, maps.Values(items))
+	db.runAll(ctx, maps.Values(entries))
+	errs := make([]error, len(changes))
+	for i, c := range changes {
+		w, ok := workOf(c)
+		if !ok {
+			continue
+		}
+		if err := errors.Join(items[w].err, entries[w.listed].err); err != nil {
+			errs[i] = fmt.Errorf("derive from %s of %s: %w", c.Key, c.Partition, err)
+		}
+	}
+	return errs
+}
+
+// deriveNow does what the table's stream would have done after an item was written
+// under names.
+func (db *DB) deriveNow(ctx context.Context, names []reference.Name, key string) error {
+	var changes []Change
+	for _, partition := range partitionsOf(names) {
+		changes = append(changes, Change{partition, key})
+	}
+	return errors.Join(db.Derive(ctx, changes)...)
+}
+
+// A task is a part of Derive's work, and how it ended.
+type task struct {
+	do  func(context.Context) error
+	err error
+}
+
+// runAll runs tasks side by side. The failure of one does not stop the others.
+func (db *DB) runAll(ctx context.Context, tasks iter.Seq[*task]) {
+	var group errgroup.Group
+	group.SetLimit(db.parallel)
+	for t := range tasks {
+		group.Go(func() error {
+			t.err = t.do(ctx)
+			return nil
+		})
+	}
+	group.Wait()
+}
+
+// complete completes the event that wrote an item.
+func (db *DB) complete(ctx context.Context, c Change) error {
+	if strings.HasPrefix(c.Key, tombstonePrefix) {
+		return db.completeDelete(ctx, c)
+	}
+	return db.completePush(ctx, c)
+}
+
+// completePush writes the newest push of a reference under those of its names that
+// lack it, and marks it where a tombstone covers it.
+func (db *DB) completePush(ctx context.Context, c Change) error {
+	r, ok := reference.Split(c.Key)
+	if !ok {
+		return fmt.Errorf("%q is not a reference", c.Key)
+	}
+	partitions := partitionsOf(event.Push{Reference: r, GivenName: store.GivenNameIn(c.Partition, r)}.Names())
+	items, newest, err := db.newestOf(ctx, partitions, c.Key)
+	if err != nil || newest == nil {
+		return err
+	}
+	p, err := unmarshalPush(newest)
+	if err != nil {
+		return err
+	}
+	// The mark of a deleted reference is copied, too: its tombstone may be gone by now.
+	item := asDerived(newest)
+	copies := make([]copyOf, len(partitions))
+	for i, partition := range partitions {
+		if text(items[partition], attrRank) == text(newest, attrRank) {
+			copies[i], err = unmarshalCopy(items[partition])
+		} else {
+			copies[i], err = db.putCopy(ctx, partition, p, item)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return db.markCovered(ctx, copies)
+}
+
+// completeDelete writes the newest tombstone of a target under those of its names
+// that lack it, and marks all references that it covers.
+func (db *DB) completeDelete(ctx context.Context, c Change) error {
+	target, err := targetOf(c.Partition, c.Key)
+	if err != nil {
+		return err
+	}
+	partitions := partitionsOf(target.Names())
+	items, newest, err := db.newestOf(ctx, partitions, c.Key)
+	if err != nil || newest == nil {
+		return err
+	}
+	d, err := unmarshalTombstone(newest)
+	if err != nil {
+		return err
+	}
+	lacking := slices.DeleteFunc(slices.Clone(partitions), func(partition string) bool {
+		return text(items[partition], attrRank) == text(newest, attrRank)
+	})
+	if err := db.putTombstones(ctx, lacking, asDerived(marshalTombstone(d))); err != nil {
+		return err
+	}
+	return db.markAll(ctx, partitions, d, func(string) {})
+}
+
+// newestOf reads a register in all partitions of its names. newest is the item of the
+// greatest rank, nil if none is left: it has expired.
+func (db *DB) newestOf(ctx context.Context, partitions []string, key string) (items map[string]attributes, newest attributes, err error) {
+	var keys []attributes
+	for _, partition := range partitions {
+		keys = append(keys, keyOf(partition, key))
+	}
+	found, err := db.batchGet(ctx, keys, true)
+	if err != nil {
+		return nil, nil, err
+	}
+	items = map[string]attributes{}
+	for _, item := range found {
+		items[text(item, attrName)] = item
+		if newest == nil || text(item, attrRank) > text(newest, attrRank) {
+			newest = item
+		}
+	}
+	return items, newest, nil
+}

@@ -1,0 +1,225 @@
+package dynamotest
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams/types"
+
+	"ocireffer/pkg/store/dynamo/dynamolocal"
+	"ocireffer/pkg/template"
+)
+
+// A Stream reads the stream of a table as Lambda does for the views function of
+// template.yaml: it drops the records that the function's filters do not let
+// through. It is not for concurrent use.
+type Stream struct {
+	client    *dynamodbstreams.Client
+	arn       string
+	filters   []filter
+	iterators map[string]*string // where to go on, by shard
+}
+
+// A Delivery is what a stream has had since the one before.
+type Delivery struct {
+	Records []json.RawMessage // each as Lambda delivers it
+	Dropped []string          // the keys of the records that no filter lets through: name, a blank and key
+}
+
+// NewStream reads the stream of a table that Table made, from its beginning.
+func NewStream(t testing.TB, table string) *Stream {
+	t.Helper()
+	cfg := dynamolocal.Config(t)
+	made, err := dynamodb.NewFromConfig(cfg).DescribeTable(t.Context(), &dynamodb.DescribeTableInput{TableName: &table})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if made.Table.LatestStreamArn == nil {
+		t.Fatalf("table %s has no stream", table)
+	}
+	s := &Stream{client: dynamodbstreams.NewFromConfig(cfg), arn: *made.Table.LatestStreamArn, iterators: map[string]*string{}}
+	for _, pattern := range template.Read(t).Functions["ViewsFunction"].Filters {
+		f, err := parseFilter(pattern)
+		if err != nil {
+			t.Fatalf("filter %s of template.yaml: %v", pattern, err)
+		}
+		s.filters = append(s.filters, f)
+	}
+	return s
+}
+
+// Read returns what was written since the Read before.
+func (s *Stream) Read(t testing.TB) (d Delivery) {
+	t.Helper()
+	described, err := s.client.DescribeStream(t.Context(), &dynamodbstreams.DescribeStreamInput{StreamArn: &s.arn})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, shard := range described.StreamDescription.Shards {
+		if _, begun := s.iterators[*shard.ShardId]; !begun {
+			at, err := s.client.GetShardIterator(t.Context(), &dynamodbstreams.GetShardIteratorInput{
+				StreamArn: &s.arn, ShardId: shard.ShardId, ShardIteratorType: types.ShardIteratorTypeTrimHorizon,
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.iterators[*shard.ShardId] = at.ShardIterator
+		}
+		s.readShard(t, *shard.ShardId, &d)
+	}
+	return d
+}
+
+// readShard reads a shard as far as it goes now. A shard that is closed and read has
+// no iterator any more.
+func (s *Stream) readShard(t testing.TB, shard string, d *Delivery) {
+	t.Helper()
+	for s.iterators[shard] != nil {
+		got, err := s.client.GetRecords(t.Context(), &dynamodbstreams.GetRecordsInput{ShardIterator: s.iterators[shard]})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.iterators[shard] = got.NextShardIterator
+		if len(got.Records) == 0 {
+			return
+		}
+		for _, record := range got.Records {
+			if err := s.sort(record, d); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// sort adds a record to d.
+func (s *Stream) sort(record types.Record, d *Delivery) error {
+	image, err := plainAttributes(record.Dynamodb.NewImage)
+	if err != nil {
+		return err
+	}
+	keys, err := plainAttributes(record.Dynamodb.Keys)
+	if err != nil {
+		return err
+	}
+	change := map[string]any{
+		"Keys": keys, "SequenceNumber": *record.Dynamodb.SequenceNumber,
+		"SizeBytes": *record.Dynamodb.SizeBytes, "StreamViewType": record.Dynamodb.StreamViewType,
+	}
+	if image != nil {
+		change["NewImage"] = image
+	}
+	text, err := json.Marshal(map[string]any{
+		"eventID": *record.EventID, "eventName": record.EventName, "eventVersion": *record.EventVersion,
+		"eventSource": *record.EventSource, "awsRegion": *record.AwsRegion, "eventSourceARN": s.arn, "dynamodb": change,
+	})
+	if err != nil {
+		return err
+	}
+	var delivered map[string]any
+	if err := json.Unmarshal(text, &delivered); err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(s.filters, func(f filter) bool { return f.matches(delivered) }) {
+		d.Dropped = append(d.Dropped, fmt.Sprint(keys["name"]["S"], " ", keys["key"]["S"]))
+		return nil
+	}
+	d.Records = append(d.Records, text)
+	return nil
+}
+
+// plainAttributes returns attributes as their JSON has them.
+func plainAttributes(attributes map[string]types.AttributeValue) (map[string]map[string]any, error) {
+	if attributes == nil {
+		return nil, nil
+	}
+	plain := map[string]map[string]any{}
+	for name, value := range attributes {
+		switch v := value.(type) {
+		case *types.AttributeValueMemberS:
+			plain[name] = map[string]any{"S": v.Value}
+		case *types.AttributeValueMemberN:
+			plain[name] = map[string]any{"N": v.Value}
+		case *types.AttributeValueMemberBOOL:
+			plain[name] = map[string]any{"BOOL": v.Value}
+		default:
+			return nil, fmt.Errorf("attribute %s is a %T", name, v)
+		}
+	}
+	return plain, nil
+}
+
+// A filter is a pattern of records. Each of its leaves says of a field whether a
+// record that matches has it.
+//
+// See https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventfiltering.html
+type filter map[string]any // a filter, or a bool at a leaf
+
+// parseFilter reads a pattern. It refuses those whose meaning it does not know.
+func parseFilter(pattern string) (filter, error) {
+	var fields map[string]any
+	if err := json.Unmarshal([]byte(pattern), &fields); err != nil {
+		return nil, err
+	}
+	return filterOf(fields)
+}
+
+func filterOf(fields map[string]any) (filter, error) {
+	f := filter{}
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		switch value := fields[name].(type) {
+		case map[string]any:
+			inner, err := filterOf(value)
+			if err != nil {
+				return nil, err
+			}
+			f[name] = inner
+		case []any:
+			exists, ok := existsOf(value)
+			if !ok {
+				return nil, fmt.Errorf("cannot judge %v of %s", value, name)
+			}
+			f[name] = exists
+		default:
+			return nil, fmt.Errorf("cannot judge %v of %s", value, name)
+		}
+	}
+	return f, nil
+}
+
+// existsOf reads [{"exists": BOOL}].
+func existsOf(rules []any) (exists, ok bool) {
+	if len(rules) != 1 {
+		return false, false
+	}
+	rule, ok := rules[0].(map[string]any)
+	if !ok || len(rule) != 1 {
+		return false, false
+	}
+	exists, ok = rule["exists"].(bool)
+	return exists, ok
+}
+
+// matches reports whether a record, or a part of one, matches. A field that is absent
+// has no fields.
+func (f filter) matches(record any) bool {
+	fields, _ := record.(map[string]any)
+	for name, want := range f {
+		value, found := fields[name]
+		switch want := want.(type) {
+		case filter:
+			if !want.matches(value) {
+				return false
+			}
+		case bool:
+			if found != want {
+				return false
+			}
+		}
+	}
+	return true
+}
