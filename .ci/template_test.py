@@ -192,7 +192,7 @@ class Template(unittest.TestCase):
                          [{"Name": "QueueName", "Value": {"Fn::GetAtt": [queue, "QueueName"]}}])
         self.assertEqual(alarms["ViewsLateAlarm"]["Properties"]["MetricName"], "IteratorAge")
 
-    def test_alarms_go_off_as_the_readme_says(self):
+    def test_alarms_go_off_at_their_limits(self):
         got = {}
         for name, alarm in of_type("AWS::CloudWatch::Alarm").items():
             properties = copy.deepcopy(alarm["Properties"])
