@@ -36,7 +36,7 @@ type table struct {
 
 func newTable(t *testing.T) *table {
 	t.Helper()
-	tab := &table{name: dynamotest.Table(t)}
+	tab := &table{name: dynamotest.StreamTable(t)}
 	tab.stream = dynamotest.NewStream(t, tab.name)
 	cfg := dynamolocal.Config(t)
 	var err error

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"net/http"
@@ -25,7 +26,14 @@ import (
 	"ocireffer/pkg/store/storetest"
 )
 
-func TestMain(m *testing.M) { dynamolocal.Main(m) }
+func TestMain(m *testing.M) {
+	// A case costs a hundred calls over HTTP. More are a flag away, and the embedded
+	// store passes the same suite with rapid's own number. Tests parse the flags later.
+	if err := flag.Set("rapid.checks", "20"); err != nil {
+		panic(err)
+	}
+	dynamolocal.Main(m)
+}
 
 func TestStore(t *testing.T) {
 	t.Parallel()

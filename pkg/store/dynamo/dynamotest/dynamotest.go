@@ -16,13 +16,26 @@ import (
 	"ocireffer/pkg/template"
 )
 
-// Table creates a table for this test alone, with the keys, indexes and stream
-// of template.yaml, and returns its name. It is deleted when the test ends. The package
-// needs dynamolocal.Main.
+// Table creates a table for this test alone, with the keys and indexes of
+// template.yaml, and returns its name. It is deleted when the test ends. The package
+// needs dynamolocal.Main. It has no stream, with which DynamoDB Local is many times
+// slower.
 func Table(t testing.TB) string {
 	t.Helper()
-	db := dynamodb.NewFromConfig(dynamolocal.Config(t))
 	in := template.Read(t).Table.Schema
+	in.StreamSpecification = nil
+	return create(t, in)
+}
+
+// StreamTable is Table with the stream of template.yaml.
+func StreamTable(t testing.TB) string {
+	t.Helper()
+	return create(t, template.Read(t).Table.Schema)
+}
+
+func create(t testing.TB, in *dynamodb.CreateTableInput) string {
+	t.Helper()
+	db := dynamodb.NewFromConfig(dynamolocal.Config(t))
 	in.TableName = aws.String("test-" + rand.Text()) // many processes may share a server
 	if _, err := db.CreateTable(t.Context(), in); err != nil {
 		t.Fatalf("make a table as in template.yaml: %v", err)

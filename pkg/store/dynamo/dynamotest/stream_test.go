@@ -11,7 +11,7 @@ import (
 
 func TestStreamDeliversWhatTheFiltersLetThrough(t *testing.T) {
 	t.Parallel()
-	table := Table(t)
+	table := StreamTable(t)
 	db, s := client(t, nil), NewStream(t, table)
 	write := func(key string, attrs ...string) {
 		i := item(key)
