@@ -18,7 +18,7 @@ import (
 )
 
 // startTimeout bounds what is done before the first event: a reader is waiting already.
-const startTimeout = 500 * time.Millisecond
+const startTimeout = 300 * time.Millisecond
 
 func main() {
 	log := requestlog.NewJSON(os.Stderr)
