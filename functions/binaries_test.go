@@ -97,8 +97,11 @@ func invoke(t *testing.T, binary, event string, db *dynamoDB, env ...string) inv
 			t.Fatal(err)
 		}
 	}
-	var begin time.Time
-	var result invocation
+	type start struct {
+		at         time.Time
+		operations []string
+	}
+	asked := make(chan start, 1)
 	answered := make(chan []byte, 1)
 	var once sync.Once
 	api := http.NewServeMux()
@@ -109,7 +112,7 @@ func invoke(t *testing.T, binary, event string, db *dynamoDB, env ...string) inv
 			<-r.Context().Done()
 			return
 		}
-		result.readyIn, result.atStart = time.Since(begin), db.operations()
+		asked <- start{time.Now(), db.operations()}
 		w.Header().Set("Lambda-Runtime-Aws-Request-Id", "id-1")
 		w.Header().Set("Lambda-Runtime-Deadline-Ms", fmt.Sprint(time.Now().Add(10*time.Second).UnixMilli()))
 		w.Write(body)
@@ -137,12 +140,13 @@ func invoke(t *testing.T, binary, event string, db *dynamoDB, env ...string) inv
 	}, env...)
 	var log bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &log, &log
-	begin = time.Now()
+	begin := time.Now()
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
+	var result invocation
 	select {
 	case b := <-answered:
 		result.took = time.Since(begin)
@@ -153,6 +157,11 @@ func invoke(t *testing.T, binary, event string, db *dynamoDB, env ...string) inv
 		cancel()
 		<-ended
 	case result.exit = <-ended:
+	}
+	select {
+	case s := <-asked:
+		result.readyIn, result.atStart = s.at.Sub(begin), s.operations
+	default: // it ended before
 	}
 	result.log = log.String()
 	return result

@@ -160,7 +160,7 @@ func TestSampleEvents(t *testing.T) {
 // function follows the table's stream.
 func TestRolesAllowJustWhatFunctionsDo(t *testing.T) {
 	t.Parallel()
-	table := dynamotest.Table(t)
+	table := dynamotest.StreamTable(t)
 	roles := map[string]*dynamotest.Role{}
 	stream := dynamotest.NewStream(t, table)
 	open := func(role string) *dynamo.DB {
