@@ -31,7 +31,7 @@ func TestNewestExamplesAreVersionsOfTheGivenAge(t *testing.T) {
 			t.Fatal(err)
 		}
 		tags := strings.Fields(e.tags)
-		page, err := db.References(t.Context(), name, store.Span{Limit: 100})
+		page, err := db.References(t.Context(), name, nil, store.Span{Limit: 100})
 		if err != nil || len(page.Items) != len(tags) {
 			t.Fatalf("References(%s) = %d, %v, want %d", name, len(page.Items), err, len(tags))
 		}

@@ -104,7 +104,7 @@ func names(givenName string, own reference.Name) []reference.Name {
 	return []reference.Name{listed, own}
 }
 
-// Version returns p's tag as a version, or "" if the tag is not a version.
+// Version returns p's tag as a version is shown, or "" if the tag is not a version.
 func (p Push) Version() string {
 	v, ok := reference.ParseVersion(p.Reference.Tag)
 	if !ok {

@@ -106,7 +106,7 @@ func repositoriesJSON(entries []store.Entry) []repositoryJSON {
 		all[i].Tag = e.Newest.Reference.Tag
 		all[i].Digest = e.Newest.Digest
 		all[i].PushedAt = e.Newest.PushedAt.Format(time.RFC3339Nano)
-		all[i].Version = e.Version
+		all[i].Version = e.Version()
 	}
 	return all
 }

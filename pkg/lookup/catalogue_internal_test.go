@@ -27,7 +27,7 @@ type list struct {
 
 func (s list) Repositories(_ context.Context, l store.Listing) (page store.Page[store.Entry], err error) {
 	for _, e := range s.entries {
-		if name := store.Partition(e.Name); name <= l.After || !l.Has(name) {
+		if name := store.Partition(e.Name); name <= l.After || !l.Has(e) {
 			continue
 		}
 		if len(page.Items) == l.Limit {
@@ -44,7 +44,7 @@ func (s list) Entries(_ context.Context, names []reference.Name) (entries []stor
 		entry := store.Entry{Name: name}
 		for _, e := range s.entries {
 			if e.Name.Repository == name.Repository {
-				entry.Newest, entry.Version = e.Newest, e.Version
+				entry.Newest, entry.Highest = e.Newest, e.Highest
 			}
 		}
 		entries = append(entries, entry)
@@ -62,7 +62,7 @@ func typical(i int) store.Entry {
 		Size:      2203,
 		PushedAt:  time.Date(2023, 7, 3, 12, 0, 0, i, time.UTC),
 	}
-	return store.Entry{Name: p.ListedAs(), Newest: p, Version: p.Version()}
+	return store.Entry{Name: p.ListedAs(), Newest: p, Highest: p.Reference}
 }
 
 func typicals(n int) (all []store.Entry) {

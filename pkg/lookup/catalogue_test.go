@@ -46,7 +46,7 @@ func shelfOf(n int) *shelf {
 
 func entryOf(name, tag string) store.Entry {
 	p := pushOf("a.azurecr.io/"+name+":"+tag, time.Unix(0, 0))
-	return store.Entry{Name: p.ListedAs(), Newest: p, Version: tag}
+	return store.Entry{Name: p.ListedAs(), Newest: p, Highest: p.Reference}
 }
 
 // call notes a call and takes its time.
@@ -89,7 +89,7 @@ func (s *shelf) Repositories(ctx context.Context, l store.Listing) (page store.P
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, e := range s.entries {
-		if name := store.Partition(e.Name); name <= l.After || !l.Has(name) {
+		if name := store.Partition(e.Name); name <= l.After || !l.Has(e) {
 			continue
 		}
 		if len(page.Items) == l.Limit {
@@ -111,7 +111,7 @@ func (s *shelf) Entries(ctx context.Context, names []reference.Name) (entries []
 		found := store.Entry{Name: name}
 		for _, e := range s.entries {
 			if e.Name.Repository == name.Repository && (name.Registry == "" || name.Registry == e.Newest.Reference.Registry) {
-				found.Newest, found.Version = e.Newest, e.Version
+				found.Newest, found.Highest = e.Newest, e.Highest
 			}
 		}
 		entries = append(entries, found)

@@ -84,5 +84,5 @@ func (s tags1000) Pick(_ context.Context, q store.Query) (event.Push, error) {
 			return s.push, nil
 		}
 	}
-	return event.Push{}, store.ErrNotFound
+	return event.Push{}, &store.NoMatchError{Read: store.MaxScan, More: true}
 }

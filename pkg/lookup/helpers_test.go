@@ -219,14 +219,18 @@ func (stub) Pick(_ context.Context, q store.Query) (event.Push, error) {
 	return stubPush(q.Name), nil
 }
 
+func (stub) Versioned(_ context.Context, name reference.Name, _ event.Push) (event.Push, error) {
+	return stubPush(name), nil
+}
+
 func (stub) Repositories(context.Context, store.Listing) (page store.Page[store.Entry], err error) {
 	name := reference.Name{Repository: "wash"}
-	page.Items = []store.Entry{{Name: name, Newest: stubPush(name), Version: "0.18.1"}}
+	page.Items = []store.Entry{{Name: name, Newest: stubPush(name), Highest: stubPush(name).Reference}}
 	return page, nil
 }
 
 // References has nothing on later pages.
-func (stub) References(_ context.Context, name reference.Name, s store.Span) (page store.Page[event.Push], err error) {
+func (stub) References(_ context.Context, name reference.Name, _ func(string) bool, s store.Span) (page store.Page[event.Push], err error) {
 	if s.After == "" {
 		page.Items = []event.Push{stubPush(name)}
 	}
@@ -235,7 +239,7 @@ func (stub) References(_ context.Context, name reference.Name, s store.Span) (pa
 
 func (stub) Entries(_ context.Context, names []reference.Name) (entries []store.Entry, err error) {
 	for _, name := range names {
-		entries = append(entries, store.Entry{Name: name, Newest: stubPush(name), Version: "0.18.1"})
+		entries = append(entries, store.Entry{Name: name, Newest: stubPush(name), Highest: stubPush(name).Reference})
 	}
 	return entries, nil
 }
@@ -272,9 +276,9 @@ func (s *spy) Repositories(ctx context.Context, l store.Listing) (store.Page[sto
 	return s.Reader.Repositories(ctx, l)
 }
 
-func (s *spy) References(ctx context.Context, name reference.Name, span store.Span) (store.Page[event.Push], error) {
+func (s *spy) References(ctx context.Context, name reference.Name, match func(string) bool, span store.Span) (store.Page[event.Push], error) {
 	s.note(func() { s.spans = append(s.spans, span) })
-	return s.Reader.References(ctx, name, span)
+	return s.Reader.References(ctx, name, match, span)
 }
 
 func (s *spy) Entries(ctx context.Context, names []reference.Name) ([]store.Entry, error) {

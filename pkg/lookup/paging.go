@@ -48,7 +48,7 @@ func isNotPrintable(r rune) bool { return r < ' ' || r > '~' }
 // store.ErrNotFound if the name has none at all. A later page may be empty: what
 // followed the page before it may have been deleted since.
 func readReferences(ctx context.Context, db store.Reader, name reference.Name, s store.Span) (store.Page[event.Push], error) {
-	page, err := db.References(ctx, name, s)
+	page, err := db.References(ctx, name, nil, s)
 	if err != nil || len(page.Items) > 0 {
 		return page, err
 	}

@@ -138,8 +138,8 @@ func (e endless) Repositories(ctx context.Context, l store.Listing) (store.Page[
 	return page, err
 }
 
-func (e endless) References(ctx context.Context, name reference.Name, s store.Span) (store.Page[event.Push], error) {
-	page, err := e.stub.References(ctx, name, s)
+func (e endless) References(ctx context.Context, name reference.Name, match func(string) bool, s store.Span) (store.Page[event.Push], error) {
+	page, err := e.stub.References(ctx, name, match, s)
 	page.Next = endlessNext
 	return page, err
 }

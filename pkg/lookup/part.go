@@ -63,8 +63,8 @@ func (p *part) entry(name reference.Name) store.Entry {
 // appendTo appends to entries those that l lists, until they are enough.
 func (p *part) appendTo(entries []store.Entry, l store.Listing, enough int) []store.Entry {
 	for i := p.find(l.After); i < len(p.places) && len(entries) < enough; i++ {
-		if name := p.name(i); name != l.After && l.Has(name) {
-			entries = append(entries, p.unpack(i))
+		if e := p.unpack(i); p.name(i) != l.After && l.Has(e) {
+			entries = append(entries, e)
 		}
 	}
 	return entries
@@ -76,7 +76,15 @@ func pack(e store.Entry) string {
 	if !e.Published() {
 		return ""
 	}
-	return e.Newest.Reference.String() + " " + e.Version + " " + e.Newest.Rank()
+	return e.Newest.Reference.String() + " " + highestOf(e) + " " + e.Newest.Rank()
+}
+
+// highestOf returns the text of e's highest version, empty if it has none.
+func highestOf(e store.Entry) string {
+	if e.Highest == (reference.Reference{}) {
+		return ""
+	}
+	return e.Highest.String()
 }
 
 // unpack is the reverse of pack.
@@ -86,8 +94,8 @@ func unpack(name reference.Name, packed string) store.Entry {
 		return e
 	}
 	ref, rest, _ := strings.Cut(packed, " ")
-	version, rank, _ := strings.Cut(rest, " ")
-	e.Version = version
+	highest, rank, _ := strings.Cut(rest, " ")
+	e.Highest, _ = reference.Split(highest)
 	e.Newest.Reference, _ = reference.Split(ref)
 	e.Newest.GivenName = store.GivenNameIn(store.Partition(name), e.Newest.Reference)
 	if err := e.Newest.SetRank(rank); err != nil {

@@ -44,10 +44,11 @@ type failure struct {
 // not know is our fault: it goes to the log and not to the reader.
 func outcome(err error) failure {
 	var bad *queryError
+	var noMatch *store.NoMatchError
 	switch {
 	case errors.As(err, &bad):
 		return failure{http.StatusBadRequest, "bad_query", bad.Error()}
-	case errors.Is(err, store.ErrNotFound):
+	case errors.Is(err, store.ErrNotFound), errors.As(err, &noMatch):
 		return failure{http.StatusNotFound, "unknown", "Provider not yet published"}
 	case errors.Is(err, errNoCategory):
 		return failure{http.StatusNotFound, "unknown", "No such category"}

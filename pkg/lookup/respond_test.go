@@ -62,11 +62,11 @@ func (b broken) Repositories(ctx context.Context, l store.Listing) (store.Page[s
 	return b.stub.Repositories(ctx, l)
 }
 
-func (b broken) References(ctx context.Context, name reference.Name, s store.Span) (store.Page[event.Push], error) {
+func (b broken) References(ctx context.Context, name reference.Name, match func(string) bool, s store.Span) (store.Page[event.Push], error) {
 	if err := b.err(ctx, "References"); err != nil {
 		return store.Page[event.Push]{}, err
 	}
-	return b.stub.References(ctx, name, s)
+	return b.stub.References(ctx, name, match, s)
 }
 
 func (b broken) Entries(ctx context.Context, names []reference.Name) ([]store.Entry, error) {

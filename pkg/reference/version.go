@@ -5,31 +5,31 @@ import (
 	"strings"
 )
 
-// A Version is a tag read by Semantic Versioning 2.0 (https://semver.org):
-// MAJOR.MINOR or MAJOR.MINOR.PATCH, with prerelease and build metadata. Numbers
-// may have any length.
+// A Version is a tag read by Semantic Versioning 2.0 (https://semver.org), but with
+// two numbers or more, not just three: MAJOR.MINOR[.PATCH[.…]], with prerelease and
+// build metadata. Numbers may have any length.
 type Version struct {
+	text       string   // as it is shown
 	numbers    []string // without leading zeros
 	prerelease []string // identifiers; numbers without leading zeros
-	build      string
 }
 
-// How many numbers a version has. Keys have room for any number of them.
+// How many numbers a version has, and a full one.
 const (
-	minNumbers = 2
-	maxNumbers = 3
+	minNumbers  = 2
+	fullNumbers = 3
 )
 
 // ParseVersion reads a tag as a version; ok is false for a tag such as latest, 1 or
-// 1.2.3.4. Beyond the specification it accepts a leading v, leading zeros of a
-// number, and _ for the first +, since a tag cannot have a +.
+// V1.2.3. Beyond the specification it accepts any count of numbers from two on, a
+// leading v, leading zeros of a number, and _ for the first +, since a tag cannot
+// have a +.
 func ParseVersion(tag string) (v Version, ok bool) {
-	rest := strings.TrimPrefix(tag, "v")
-	rest, build, hasBuild := strings.Cut(strings.Replace(rest, "_", "+", 1), "+")
+	v.text = strings.Replace(strings.TrimPrefix(tag, "v"), "_", "+", 1)
+	rest, build, hasBuild := strings.Cut(v.text, "+")
 	if hasBuild && !areIdentifiers(build) {
 		return Version{}, false
 	}
-	v.build = build
 	core, prerelease, hasPrerelease := strings.Cut(rest, "-")
 	if hasPrerelease {
 		if !areIdentifiers(prerelease) {
@@ -43,7 +43,7 @@ func ParseVersion(tag string) (v Version, ok bool) {
 		}
 	}
 	v.numbers = strings.Split(core, ".")
-	if len(v.numbers) < minNumbers || len(v.numbers) > maxNumbers {
+	if len(v.numbers) < minNumbers {
 		return Version{}, false
 	}
 	for i, number := range v.numbers {
@@ -55,20 +55,13 @@ func ParseVersion(tag string) (v Version, ok bool) {
 	return v, true
 }
 
-// String returns MAJOR.MINOR.PATCH[-prerelease][+build].
-func (v Version) String() string {
-	s := strings.Join(v.numbers, ".")
-	for range maxNumbers - len(v.numbers) {
-		s += ".0"
-	}
-	if v.Prerelease() {
-		s += "-" + strings.Join(v.prerelease, ".")
-	}
-	if v.build != "" {
-		s += "+" + v.build
-	}
-	return s
-}
+// String returns the tag as it was written, without a leading v, and with its first
+// _ as +.
+func (v Version) String() string { return v.text }
+
+// Full reports whether v has MAJOR, MINOR and PATCH. A tag with less is often moved
+// from version to version.
+func (v Version) Full() bool { return len(v.numbers) >= fullNumbers }
 
 // Prerelease reports whether v is a prerelease. It is then less than the release
 // with the same numbers.

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"strings"
@@ -32,19 +33,23 @@ func CheckDataVersion(found int) error {
 	}
 }
 
-// An Order says which of a name's references a reader wants.
+// An Order is an order of a name's references. A backend has an index for each.
 type Order int
 
 const (
 	ByPushed  Order = iota // the last pushed; of several pushed at one time, the greatest text
 	ByRelease              // the highest release, else the highest prerelease, else as ByPushed
 	ByVersion              // the highest version, be it a release or a prerelease, else as ByPushed
+	ByDigest               // by digest and repository, then by what the tag says: see digestKey. No Query has it
 )
 
-// Orders lists every Order.
+// Orders lists every Order that a Query can have.
 var Orders = [...]Order{ByPushed, ByRelease, ByVersion}
 
-var orderNames = [len(Orders)]string{"ByPushed", "ByRelease", "ByVersion"}
+// Indexes lists every Order.
+var Indexes = [...]Order{ByPushed, ByRelease, ByVersion, ByDigest}
+
+var orderNames = [len(Indexes)]string{"ByPushed", "ByRelease", "ByVersion", "ByDigest"}
 
 // String returns the name of o, which is also that of its index.
 func (o Order) String() string { return orderNames[o] }
@@ -52,8 +57,10 @@ func (o Order) String() string { return orderNames[o] }
 // Keys are a reference's sort keys, by Order. A reader wants the reference with the
 // greatest key. Fallbacks (a prerelease if there is no release, the last push if no
 // tag is a version) are encoded in the key, so they never cost a second read. No two
-// references have the same key. A key has at most 1,024 bytes, DynamoDB's limit.
-type Keys [len(Orders)]string
+// references have the same key. A key has at most 1,024 bytes of printable ASCII;
+// DynamoDB's limit is 1,024 bytes. The ByDigest key of a reference whose digest is
+// unknown is empty: it is not in that index.
+type Keys [len(Indexes)]string
 
 // Classes of references, the first byte of a version key.
 const (
@@ -64,8 +71,21 @@ const (
 
 // KeysOf returns the keys of p's reference.
 func KeysOf(p event.Push) Keys {
-	pushed := event.Stamp(p.PushedAt) + " " + p.Reference.String()
 	version, ok := reference.ParseVersion(p.Reference.Tag)
+	keys := keysAs(p, version, ok)
+	if p.Digest != "" {
+		keys[ByDigest] = digestPrefix(p.Reference.Registry, p.Reference.Repository, p.Digest) + saysKey(p, version, ok)
+	}
+	return keys
+}
+
+// pushedKey returns the ByPushed key of p's reference.
+func pushedKey(p event.Push) string { return event.Stamp(p.PushedAt) + " " + p.Reference.String() }
+
+// keysAs returns the keys of the orders that a Query can have, with p's tag taken for
+// version, or for none if ok is false.
+func keysAs(p event.Push, version reference.Version, ok bool) Keys {
+	pushed := pushedKey(p)
 	if !ok {
 		return Keys{ByPushed: pushed, ByRelease: unversioned + pushed, ByVersion: unversioned + pushed}
 	}
@@ -78,6 +98,61 @@ func KeysOf(p event.Push) Keys {
 	// release.
 	return Keys{ByPushed: pushed, ByRelease: class + key, ByVersion: release + key}
 }
+
+// longestDigest is the length of a sha512 digest, which is the longest that a key
+// contains.
+const longestDigest = len("sha512:") + 128
+
+// digestPrefix returns how the ByDigest keys begin of those references of a
+// registry's repository that have a digest, and no others.
+//
+// A digest of an algorithm that is not registered may be longer than one of sha512,
+// too long for a key that has a registry, a repository and a tag of full length, too.
+// Its SHA-256 takes its place then, behind a # that begins no digest.
+func digestPrefix(registry, repository, digest string) string {
+	if len(digest) > longestDigest {
+		digest = fmt.Sprintf("#%x", sha256.Sum256([]byte(digest)))
+	}
+	return digest + " " + registry + "/" + repository + " "
+}
+
+// Classes of tags, by how much they say about what they name: the first byte of the
+// rest of a ByDigest key.
+const (
+	latestTag       = "a"
+	otherTag        = "b" // ordered by time of push
+	shortPrerelease = "c" // of two numbers, as are releases of the next class
+	shortRelease    = "d"
+	fullPrerelease  = "e"
+	fullRelease     = "f"
+)
+
+// saysKey returns the rest of p's ByDigest key, behind its digestPrefix. Of the tags
+// of one digest the greatest says most.
+func saysKey(p event.Push, version reference.Version, ok bool) string {
+	pushed := event.Stamp(p.PushedAt) + " " + p.Reference.Tag
+	if !ok {
+		class := otherTag
+		if p.Reference.Tag == "latest" {
+			class = latestTag
+		}
+		return class + pushed
+	}
+	class := shortRelease
+	switch {
+	case version.Full() && version.Prerelease():
+		class = fullPrerelease
+	case version.Full():
+		class = fullRelease
+	case version.Prerelease():
+		class = shortPrerelease
+	}
+	return class + version.Key() + " " + pushed
+}
+
+// DigestPrefix returns how the ByDigest keys begin of the references that have the
+// digest of t, and no others.
+func DigestPrefix(t event.Target) string { return digestPrefix(t.Registry, t.Repository, t.Digest) }
 
 // registryMark begins the partition of a registry's repository. No name begins with
 // it, nor with #, which begins a backend's own partitions.

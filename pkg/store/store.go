@@ -7,6 +7,7 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -47,17 +48,28 @@ type Deleted struct {
 }
 
 // A Reader reads references, the catalogue and categories. A name or a page that
-// does not exist is an error only for Pick.
+// does not exist is an error only for Pick and Versioned.
 type Reader interface {
-	// Pick returns the newest push of the reference that q asks for, or ErrNotFound.
-	// Without Match it is one read, whatever the order and the number of
-	// references; with Match it reads references in their order, at most MaxScan.
+	// Pick returns the newest push of the reference that q asks for. The error is
+	// ErrNotFound if the name has no live reference, or a *NoMatchError if Match takes
+	// none of those that were looked at. Without Match it is one read, whatever the
+	// order and the number of references, or two if the first finds a tag that says
+	// little (see Order). With Match it looks at references in their order, at most
+	// MaxScan.
 	Pick(ctx context.Context, q Query) (event.Push, error)
-	// Repositories lists the catalogue by name. Its cost grows with the repositories
-	// that it reads, not with their references.
+	// Versioned returns that reference with p's digest, registry and repository whose
+	// tag is the greatest version: the greatest full one, else the greatest, releases
+	// before prereleases. The error is ErrNotFound if none is a version or p has no
+	// digest. It is one read. If a Pick without Match returned p, it has told already:
+	// then p's own tag is that version.
+	Versioned(ctx context.Context, name reference.Name, p event.Push) (event.Push, error)
+	// Repositories lists the catalogue. Its cost grows with the entries that it reads,
+	// which is about as many as the page has unless some are left out.
 	Repositories(ctx context.Context, l Listing) (Page[Entry], error)
-	// References lists the references of a name, newest first.
-	References(ctx context.Context, name reference.Name, s Span) (Page[event.Push], error)
+	// References lists the references of a name whose tags match takes, or all if it
+	// is nil, the last pushed first. With match it looks at no more than MaxScan for a
+	// page, which may therefore be short, or empty, and still have a Next.
+	References(ctx context.Context, name reference.Name, match func(tag string) bool, s Span) (Page[event.Push], error)
 	// Entries returns the entries of names, in their order. A name with no live
 	// reference has an entry that is not published.
 	Entries(ctx context.Context, names []reference.Name) ([]Entry, error)
@@ -66,8 +78,22 @@ type Reader interface {
 	Members(ctx context.Context, category string) ([]event.Member, error)
 }
 
-// ErrNotFound says that a name has no live reference, or none that matches.
+// ErrNotFound says that a name has no live reference.
 var ErrNotFound = errors.New("not found")
+
+// A NoMatchError says that a name has live references, but none of those that were
+// looked at matches.
+type NoMatchError struct {
+	Read int  // how many were looked at; at most MaxScan
+	More bool // there are more
+}
+
+func (e *NoMatchError) Error() string {
+	if e.More {
+		return fmt.Sprintf("none of the first %d tags matches", e.Read)
+	}
+	return fmt.Sprintf("none of %d tags matches", e.Read)
+}
 
 // TombstoneTTL is the least time for which a backend keeps a tombstone, counted from
 // the receipt of the delete, or of the removal from a category. While a tombstone
@@ -79,10 +105,15 @@ type Query struct {
 	Name  reference.Name
 	Order Order
 	Match func(tag string) bool // which tags count; nil: all
+
+	// Prefix is a text with which all tags begin that Match takes. In an order of
+	// versions, a tag that is no version counts as the version that it is without
+	// Prefix. All references are looked at then, up to MaxScan, except if a version may
+	// begin with Prefix, which is not cut off then.
+	Prefix string
 }
 
-// MaxScan is how many references a Query with Match may read. After that many it
-// returns ErrNotFound.
+// MaxScan is how many references a Pick or a page with a condition on tags may look at.
 const MaxScan = 1000
 
 // A Span asks for a page of a list.
@@ -94,12 +125,27 @@ type Span struct {
 // A Listing asks for a page of the catalogue.
 type Listing struct {
 	Span
-	Words []string // only names that contain all of these; none: any name
+	Newest   bool     // the last pushed first, by the Newest of each entry; else by name
+	Words    []string // only entries with all of these in their text; none has a blank
+	Registry string   // only entries whose Newest is of this registry; empty: of any
 }
 
-// Has reports whether l lists name.
-func (l Listing) Has(name string) bool {
-	return !slices.ContainsFunc(l.Words, func(word string) bool { return !strings.Contains(name, word) })
+// Has reports whether l lists e, which is published.
+func (l Listing) Has(e Entry) bool {
+	if l.Registry != "" && e.Newest.Reference.Registry != l.Registry {
+		return false
+	}
+	text := e.Text()
+	return !slices.ContainsFunc(l.Words, func(word string) bool { return !strings.Contains(text, word) })
+}
+
+// Place returns the place of e, which is published, in the order of l: the Span.After
+// of what follows it.
+func (l Listing) Place(e Entry) string {
+	if l.Newest {
+		return e.PushedKey()
+	}
+	return Partition(e.Name)
 }
 
 // A Page is a part of a list.
@@ -114,17 +160,29 @@ type Page[T any] struct {
 // An Entry is the catalogue's entry for a name.
 type Entry struct {
 	Name    reference.Name
-	Newest  event.Push
-	Version string // the highest release, or else the highest prerelease; empty: no tag is a version
+	Newest  event.Push          // as Pick returns it ByPushed
+	Highest reference.Reference // the first ByRelease; zero: no tag is a version
 }
 
 // Published reports whether the name has a live reference.
 func (e Entry) Published() bool { return e.Newest.Reference != (reference.Reference{}) }
 
-// Path returns the name under which a reader finds e's references. It is e's own
+// Version returns the version of Highest, or "" if no tag is a version.
+func (e Entry) Version() string { return event.Push{Reference: e.Highest}.Version() }
+
+// Text returns what Listing.Words are looked for in: the name, a blank, and the
+// registry and repository of Newest.
+func (e Entry) Text() string { return e.Name.String() + " " + e.Newest.Reference.Name().String() }
+
+// PushedKey returns the key by which the catalogue sorts entries by Newest. It is that
+// of Newest, with the name behind it: one that was given by hand may have the same
+// Newest as another.
+func (e Entry) PushedKey() string { return pushedKey(e.Newest) + " " + Partition(e.Name) }
+
+// LookupName returns the name under which a reader finds e's references. It is e's own
 // name, except for a repository whose path begins with a registry. That one is found
 // in its own registry only.
-func (e Entry) Path() reference.Name {
+func (e Entry) LookupName() reference.Name {
 	if n, err := reference.ParseName(e.Name.String()); err == nil && n == e.Name || !e.Published() {
 		return e.Name
 	}

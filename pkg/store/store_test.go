@@ -12,30 +12,52 @@ import (
 	"ocireffer/pkg/store"
 )
 
-func TestListingHasNamesWithAllWords(t *testing.T) {
+func TestListingHasEntriesWithAllWords(t *testing.T) {
 	t.Parallel()
+	entry := func(name, newest string) store.Entry {
+		ref, ok := reference.Split(newest)
+		if !ok {
+			t.Fatalf("%s is no reference", newest)
+		}
+		return store.Entry{Name: reference.Name{Repository: name}, Newest: event.Push{Reference: ref}}
+	}
+	wash := entry("wash", "a.azurecr.io/wash:0.18.1")
+	app := entry("team/app", "b.azurecr.io/team/app:1")
+	given := entry("app", "ghcr.io/acme/server:1")
 	for _, test := range []struct {
-		words []string
-		name  string
-		want  bool
+		listing store.Listing
+		entry   store.Entry
+		want    bool
 	}{
-		{words: nil, name: "wash", want: true},
-		{words: []string{"wash"}, name: "wash", want: true},
-		{words: []string{"as"}, name: "wash", want: true},
-		{words: []string{"m/a"}, name: "team/app", want: true},
-		{words: []string{"app", "team"}, name: "team/app", want: true},
-		{words: []string{"app", "zoo"}, name: "team/app", want: false},
-		{words: []string{"zoo", "app"}, name: "team/app", want: false},
-		{words: []string{"washer"}, name: "wash", want: false},
-		{words: []string{"WASH"}, name: "wash", want: false},
+		{listing: store.Listing{}, entry: wash, want: true},
+		{listing: store.Listing{Words: []string{"wash"}}, entry: wash, want: true},
+		{listing: store.Listing{Words: []string{"as"}}, entry: wash, want: true},
+		{listing: store.Listing{Words: []string{"a.azurecr.io/wash"}}, entry: wash, want: true},
+		{listing: store.Listing{Words: []string{"m/a"}}, entry: app, want: true},
+		{listing: store.Listing{Words: []string{"app", "team", "b.azure"}}, entry: app, want: true},
+		{listing: store.Listing{Words: []string{"app", "zoo"}}, entry: app, want: false},
+		{listing: store.Listing{Words: []string{"zoo", "app"}}, entry: app, want: false},
+		{listing: store.Listing{Words: []string{"washer"}}, entry: wash, want: false},
+		{listing: store.Listing{Words: []string{"WASH"}}, entry: wash, want: false},
+		{listing: store.Listing{Words: []string{"0.18.1"}}, entry: wash, want: false},
+		{listing: store.Listing{Words: []string{"wash:"}}, entry: wash, want: false},
+		{listing: store.Listing{Words: []string{"app"}}, entry: given, want: true},
+		{listing: store.Listing{Words: []string{"acme/server", "ghcr"}}, entry: given, want: true},
+		{listing: store.Listing{Words: []string{"appghcr"}}, entry: given, want: false},
+		{listing: store.Listing{Registry: "a.azurecr.io"}, entry: wash, want: true},
+		{listing: store.Listing{Registry: "a.azurecr.io", Words: []string{"wash"}}, entry: wash, want: true},
+		{listing: store.Listing{Registry: "a.azurecr.io", Words: []string{"zoo"}}, entry: wash, want: false},
+		{listing: store.Listing{Registry: "a.azurecr.i"}, entry: wash, want: false},
+		{listing: store.Listing{Registry: "azurecr.io"}, entry: wash, want: false},
+		{listing: store.Listing{Registry: "b.azurecr.io"}, entry: wash, want: false},
 	} {
-		if got := (store.Listing{Words: test.words}).Has(test.name); got != test.want {
-			t.Errorf("Listing{Words: %q}.Has(%q) = %t, want %t", test.words, test.name, got, test.want)
+		if got := test.listing.Has(test.entry); got != test.want {
+			t.Errorf("Listing{Words: %q, Registry: %q}.Has(%s, %s) = %t, want %t", test.listing.Words, test.listing.Registry, test.entry.Name, test.entry.Newest.Reference, got, test.want)
 		}
 	}
 }
 
-func TestPathFindsTheEntry(t *testing.T) {
+func TestLookupNameFindsTheEntry(t *testing.T) {
 	t.Parallel()
 	newest := func(registry, repository, givenName string) event.Push {
 		return event.Push{Reference: reference.Reference{Registry: registry, Repository: repository, Tag: "1"}, GivenName: givenName}
@@ -89,8 +111,8 @@ func TestPathFindsTheEntry(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			if got := test.entry.Path(); got != test.want {
-				t.Errorf("Path() = %#v, want %#v", got, test.want)
+			if got := test.entry.LookupName(); got != test.want {
+				t.Errorf("LookupName() = %#v, want %#v", got, test.want)
 			}
 			if got := test.entry.Published(); got != test.published {
 				t.Errorf("Published() = %t, want %t", got, test.published)

@@ -122,7 +122,7 @@ func (tab *table) wantViews(t *testing.T, p *event.Push) {
 	var entries []store.Entry
 	if p != nil {
 		want = *p
-		entries = []store.Entry{{Name: p.ListedAs(), Newest: *p, Version: p.Version()}}
+		entries = []store.Entry{{Name: p.ListedAs(), Newest: *p, Highest: p.Reference}}
 	}
 	for _, name := range washOf("1", 0).Names() {
 		got, err := tab.views.Pick(t.Context(), store.Query{Name: name})

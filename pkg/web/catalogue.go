@@ -91,13 +91,13 @@ func (c Catalogue) row(e store.Entry) g.Node {
 	if !e.Published() {
 		return h.Tr(h.Th(g.Text(e.Name.String())), h.Td(h.ColSpan("4"), g.Text("not yet published")))
 	}
-	name := e.Path()
+	name := e.LookupName()
 	// No scope="row" here: browsers already treat a leading th as the row header
 	// when the next cell is not empty. Saves 12 bytes a row.
 	return h.Tr(
 		h.Th(h.A(h.Href(repositoryPath(name)), g.Text(e.Name.String()))),
 		h.Td(code(e.Newest.Reference.String())),
-		h.Td(g.Text(e.Version)),
+		h.Td(g.Text(e.Version())),
 		ago(c.Now, e.Newest.PushedAt),
 		h.Td(code(c.badge(name, ""))),
 	)
@@ -138,7 +138,7 @@ func member(e store.Entry) g.Node {
 	if !e.Published() {
 		return h.Li(name, h.Small(g.Text(" not yet published")))
 	}
-	return h.Li(h.A(h.Href(repositoryPath(e.Path())), name), h.Small(g.Text(" "+cmp.Or(e.Version, e.Newest.Reference.Tag))))
+	return h.Li(h.A(h.Href(repositoryPath(e.LookupName())), name), h.Small(g.Text(" "+cmp.Or(e.Version(), e.Newest.Reference.Tag))))
 }
 
 // howToConnect tells whoever runs an empty catalogue how to fill it.

@@ -45,7 +45,7 @@ func push(ref string) event.Push {
 func entries(n int) (all []store.Entry) {
 	for i := range n {
 		name := fmt.Sprintf("capability-providers-%d", i)
-		all = append(all, store.Entry{Name: parseName(name), Newest: push("wasmcloud.azurecr.io/" + name + ":0.18.1"), Version: "0.18.1"})
+		all = append(all, store.Entry{Name: parseName(name), Newest: push("wasmcloud.azurecr.io/" + name + ":0.18.1"), Highest: push("wasmcloud.azurecr.io/" + name + ":0.18.1").Reference})
 	}
 	return all
 }
@@ -155,8 +155,8 @@ func TestCatalogueIsCompleteWithoutScript(t *testing.T) {
 func TestListShowsAVersionOrATag(t *testing.T) {
 	t.Parallel()
 	e := store.Entry{Name: parseName("wash"), Newest: push("a.azurecr.io/wash:latest")}
-	for version, want := range map[string]string{"": "wash latest", "1.2.0": "wash 1.2.0"} {
-		e.Version = version
+	for highest, want := range map[reference.Reference]string{{}: "wash latest", push("a.azurecr.io/wash:v1.2.0").Reference: "wash 1.2.0"} {
+		e.Highest = highest
 		page := Catalogue{Site: site, Lists: []Category{{Name: "a", Members: []store.Entry{e}}}}.HTML()
 		wantEqual(t, "members", texts(elements(t, page, "li")), []string{want})
 	}
@@ -494,7 +494,7 @@ func pagesWith(s string) [][]byte {
 	p := push("a.azurecr.io/wash:1")
 	p.MediaType = s
 	name := reference.Name{Repository: "x" + s}
-	entry := store.Entry{Name: name, Newest: p, Version: s}
+	entry := store.Entry{Name: name, Newest: p, Highest: reference.Reference{Tag: "1.0-" + s}}
 	site := Site{URL: "https://" + s, Now: now}
 	return [][]byte{
 		Catalogue{Site: site, Search: "x" + s, Next: "x" + s, Entries: []store.Entry{entry, {Name: name}}}.HTML(),

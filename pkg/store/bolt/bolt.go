@@ -35,13 +35,13 @@ type DB struct {
 	damaged chan error            // gets it then
 }
 
-// Buckets. Besides these there is an index bucket for each order, which has its name.
+// Buckets. Besides these there is a bucket for each index, which has its order's name.
 var (
 	meta              = []byte("meta")              // version -> store.DataVersion
 	references        = []byte("references")        // partition, reference -> record
 	tombstones        = []byte("tombstones")        // partition, target -> tombstone
-	catalogue         = []byte("catalogue")         // name -> push key of its newest reference
-	catalogueByPushed = []byte("catalogueByPushed") // the same push key, name -> nothing
+	catalogue         = []byte("catalogue")         // partition -> pushed key of its entry
+	catalogueByPushed = []byte("catalogueByPushed") // the other way round
 	members           = []byte("members")           // category, partition -> member
 )
 
@@ -52,6 +52,10 @@ const lockTimeout = time.Second
 
 // separator ends the first part of a key. No name and no sort key contains it.
 const separator = "\x00"
+
+// afterAll is greater than every text that a sort key has in the same place: keys are
+// printable ASCII.
+const afterAll = "\x7f"
 
 // indexOf returns the bucket of an order: partition, sort key -> reference. It has
 // live references only.
@@ -136,7 +140,7 @@ func openError(name string, err error) error {
 // buckets returns the names of all buckets.
 func buckets() [][]byte {
 	all := [][]byte{meta, references, tombstones, catalogue, catalogueByPushed, members}
-	for _, order := range store.Orders {
+	for _, order := range store.Indexes {
 		all = append(all, []byte(order.String()))
 	}
 	return all

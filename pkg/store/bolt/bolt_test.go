@@ -91,12 +91,12 @@ func TestReopenedFileAnswersTheSame(t *testing.T) {
 	if got, err := db.Pick(t.Context(), store.Query{Name: wash}); err != nil || got != pushed {
 		t.Errorf("Pick(wash) = %+v, %v, want %+v", got, err, pushed)
 	}
-	page, err := db.References(t.Context(), wash, store.Span{Limit: 10})
+	page, err := db.References(t.Context(), wash, nil, store.Span{Limit: 10})
 	if diff := cmp.Diff([]event.Push{pushed}, page.Items); err != nil || diff != "" {
 		t.Errorf("References(wash): %v; -want +got\n%s", err, diff)
 	}
 	entries, err := db.Repositories(t.Context(), store.Listing{Span: store.Span{Limit: 10}})
-	if diff := cmp.Diff([]store.Entry{{Name: wash, Newest: pushed, Version: "1.0.0"}}, entries.Items); err != nil || diff != "" {
+	if diff := cmp.Diff([]store.Entry{{Name: wash, Newest: pushed, Highest: pushed.Reference}}, entries.Items); err != nil || diff != "" {
 		t.Errorf("Repositories: %v; -want +got\n%s", err, diff)
 	}
 	members, err := db.Members(t.Context(), "official")

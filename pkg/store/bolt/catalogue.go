@@ -1,9 +1,12 @@
 package bolt
 
 import (
+	"bytes"
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
+	"iter"
+	"strings"
 
 	"go.etcd.io/bbolt"
 
@@ -12,65 +15,50 @@ import (
 )
 
 // refreshEntry makes the catalogue agree with the references of a name. A name with
-// a live reference is listed twice: by name, and by the push key of its newest
-// reference.
+// a live reference is listed twice: by name, and by the pushed key of its entry.
 func refreshEntry(tx *bbolt.Tx, name reference.Name) error {
-	listed := []byte(store.Partition(name))
-	pushed, err := newestKey(tx, name)
+	// A write that has begun does not end with the context of its caller.
+	entry, err := scanner(tx).Entry(context.Background(), name)
 	if err != nil {
 		return err
 	}
-	old := string(tx.Bucket(catalogue).Get(listed))
-	if old == pushed {
+	listed, pushed := []byte(store.Partition(name)), []byte(nil)
+	if entry.Published() {
+		pushed = []byte(entry.PushedKey())
+	}
+	old := tx.Bucket(catalogue).Get(listed)
+	if bytes.Equal(old, pushed) {
 		return nil
 	}
-	if old != "" {
-		if err := tx.Bucket(catalogueByPushed).Delete(key(old, string(listed))); err != nil {
+	if old != nil {
+		if err := tx.Bucket(catalogueByPushed).Delete(old); err != nil {
 			return err
 		}
 	}
-	if pushed == "" {
+	if pushed == nil {
 		return tx.Bucket(catalogue).Delete(listed)
 	}
-	if err := tx.Bucket(catalogueByPushed).Put(key(pushed, string(listed)), nil); err != nil {
+	if err := tx.Bucket(catalogueByPushed).Put(pushed, listed); err != nil {
 		return err
 	}
-	return tx.Bucket(catalogue).Put(listed, []byte(pushed))
-}
-
-// newestKey returns the push key of the newest reference of a name, empty if it has
-// none.
-func newestKey(tx *bbolt.Tx, name reference.Name) (string, error) {
-	newest, err := first(tx, name, store.ByPushed)
-	if errors.Is(err, store.ErrNotFound) {
-		return "", nil
-	}
-	if err != nil {
-		return "", err
-	}
-	return store.KeysOf(newest)[store.ByPushed], nil
+	return tx.Bucket(catalogue).Put(listed, pushed)
 }
 
 // Repositories implements store.Reader.
 func (db *DB) Repositories(ctx context.Context, l store.Listing) (page store.Page[store.Entry], err error) {
 	err = db.view(ctx, func(tx *bbolt.Tx) error {
-		cursor := tx.Bucket(catalogue).Cursor()
-		listed, _ := cursor.Seek([]byte(l.After))
-		if l.After != "" && string(listed) == l.After {
-			listed, _ = cursor.Next()
-		}
-		for ; listed != nil; listed, _ = cursor.Next() {
+		for e := range published(tx, l) {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			if !l.Has(string(listed)) {
+			if !l.Has(e) {
 				continue
 			}
 			if len(page.Items) == l.Limit {
-				page.Next = store.Partition(page.Items[l.Limit-1].Name)
+				page.Next = l.Place(page.Items[l.Limit-1])
 				return nil
 			}
-			entry, err := entryOf(tx, store.NameOf(string(listed)))
+			entry, err := scanner(tx).Entry(ctx, e.Name)
 			if err != nil {
 				return err
 			}
@@ -84,6 +72,37 @@ func (db *DB) Repositories(ctx context.Context, l store.Listing) (page store.Pag
 	return page, nil
 }
 
+// published yields the catalogue in the order of l, from behind l.After. The entries
+// have only what l.Has looks at: the name, and the reference that is the newest.
+func published(tx *bbolt.Tx, l store.Listing) iter.Seq[store.Entry] {
+	return func(yield func(store.Entry) bool) {
+		if l.Newest {
+			cursor := tx.Bucket(catalogueByPushed).Cursor()
+			for pushed, listed := lastBelow(cursor, []byte(cmp.Or(l.After, afterAll))); pushed != nil; pushed, listed = cursor.Prev() {
+				if !yield(listedEntry(listed, pushed)) {
+					return
+				}
+			}
+			return
+		}
+		cursor := tx.Bucket(catalogue).Cursor()
+		for listed, pushed := cursor.Seek([]byte(l.After)); listed != nil; listed, pushed = cursor.Next() {
+			if string(listed) != l.After && !yield(listedEntry(listed, pushed)) {
+				return
+			}
+		}
+	}
+}
+
+// listedEntry returns what an entry's pushed key says of it.
+func listedEntry(listed, pushed []byte) (e store.Entry) {
+	e.Name = store.NameOf(string(listed))
+	if parts := strings.Split(string(pushed), " "); len(parts) > 1 {
+		e.Newest.Reference, _ = reference.Split(parts[1])
+	}
+	return e
+}
+
 // Entries implements store.Reader.
 func (db *DB) Entries(ctx context.Context, names []reference.Name) (entries []store.Entry, err error) {
 	err = db.view(ctx, func(tx *bbolt.Tx) error {
@@ -91,7 +110,7 @@ func (db *DB) Entries(ctx context.Context, names []reference.Name) (entries []st
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			entry, err := entryOf(tx, name)
+			entry, err := scanner(tx).Entry(ctx, name)
 			if err != nil {
 				return err
 			}
@@ -103,21 +122,4 @@ func (db *DB) Entries(ctx context.Context, names []reference.Name) (entries []st
 		return nil, fmt.Errorf("read entries: %w", err)
 	}
 	return entries, nil
-}
-
-// entryOf returns the entry of a name. It is not published if the name has no live
-// reference.
-func entryOf(tx *bbolt.Tx, name reference.Name) (store.Entry, error) {
-	newest, err := first(tx, name, store.ByPushed)
-	if errors.Is(err, store.ErrNotFound) {
-		return store.Entry{Name: name}, nil
-	}
-	if err != nil {
-		return store.Entry{}, err
-	}
-	highest, err := first(tx, name, store.ByRelease)
-	if err != nil {
-		return store.Entry{}, err
-	}
-	return store.Entry{Name: name, Newest: newest, Version: highest.Version()}, nil
 }

@@ -61,7 +61,7 @@ func exercise(ctx context.Context, db *DB) (errs []error) {
 			_, err := db.Pick(ctx, store.Query{Name: name, Order: order, Match: func(string) bool { return false }})
 			check(err)
 		}
-		_, err := db.References(ctx, name, store.Span{Limit: 1000})
+		_, err := db.References(ctx, name, nil, store.Span{Limit: 1000})
 		check(err)
 		_, err = db.Entries(ctx, []reference.Name{name})
 		check(err)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"iter"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -16,7 +17,7 @@ import (
 // Pick implements store.Reader.
 func (db *DB) Pick(ctx context.Context, q store.Query) (p event.Push, err error) {
 	err = db.view(ctx, func(tx *bbolt.Tx) error {
-		p, err = pick(ctx, tx, q)
+		p, err = scanner(tx).Pick(ctx, q)
 		return err
 	})
 	if err != nil {
@@ -25,33 +26,16 @@ func (db *DB) Pick(ctx context.Context, q store.Query) (p event.Push, err error)
 	return p, nil
 }
 
-func pick(ctx context.Context, tx *bbolt.Tx, q store.Query) (event.Push, error) {
-	refs := descending(tx, q.Order, q.Name, "")
-	for range store.MaxScan {
-		if err := ctx.Err(); err != nil { // Match may take longer than a caller waits
-			return event.Push{}, err
-		}
-		p, ok, err := refs.next()
-		if err != nil {
-			return event.Push{}, err
-		}
-		if !ok {
-			break
-		}
-		if q.Match == nil || q.Match(p.Reference.Tag) {
-			return p, nil
-		}
+// Versioned implements store.Reader.
+func (db *DB) Versioned(ctx context.Context, name reference.Name, p event.Push) (best event.Push, err error) {
+	err = db.view(ctx, func(tx *bbolt.Tx) error {
+		best, err = scanner(tx).Versioned(ctx, name, p)
+		return err
+	})
+	if err != nil {
+		return event.Push{}, fmt.Errorf("find the version of %s in %s: %w", p.Reference, name, err)
 	}
-	return event.Push{}, store.ErrNotFound
-}
-
-// first returns the first reference of a name in an order, or ErrNotFound.
-func first(tx *bbolt.Tx, name reference.Name, order store.Order) (event.Push, error) {
-	p, ok, err := descending(tx, order, name, "").next()
-	if err == nil && !ok {
-		err = store.ErrNotFound
-	}
-	return p, err
+	return best, nil
 }
 
 // PushedAt implements store.Writer.
@@ -69,20 +53,10 @@ func (db *DB) PushedAt(ctx context.Context, t event.Target) (pushedAt time.Time,
 }
 
 // References implements store.Reader.
-func (db *DB) References(ctx context.Context, name reference.Name, s store.Span) (page store.Page[event.Push], err error) {
+func (db *DB) References(ctx context.Context, name reference.Name, match func(tag string) bool, s store.Span) (page store.Page[event.Push], err error) {
 	err = db.view(ctx, func(tx *bbolt.Tx) error {
-		refs := descending(tx, store.ByPushed, name, s.After)
-		for {
-			p, ok, err := refs.next()
-			if err != nil || !ok {
-				return err
-			}
-			if len(page.Items) == s.Limit {
-				page.Next = store.KeysOf(page.Items[s.Limit-1])[store.ByPushed]
-				return nil
-			}
-			page.Items = append(page.Items, p)
-		}
+		page, err = scanner(tx).References(ctx, name, match, s)
+		return err
 	})
 	if err != nil {
 		return store.Page[event.Push]{}, fmt.Errorf("list references of %s: %w", name, err)
@@ -90,50 +64,57 @@ func (db *DB) References(ctx context.Context, name reference.Name, s store.Span)
 	return page, nil
 }
 
-// walk visits the references of a partition in the order of an index, from the
-// greatest key down.
-type walk struct {
-	tx        *bbolt.Tx
-	partition string
-	cursor    *bbolt.Cursor
-	before    []byte // the key below which it begins; nil once it has begun
+// scanner reads references in tx.
+func scanner(tx *bbolt.Tx) store.Scanner {
+	return func(ctx context.Context, s store.Scan) iter.Seq2[event.Push, error] {
+		return func(yield func(event.Push, error) bool) {
+			for ref := range keysOf(tx, s) {
+				p, err := livePush(tx, store.Partition(s.Name), ref)
+				if err == nil {
+					err = ctx.Err()
+				}
+				if !yield(p, err) || err != nil {
+					return
+				}
+			}
+		}
+	}
 }
 
-// descending begins a walk below the sort key before, or with the greatest key if
-// before is empty.
-func descending(tx *bbolt.Tx, order store.Order, name reference.Name, before string) *walk {
-	partition := store.Partition(name)
-	bound := []byte(partition + "\x01") // greater than every key of the partition
-	if before != "" {
-		bound = key(partition, before)
+// keysOf yields the references of a scan, which is their keys without the partition.
+func keysOf(tx *bbolt.Tx, s store.Scan) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		partition := store.Partition(s.Name)
+		prefix := key(partition, s.Prefix)
+		end := key(partition, s.Prefix+afterAll)
+		if s.Below != "" {
+			end = key(partition, s.Below)
+		}
+		cursor := indexOf(tx, s.Order).Cursor()
+		for k, ref := lastBelow(cursor, end); bytes.HasPrefix(k, prefix); k, ref = cursor.Prev() {
+			if !yield(string(ref)) {
+				return
+			}
+		}
 	}
-	return &walk{tx, partition, indexOf(tx, order).Cursor(), bound}
 }
 
-// next returns the next reference; ok is false after the last one.
-func (w *walk) next() (p event.Push, ok bool, err error) {
-	k, ref := w.move()
-	if !bytes.HasPrefix(k, key(w.partition, "")) {
-		return event.Push{}, false, nil
+// lastBelow moves a cursor to the last key that is less than end.
+func lastBelow(cursor *bbolt.Cursor, end []byte) (k, v []byte) {
+	if k, _ = cursor.Seek(end); k == nil { // all keys are less
+		return cursor.Last()
 	}
-	r, err := getRecord(w.tx, w.partition, string(ref))
+	return cursor.Prev()
+}
+
+// livePush returns the push of a reference that an index has.
+func livePush(tx *bbolt.Tx, partition, ref string) (event.Push, error) {
+	r, err := getRecord(tx, partition, ref)
 	if err != nil {
-		return event.Push{}, false, err
+		return event.Push{}, err
 	}
 	if !r.isLive() {
-		return event.Push{}, false, fmt.Errorf("index key %q belongs to a reference that is not live", k)
+		return event.Push{}, fmt.Errorf("an index has %s of %s, which is not live", ref, partition)
 	}
-	return r.push, true, nil
-}
-
-func (w *walk) move() (k, v []byte) {
-	if w.before == nil {
-		return w.cursor.Prev()
-	}
-	k, _ = w.cursor.Seek(w.before)
-	w.before = nil
-	if k == nil { // all keys are less
-		return w.cursor.Last()
-	}
-	return w.cursor.Prev()
+	return r.push, nil
 }

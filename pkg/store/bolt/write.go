@@ -105,13 +105,13 @@ func deleteUnder(tx *bbolt.Tx, partition string, d event.Delete) (int, error) {
 	return len(covered), nil
 }
 
-// coveredBy returns the live references that d covers. It reads all references of
-// the repository, or for a tag those that begin with it.
+// coveredBy returns the live references that d covers. It reads those with the digest,
+// or all of the repository, or for a tag those that begin with it.
 func coveredBy(tx *bbolt.Tx, partition string, d event.Delete) (covered []event.Push, err error) {
-	first := reference.Reference{Registry: d.Registry, Repository: d.Repository}
-	if d.Digest == "" {
-		first.Tag = d.Tag
+	if d.Digest != "" {
+		return digestCoveredBy(tx, partition, d)
 	}
+	first := reference.Reference{Registry: d.Registry, Repository: d.Repository, Tag: d.Tag}
 	prefix := key(partition, first.String())
 	cursor := tx.Bucket(references).Cursor()
 	for k, v := cursor.Seek(prefix); bytes.HasPrefix(k, prefix); k, v = cursor.Next() {
@@ -126,21 +126,41 @@ func coveredBy(tx *bbolt.Tx, partition string, d event.Delete) (covered []event.
 	return covered, nil
 }
 
-// index adds a reference to the index of each order.
-func index(tx *bbolt.Tx, partition string, p event.Push) error {
-	keys := store.KeysOf(p)
-	for _, order := range store.Orders {
-		if err := indexOf(tx, order).Put(key(partition, keys[order]), []byte(p.Reference.String())); err != nil {
-			return err
+// digestCoveredBy is coveredBy for a delete of a digest.
+func digestCoveredBy(tx *bbolt.Tx, partition string, d event.Delete) (covered []event.Push, err error) {
+	scan := store.Scan{Name: store.NameOf(partition), Order: store.ByDigest, Prefix: store.DigestPrefix(d.Target)}
+	for ref := range keysOf(tx, scan) {
+		p, err := livePush(tx, partition, ref)
+		if err != nil {
+			return nil, err
+		}
+		if d.Covers(p) {
+			covered = append(covered, p)
 		}
 	}
-	return nil
+	return covered, nil
+}
+
+// index adds a reference to the indexes that it has a key for.
+func index(tx *bbolt.Tx, partition string, p event.Push) error {
+	return eachKey(p, func(order store.Order, sortKey string) error {
+		return indexOf(tx, order).Put(key(partition, sortKey), []byte(p.Reference.String()))
+	})
 }
 
 func unindex(tx *bbolt.Tx, partition string, p event.Push) error {
+	return eachKey(p, func(order store.Order, sortKey string) error {
+		return indexOf(tx, order).Delete(key(partition, sortKey))
+	})
+}
+
+func eachKey(p event.Push, do func(order store.Order, sortKey string) error) error {
 	keys := store.KeysOf(p)
-	for _, order := range store.Orders {
-		if err := indexOf(tx, order).Delete(key(partition, keys[order])); err != nil {
+	for _, order := range store.Indexes {
+		if keys[order] == "" {
+			continue
+		}
+		if err := do(order, keys[order]); err != nil {
 			return err
 		}
 	}

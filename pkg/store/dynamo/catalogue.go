@@ -2,7 +2,6 @@ package dynamo
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -41,7 +40,7 @@ func (db *DB) refreshEntry(ctx context.Context, name reference.Name) error {
 		if err != nil {
 			return err
 		}
-		entry, err := db.computeEntry(ctx, name, true)
+		entry, err := db.scanner(true).Entry(ctx, name)
 		if err != nil {
 			return err
 		}
@@ -65,53 +64,59 @@ func (db *DB) putEntry(ctx context.Context, e store.Entry, revision int64) (writ
 	return db.putIf(ctx, item, "#revision = :revision", names, attributes{":revision": num(revision)})
 }
 
-// computeEntry computes the entry of name from its references. It costs two reads of
-// 0.5 units, or of 1 if they are consistent.
-func (db *DB) computeEntry(ctx context.Context, name reference.Name, consistent bool) (store.Entry, error) {
-	newest, err := db.pick(ctx, store.Query{Name: name, Order: store.ByPushed}, consistent)
-	if errors.Is(err, store.ErrNotFound) {
-		return store.Entry{Name: name}, nil
+// Repositories implements store.Reader. It costs 0.5 read units for each 4 KB of
+// entries that it reads. An entry has some 450 bytes.
+func (db *DB) Repositories(ctx context.Context, l store.Listing) (page store.Page[store.Entry], err error) {
+	for item, err := range db.results(ctx, db.queryListing(l)) {
+		if err != nil {
+			return store.Page[store.Entry]{}, fmt.Errorf("list repositories: %w", err)
+		}
+		if len(page.Items) == l.Limit {
+			page.Next = l.Place(page.Items[l.Limit-1])
+			break
+		}
+		entry, err := unmarshalEntry(item)
+		if err != nil {
+			return store.Page[store.Entry]{}, fmt.Errorf("list repositories: %w", err)
+		}
+		page.Items = append(page.Items, entry)
 	}
-	if err != nil {
-		return store.Entry{}, err
-	}
-	highest, err := db.pick(ctx, store.Query{Name: name, Order: store.ByRelease}, consistent)
-	if errors.Is(err, store.ErrNotFound) { // the last one was deleted meanwhile
-		return store.Entry{Name: name}, nil
-	}
-	if err != nil {
-		return store.Entry{}, err
-	}
-	return store.Entry{Name: name, Newest: newest, Version: highest.Version()}, nil
+	return page, nil
 }
 
-// Repositories implements store.Reader. It costs 0.5 read units for each 4 KB of
-// entries that it reads. An entry has some 400 bytes.
-func (db *DB) Repositories(ctx context.Context, l store.Listing) (store.Page[store.Entry], error) {
+// queryListing returns the query for the entries of l, of which its filter lets through
+// those that l.Has.
+func (db *DB) queryListing(l store.Listing) *dynamodb.QueryInput {
 	query := db.queryOf(catalogue)
-	query.FilterExpression = aws.String("attribute_exists(#reference)")
-	query.ExpressionAttributeNames["#reference"] = attrReference
+	sort, condition := attrKey, "#sort > :sort"
+	if l.Newest {
+		index := indexes[store.ByPushed]
+		query.IndexName = &index.name
+		query.ScanIndexForward = aws.Bool(false)
+		sort, condition = index.attr, "#sort < :sort"
+	}
 	if l.After != "" {
-		*query.KeyConditionExpression += " AND #key > :after"
-		query.ExpressionAttributeNames["#key"] = attrKey
-		query.ExpressionAttributeValues[":after"] = str(l.After)
+		addCondition(query, condition, sort, l.After)
+	}
+	filter := "attribute_exists(#reference)" // it is published
+	query.ExpressionAttributeNames["#reference"] = attrReference
+	if l.Registry != "" {
+		filter += " AND begins_with(#reference, :registry)"
+		query.ExpressionAttributeValues[":registry"] = str(l.Registry + "/")
 	}
 	for i, word := range l.Words {
 		value := fmt.Sprintf(":word%d", i)
-		*query.FilterExpression += fmt.Sprintf(" AND contains(#listed, %s)", value)
-		query.ExpressionAttributeNames["#listed"] = attrListed
+		filter += fmt.Sprintf(" AND contains(#text, %s)", value)
+		query.ExpressionAttributeNames["#text"] = attrText
 		query.ExpressionAttributeValues[value] = str(word)
 	}
+	query.FilterExpression = &filter
 	// DynamoDB's Limit counts items before the filter. A search may look at many entries
 	// for each that it finds, so a Limit would only make more calls.
-	if len(l.Words) == 0 {
+	if l.Registry == "" && len(l.Words) == 0 {
 		query.Limit = aws.Int32(int32(l.Limit) + 1)
 	}
-	page, err := readPage(ctx, db, query, l.Limit, attrKey, unmarshalEntry)
-	if err != nil {
-		return store.Page[store.Entry]{}, fmt.Errorf("list repositories: %w", err)
-	}
-	return page, nil
+	return query
 }
 
 // Entries implements store.Reader. It costs 0.5 read units for a repository, and 1
@@ -128,7 +133,7 @@ func (db *DB) Entries(ctx context.Context, names []reference.Name) ([]store.Entr
 			continue
 		}
 		group.Go(func() (err error) {
-			entries[i], err = db.computeEntry(groupCtx, name, false)
+			entries[i], err = db.scanner(false).Entry(groupCtx, name)
 			return err
 		})
 	}

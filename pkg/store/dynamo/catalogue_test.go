@@ -57,7 +57,7 @@ func wantEntry(t *testing.T, db *DB, p event.Push) {
 	if err != nil {
 		t.Fatalf("Repositories: %v", err)
 	}
-	want := []store.Entry{{Name: wash, Newest: p, Version: p.Version()}}
+	want := []store.Entry{{Name: wash, Newest: p, Highest: p.Reference}}
 	if diff := cmp.Diff(want, page.Items); diff != "" {
 		t.Errorf("Repositories: -want +got\n%s", diff)
 	}

@@ -29,12 +29,11 @@ func (db *DB) Members(ctx context.Context, category string) (members []event.Mem
 		query.ExpressionAttributeNames["#key"] = attrKey
 		query.ExpressionAttributeValues[":category"] = str(category + "/")
 	}
-	err = db.eachItem(ctx, query, func(item attributes) (more bool, err error) {
+	for item, err := range db.results(ctx, query) {
+		if err != nil {
+			return nil, fmt.Errorf("list members: %w", err)
+		}
 		members = append(members, unmarshalMember(item))
-		return true, nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("list members: %w", err)
 	}
 	// Keys do not sort as members do.
 	slices.SortFunc(members, event.Member.Compare)

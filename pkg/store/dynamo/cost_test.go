@@ -264,7 +264,7 @@ func TestListUnits(t *testing.T) {
 	for i := range 110 {
 		p := washOf("1.0.0", 1, i)
 		p.Reference.Repository = fmt.Sprintf("wash-%d", i)
-		entry := store.Entry{Name: p.ListedAs(), Newest: p, Version: p.Version()}
+		entry := store.Entry{Name: p.ListedAs(), Newest: p, Highest: p.Reference}
 		if i >= 100 {
 			entry = store.Entry{Name: p.ListedAs()} // not published
 		}
@@ -308,7 +308,7 @@ func TestReferencesUnits(t *testing.T) {
 		{5, 0.5},
 		{99, 6.5},
 	} {
-		page, err := db.References(t.Context(), wash, store.Span{Limit: c.limit})
+		page, err := db.References(t.Context(), wash, nil, store.Span{Limit: c.limit})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -54,14 +54,13 @@ const (
 	attrName        = "name"        // partition key: store.Partition of a name, or a partition below
 	attrKey         = "key"         // sort key: a reference, tombstonePrefix and a target, or as the partitions below say
 	attrRank        = "rank"        // of the register's newest event; of a catalogue entry: the rank of its newest push
-	attrDigest      = "digest"      // of a reference, for ByDigest; absent when unknown
 	attrDeletedAt   = "deletedAt"   // event.Stamp; absent on live references
 	attrReceivedAt  = "receivedAt"  // of a tombstone: event.Stamp of the delete's receipt
 	attrDerived     = "derived"     // on what Derive wrote, so that the stream need not tell of it
 	attrExpiresAt   = "expiresAt"   // Unix seconds from which DynamoDB may drop the item; absent on items that count
 	attrReference   = "reference"   // of a catalogue entry: the newest; absent if none is live
-	attrVersion     = "version"     // of a catalogue entry: the highest; absent if no tag is a version
-	attrListed      = "listed"      // of a catalogue entry: a copy of its key: a filter expression cannot use a key attribute
+	attrHighest     = "highest"     // of a catalogue entry: the reference of the highest version; absent if no tag is one
+	attrText        = "text"        // of a catalogue entry: store.Entry.Text, for the filter of a search
 	attrRevision    = "revision"    // of a catalogue entry: counts its writes
 	attrDataVersion = "dataVersion" // of the item with the version of the data
 )
@@ -79,22 +78,19 @@ const (
 	tombstonePrefix = "#deleted/" // begins the key of a tombstone; no reference begins with it
 )
 
-// An index is a local index that readers use. Its sort key is an attribute that only
-// live references have. Published catalogue entries have the attribute of ByPushed.
+// An index is a local index. Its sort key is an attribute that only live references
+// have. Published catalogue entries have the attribute of ByPushed.
 type index struct{ name, attr string }
 
 // indexes has the index of each order: ByPushed, sorted by the attribute byPushed,
 // and so on.
-var indexes = func() (all [len(store.Orders)]index) {
-	for _, order := range store.Orders {
+var indexes = func() (all [len(store.Indexes)]index) {
+	for _, order := range store.Indexes {
 		name := order.String()
 		all[order] = index{name, strings.ToLower(name[:1]) + name[1:]}
 	}
 	return all
 }()
-
-// digestIndex finds the references that a delete of a digest covers.
-const digestIndex = "ByDigest"
 
 // DB is a store in a DynamoDB table.
 type DB struct {

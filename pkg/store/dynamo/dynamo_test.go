@@ -448,7 +448,7 @@ func TestEveryMethodReturnsTheError(t *testing.T) {
 		}, "categorize official/wash: "},
 		{"Pick", func() error { _, err := db.Pick(ctx, store.Query{Name: itsWash}); return err }, "pick wasmcloud.azurecr.io/wash: "},
 		{"Repositories", func() error { _, err := db.Repositories(ctx, store.Listing{Span: store.Span{Limit: 1}}); return err }, "list repositories: "},
-		{"References", func() error { _, err := db.References(ctx, wash, store.Span{Limit: 1}); return err }, "list references of wash: "},
+		{"References", func() error { _, err := db.References(ctx, wash, nil, store.Span{Limit: 1}); return err }, "list references of wash: "},
 		{"Entries of a repository", func() error { _, err := db.Entries(ctx, []reference.Name{wash}); return err }, "read entries: "},
 		{"Entries of a registry's repository", func() error { _, err := db.Entries(ctx, []reference.Name{itsWash}); return err }, "read entries: "},
 		{"Members", func() error { _, err := db.Members(ctx, ""); return err }, "list members: "},
@@ -491,7 +491,7 @@ func TestUnreadableItemsAreErrors(t *testing.T) {
 		for method, call := range map[string]func() error{
 			"Pick":         func() error { _, err := db.Pick(ctx, store.Query{Name: wash}); return err },
 			"Repositories": func() error { _, err := db.Repositories(ctx, store.Listing{Span: store.Span{Limit: 1}}); return err },
-			"References":   func() error { _, err := db.References(ctx, wash, store.Span{Limit: 1}); return err },
+			"References":   func() error { _, err := db.References(ctx, wash, nil, store.Span{Limit: 1}); return err },
 			"Entries":      func() error { _, err := db.Entries(ctx, []reference.Name{wash}); return err },
 		} {
 			if err := call(); err == nil || errors.Is(err, store.ErrNotFound) {

@@ -21,10 +21,9 @@ type attributes = map[string]types.AttributeValue
 func marshalPush(p event.Push) attributes {
 	item := attributes{attrKey: str(p.Reference.String()), attrRank: str(p.Rank())}
 	for order, key := range store.KeysOf(p) {
-		item[indexes[order].attr] = str(key)
-	}
-	if p.Digest != "" {
-		item[attrDigest] = str(p.Digest)
+		if key != "" {
+			item[indexes[order].attr] = str(key)
+		}
 	}
 	return item
 }
@@ -87,19 +86,18 @@ func unmarshalTombstone(item attributes) (event.Delete, error) {
 
 // marshalEntry returns the item of an entry. An unpublished one expires.
 func marshalEntry(e store.Entry, revision int64, now time.Time) attributes {
-	listed := store.Partition(e.Name)
-	item := keyOf(catalogue, listed)
+	item := keyOf(catalogue, store.Partition(e.Name))
 	item[attrRevision] = num(revision)
 	if !e.Published() {
 		item[attrExpiresAt] = expiry(now)
 		return item
 	}
-	item[attrListed] = str(listed)
+	item[attrText] = str(e.Text())
 	item[attrReference] = str(e.Newest.Reference.String())
 	item[attrRank] = str(e.Newest.Rank())
-	item[indexes[store.ByPushed].attr] = str(store.KeysOf(e.Newest)[store.ByPushed])
-	if e.Version != "" {
-		item[attrVersion] = str(e.Version)
+	item[indexes[store.ByPushed].attr] = str(e.PushedKey())
+	if e.Highest != (reference.Reference{}) {
+		item[attrHighest] = str(e.Highest.String())
 	}
 	return item
 }
@@ -114,7 +112,8 @@ func unmarshalEntry(item attributes) (store.Entry, error) {
 	if err != nil {
 		return store.Entry{}, err
 	}
-	return store.Entry{Name: name, Newest: newest, Version: text(item, attrVersion)}, nil
+	highest, _ := reference.Split(text(item, attrHighest))
+	return store.Entry{Name: name, Newest: newest, Highest: highest}, nil
 }
 
 // marshalMembership returns the item of a member. A removed one expires.

@@ -38,7 +38,7 @@ func Schema(table string) *dynamodb.CreateTableInput {
 		AttributeDefinitions: []types.AttributeDefinition{definition(attrName), definition(attrKey)},
 		KeySchema:            keySchema(attrKey),
 	}
-	for _, local := range append(indexes[:], index{digestIndex, attrDigest}) {
+	for _, local := range indexes {
 		input.AttributeDefinitions = append(input.AttributeDefinitions, definition(local.attr))
 		input.LocalSecondaryIndexes = append(input.LocalSecondaryIndexes, types.LocalSecondaryIndex{
 			IndexName:  &local.name,

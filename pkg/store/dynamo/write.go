@@ -146,8 +146,7 @@ func (db *DB) markCovered(ctx context.Context, copies []copyOf) error {
 	return nil
 }
 
-// dropFromIndexes is the part of an update that drops a reference from the indexes
-// that readers use.
+// dropFromIndexes is the part of an update that drops a reference from the indexes.
 var dropFromIndexes = func() string {
 	var attrs []string
 	for _, index := range indexes {
@@ -163,9 +162,8 @@ func (db *DB) markDeleted(ctx context.Context, partition, key string, d event.De
 	names := map[string]string{"#rank": attrRank, "#deletedAt": attrDeletedAt, "#expiresAt": attrExpiresAt}
 	values := attributes{":covered": str(d.CoveredRank()), ":deletedAt": str(event.Stamp(d.DeletedAt)), ":expiresAt": expiry(d.ReceivedAt)}
 	if d.Digest != "" {
-		condition += " AND #digest = :digest"
-		names["#digest"] = attrDigest
-		values[":digest"] = str(d.Digest)
+		condition += " AND " + hasDigest
+		values[":digest"] = str(rankedDigest(d.Digest))
 	}
 	_, err := db.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
 		TableName:                 &db.table,
@@ -180,6 +178,13 @@ func (db *DB) markDeleted(ctx context.Context, partition, key string, d event.De
 	}
 	return err == nil, err
 }
+
+// hasDigest is the condition that a reference has the digest of which :digest is the
+// rankedDigest. Its key in ByDigest may have a hash in place of the digest.
+const hasDigest = "contains(#rank, :digest)"
+
+// rankedDigest returns a digest as only a rank that has it contains it.
+func rankedDigest(digest string) string { return " " + digest + " " }
 
 // answerTime is how long before its deadline a delete stops to mark references, so
 // that there is time to answer.
@@ -296,10 +301,11 @@ func (db *DB) allCovered(partition string, d event.Delete) *dynamodb.QueryInput 
 	query.IndexName = &indexes[store.ByPushed].name
 	query.ScanIndexForward = aws.Bool(false)
 	if d.Digest != "" {
-		query.IndexName = aws.String(digestIndex)
-		*query.KeyConditionExpression += " AND #digest = :digest"
-		query.ExpressionAttributeNames["#digest"] = attrDigest
-		query.ExpressionAttributeValues[":digest"] = str(d.Digest)
+		index := indexes[store.ByDigest]
+		query.IndexName = &index.name
+		addCondition(query, "begins_with(#sort, :sort)", index.attr, store.DigestPrefix(d.Target))
+		*query.FilterExpression += " AND " + hasDigest
+		query.ExpressionAttributeValues[":digest"] = str(rankedDigest(d.Digest))
 	}
 	return query
 }

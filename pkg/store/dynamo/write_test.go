@@ -85,7 +85,7 @@ func TestWritersReadConsistently(t *testing.T) {
 		{method: "StartReader", call: func() error { return db.StartReader(ctx) }, consistent: map[string]int{"BatchGetItem": 1}},
 		{method: "StartWriter", call: func() error { return db.StartWriter(ctx) }, consistent: map[string]int{"BatchGetItem": 1}},
 		{method: "Pick", call: func() error { _, err := db.Pick(ctx, store.Query{Name: wash}); return err }, eventually: map[string]int{"Query": 1}},
-		{method: "References", call: func() error { _, err := db.References(ctx, wash, store.Span{Limit: 1}); return err }, eventually: map[string]int{"Query": 1}},
+		{method: "References", call: func() error { _, err := db.References(ctx, wash, nil, store.Span{Limit: 1}); return err }, eventually: map[string]int{"Query": 1}},
 		{method: "Repositories", call: func() error { _, err := db.Repositories(ctx, store.Listing{Span: store.Span{Limit: 1}}); return err }, eventually: map[string]int{"Query": 1}},
 		{method: "Entries", call: func() error { _, err := db.Entries(ctx, washNames); return err }, eventually: map[string]int{"BatchGetItem": 1, "Query": 2}},
 		{method: "Members", call: func() error { _, err := db.Members(ctx, ""); return err }, eventually: map[string]int{"Query": 1}},

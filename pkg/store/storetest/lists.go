@@ -19,7 +19,7 @@ import (
 func wantReferences(t *testing.T, s store.Reader, name reference.Name, limit int, want []event.Push, between func()) {
 	t.Helper()
 	got := pages(t, limit, func(span store.Span) (store.Page[event.Push], error) {
-		return s.References(t.Context(), name, span)
+		return s.References(t.Context(), name, nil, span)
 	}, between)
 	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("References(%s) by pages of %d: -want +got\n%s", name, limit, diff)
@@ -42,10 +42,11 @@ func catalogue(t *testing.T, s store.Store) {
 	var want []store.Entry
 	for i, name := range []string{"a", "a-b", "a/b", "b", "c", "d"} {
 		newest := pushOf(registry, name, "latest", i, noon.Add(time.Minute))
-		want = append(want, store.Entry{Name: anywhere(name), Newest: newest, Version: fmt.Sprintf("1.%d.0", i)})
+		version := pushOf(registry, name, fmt.Sprintf("v1.%d.0", i), i+100, noon)
+		want = append(want, store.Entry{Name: anywhere(name), Newest: newest, Highest: version.Reference})
 		push(t, s,
 			newest,
-			pushOf(registry, name, fmt.Sprintf("v1.%d.0", i), i, noon),
+			version,
 			pushOf("other.azurecr.io", name, "2.0.0-rc.1", i, noon))
 	}
 	for limit := 1; limit <= len(want)+1; limit++ {
@@ -58,14 +59,22 @@ func versionOfAnEntry(t *testing.T, s store.Store) {
 	for _, test := range []struct {
 		name    string
 		tags    []string // from the oldest on
+		highest int      // of tags; -1: none
 		version string
 	}{
-		{name: "none", tags: []string{"latest"}, version: ""},
-		{name: "prereleases", tags: []string{"1.0.0-rc.10", "1.0.0-rc.9", "latest"}, version: "1.0.0-rc.10"},
-		{name: "release", tags: []string{"0.9.0", "1.0.0-rc.1", "0.8.0"}, version: "0.9.0"},
-		{name: "with-build", tags: []string{"0.18.1", "v0.19.0_build.5", "nightly"}, version: "0.19.0+build.5"},
+		{name: "none", tags: []string{"latest"}, highest: -1},
+		{name: "prereleases", tags: []string{"1.0.0-rc.10", "1.0.0-rc.9", "latest"}, highest: 0, version: "1.0.0-rc.10"},
+		{name: "release", tags: []string{"0.9.0", "1.0.0-rc.1", "0.8.0"}, highest: 0, version: "0.9.0"},
+		{name: "short", tags: []string{"20.10", "22.04", "latest"}, highest: 1, version: "22.04"},
+		{name: "with-build", tags: []string{"0.18.1", "v0.19.0_build.5", "nightly"}, highest: 1, version: "0.19.0+build.5"},
 	} {
-		entry := store.Entry{Name: anywhere(test.name), Version: test.version}
+		entry := store.Entry{Name: anywhere(test.name)}
+		if test.highest >= 0 {
+			entry.Highest = pushOf(registry, test.name, test.tags[test.highest], 1, noon).Reference
+		}
+		if got := entry.Version(); got != test.version {
+			t.Errorf("the version of %s is %q, want %q", entry.Highest, got, test.version)
+		}
 		for i, tag := range test.tags {
 			entry.Newest = pushOf(registry, test.name, tag, i, noon.Add(time.Duration(i)*time.Second))
 			push(t, s, entry.Newest)
@@ -79,12 +88,12 @@ func catalogueFollowsDeletes(t *testing.T, s store.Store) {
 	zoo := store.Entry{Name: anywhere("zoo"), Newest: pushOf(registry, "zoo", "1", 1, noon)}
 	push(t, s, washOf("1.0.0", 1, 0), washOf("2.0.0", 2, 1), zoo.Newest)
 	wantDeleted(t, s, deleteOfDigest("wash", 2, 60), 1)
-	wantEntries(t, s, 10, []store.Entry{{Name: anywhere("wash"), Newest: washOf("1.0.0", 1, 0), Version: "1.0.0"}, zoo}, nothing)
+	wantEntries(t, s, 10, []store.Entry{{Name: anywhere("wash"), Newest: washOf("1.0.0", 1, 0), Highest: washOf("1.0.0", 1, 0).Reference}, zoo}, nothing)
 	wantDeleted(t, s, deleteOf("wash", 60), 1)
 	wantEntries(t, s, 1, []store.Entry{zoo}, nothing)
 	again := washOf("1.0.0", 1, 61)
 	push(t, s, again)
-	wantEntries(t, s, 1, []store.Entry{{Name: anywhere("wash"), Newest: again, Version: "1.0.0"}, zoo}, nothing)
+	wantEntries(t, s, 1, []store.Entry{{Name: anywhere("wash"), Newest: again, Highest: again.Reference}, zoo}, nothing)
 }
 
 // cataloguePagesStayRight pushes and deletes between the pages of the catalogue.
@@ -126,7 +135,9 @@ func search(t *testing.T, s store.Store) {
 		{words: []string{"server", "app"}, want: []string{"app-server", "team/app-server-2"}},
 		{words: []string{"m/a"}, want: []string{"team/app", "team/app-server-2"}},
 		{words: []string{"zoo"}, want: nil},
-		{words: []string{"azurecr"}, want: nil},
+		{words: []string{"azurecr"}, want: names[:6]}, // of the newest
+		{words: []string{"cr.io/app"}, want: []string{"app", "app-server"}},
+		{words: []string{"1"}, want: nil}, // the tag
 	} {
 		for limit := 1; limit <= len(names); limit++ {
 			var got []string
@@ -148,10 +159,10 @@ func entries(t *testing.T, s store.Store) {
 	push(t, s, own, elsewhere)
 	want := []store.Entry{
 		{Name: anywhere("none")},
-		{Name: in(registry, "wash"), Newest: own, Version: "1.0.0"},
-		{Name: anywhere("wash"), Newest: elsewhere, Version: "2.0.0"},
+		{Name: in(registry, "wash"), Newest: own, Highest: own.Reference},
+		{Name: anywhere("wash"), Newest: elsewhere, Highest: elsewhere.Reference},
 		{Name: in(registry, "none")},
-		{Name: in("other.azurecr.io", "wash"), Newest: elsewhere, Version: "2.0.0"},
+		{Name: in("other.azurecr.io", "wash"), Newest: elsewhere, Highest: elsewhere.Reference},
 	}
 	for i := range 120 { // more than DynamoDB reads at once
 		p := pushOf(registry, fmt.Sprintf("app-%d", i), "1", i, noon)

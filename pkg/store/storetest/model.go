@@ -26,7 +26,7 @@ import (
 type World struct {
 	Registries   []string
 	Repositories []string // each may begin with one of Registries
-	Tags         []string // each is one of versions
+	Tags         []string // each is one of meanings
 	ByHand       []string // names given by hand; an empty one is none
 	Categories   []string // without one there are no memberships
 	Digests      int      // how many there are, beside none
@@ -37,27 +37,41 @@ type World struct {
 var Large = World{
 	Registries:   []string{"a.azurecr.io", "b.azurecr.io"},
 	Repositories: []string{"wash", "team/app", "a.azurecr.io/wash"},
-	Tags:         []string{"1.0.0", "v1.0.0", "1.0", "1.1.0-rc.1", "0.9", "latest", "nightly"},
-	ByHand:       []string{"", "", "other", "wash"},
-	Categories:   []string{"official", "official-2"},
-	Digests:      6,
-	Seconds:      8,
+	Tags: []string{
+		"1.0.0", "v1.0.0", "1.0", "v1", "1.0.0.0", "1.0.0.2", "1.1.0-rc.1", "1.1-rc.1", "0.9",
+		"latest", "nightly", "stable", "cli-0.9.0", "cli-0.10.0", "cli-next",
+	},
+	ByHand:     []string{"", "", "other", "wash"},
+	Categories: []string{"official", "official-2"},
+	Digests:    3,
+	Seconds:    8,
 }
 
-// versions says of each tag which version it is: its text, and its place in the
-// order of versions, from 1 on. A tag that is no version has place 0.
-var versions = map[string]struct {
-	place      int
+// A meaning is what the model knows of a tag.
+type meaning struct {
+	place      int // in the order of versions, from 1 on; 0: it is no version
 	prerelease bool
-	text       string
-}{
-	"latest":     {place: 0},
-	"nightly":    {place: 0},
-	"0.9":        {place: 1, text: "0.9.0"},
-	"1.0":        {place: 2, text: "1.0.0"}, // of equal precedence as 1.0.0, with fewer numbers
-	"1.0.0":      {place: 3, text: "1.0.0"},
-	"v1.0.0":     {place: 3, text: "1.0.0"},
-	"1.1.0-rc.1": {place: 4, text: "1.1.0-rc.1", prerelease: true},
+	full       bool // it has three numbers or more
+	behindCLI  int  // its place without "cli-"
+}
+
+// meanings says what each tag means.
+var meanings = map[string]meaning{
+	"latest":     {},
+	"nightly":    {},
+	"stable":     {},
+	"v1":         {},
+	"cli-next":   {},
+	"cli-0.9.0":  {behindCLI: 1},
+	"cli-0.10.0": {behindCLI: 2},
+	"0.9":        {place: 1},
+	"1.0":        {place: 2}, // of equal precedence as 1.0.0, with fewer numbers
+	"1.0.0":      {place: 3, full: true},
+	"v1.0.0":     {place: 3, full: true},
+	"1.0.0.0":    {place: 4, full: true}, // with more
+	"1.0.0.2":    {place: 5, full: true},
+	"1.1-rc.1":   {place: 6, prerelease: true},
+	"1.1.0-rc.1": {place: 7, prerelease: true, full: true},
 }
 
 // receipt is when memberships are received: lately, since a backend may forget
@@ -71,8 +85,8 @@ func (w World) Event(base string) *rapid.Generator[event.Event] {
 		registry := rapid.SampledFrom(w.Registries).Draw(t, "registry")
 		repository := w.repository(base, rapid.SampledFrom(w.Repositories).Draw(t, "repository"))
 		tag := rapid.SampledFrom(w.Tags).Draw(t, "tag")
-		if _, ok := versions[tag]; !ok {
-			t.Fatalf("the model does not know the version of tag %s", tag)
+		if _, ok := meanings[tag]; !ok {
+			t.Fatalf("the model does not know the meaning of tag %s", tag)
 		}
 		digestOf := rapid.IntRange(0, w.Digests).Draw(t, "digest")
 		after := time.Duration(rapid.IntRange(0, w.Seconds).Draw(t, "second")) * time.Second
@@ -194,39 +208,74 @@ func live(events []event.Event, name reference.Name) (all []event.Push) {
 }
 
 // pick returns the one of the model's references that q asks for.
-func pick(events []event.Event, q store.Query) (best event.Push, found bool) {
-	for _, p := range live(events, q.Name) {
-		if (q.Match == nil || q.Match(p.Reference.Tag)) && (!found || compare(q.Order, p, best) > 0) {
+func pick(events []event.Event, q store.Query) (answer event.Push, found bool) {
+	all := slices.DeleteFunc(live(events, q.Name), func(p event.Push) bool { return q.Match != nil && !q.Match(p.Reference.Tag) })
+	if q.Order != store.ByPushed {
+		if answer, found = most(all, func(p event.Push) []int { return byVersion(q, p) }); found && byVersion(q, answer)[0] > 0 {
+			return answer, true
+		}
+	}
+	newest, found := most(all, func(event.Push) []int { return nil })
+	if !found || newest.Digest == "" || meanings[newest.Reference.Tag].full {
+		return newest, found
+	}
+	same := slices.DeleteFunc(all, func(p event.Push) bool {
+		return p.Digest != newest.Digest || p.Reference.Registry != newest.Reference.Registry || p.Reference.Repository != newest.Reference.Repository
+	})
+	return most(same, saysMost)
+}
+
+// byVersion ranks p among versions, where it is one for q.
+func byVersion(q store.Query, p event.Push) []int {
+	m := meanings[p.Reference.Tag]
+	place := m.place
+	if q.Prefix == "cli-" && place == 0 {
+		place = m.behindCLI
+	}
+	switch {
+	case place == 0:
+		return []int{0, 0}
+	case q.Order == store.ByRelease && m.prerelease:
+		return []int{1, place}
+	default:
+		return []int{2, place}
+	}
+}
+
+// saysMost ranks p by what its tag says: a full version, else a version, releases
+// before prereleases, else anything but latest.
+func saysMost(p event.Push) []int {
+	m := meanings[p.Reference.Tag]
+	is := func(b bool) int { return map[bool]int{true: 1}[b] }
+	return []int{is(m.full), is(m.place > 0), is(!m.prerelease), m.place, is(p.Reference.Tag != "latest")}
+}
+
+// most returns the greatest of all by a rank, of equal ones the newest.
+func most(all []event.Push, rank func(event.Push) []int) (best event.Push, found bool) {
+	for _, p := range all {
+		if c := slices.Compare(rank(p), rank(best)); !found || c > 0 || c == 0 && compareTimes(p, best) > 0 {
 			best, found = p, true
 		}
 	}
 	return best, found
 }
 
-// compare says which of two references an order prefers.
-func compare(order store.Order, p, q event.Push) int {
-	byVersion := 0
-	if order != store.ByPushed {
-		v, w := versions[p.Reference.Tag], versions[q.Reference.Tag]
-		byVersion = cmp.Compare(v.place, w.place)
-		if order == store.ByRelease && v.place > 0 && w.place > 0 && v.prerelease != w.prerelease {
-			byVersion = 1
-			if v.prerelease {
-				byVersion = -1
-			}
-		}
-	}
+// compareTimes says which of two references is the newer.
+func compareTimes(p, q event.Push) int {
 	text := func(p event.Push) string {
 		return p.Reference.Registry + "/" + p.Reference.Repository + ":" + p.Reference.Tag
 	}
-	return cmp.Or(byVersion, p.PushedAt.Compare(q.PushedAt), cmp.Compare(text(p), text(q)))
+	return cmp.Or(p.PushedAt.Compare(q.PushedAt), cmp.Compare(text(p), text(q)))
 }
 
 // entryOf returns the model's entry of the catalogue.
 func entryOf(events []event.Event, name reference.Name) (entry store.Entry, ok bool) {
 	newest, ok := pick(events, store.Query{Name: name, Order: store.ByPushed})
-	highest, _ := pick(events, store.Query{Name: name, Order: store.ByRelease})
-	return store.Entry{Name: name, Newest: newest, Version: versions[highest.Reference.Tag].text}, ok
+	entry = store.Entry{Name: name, Newest: newest}
+	if highest, _ := pick(events, store.Query{Name: name, Order: store.ByRelease}); meanings[highest.Reference.Tag].place > 0 {
+		entry.Highest = highest.Reference
+	}
+	return entry, ok
 }
 
 // membersOf returns the model's members of a category.
@@ -328,41 +377,74 @@ func CheckEntry(t *rapid.T, s store.Reader, name reference.Name, events []event.
 	checkListing(t, s, textOf(name), want)
 }
 
+// matches are conditions on tags, with the prefix that their tags have in common.
+var matches = []struct {
+	what, prefix string
+	match        func(tag string) bool
+}{
+	{what: "all"},
+	{what: "without a dot", match: func(tag string) bool { return !strings.Contains(tag, ".") }},
+	{what: "not latest", match: func(tag string) bool { return tag != "latest" }},
+	{what: "cli-*", prefix: "cli-", match: func(tag string) bool { return strings.HasPrefix(tag, "cli-") }},
+	{what: "v*", prefix: "v", match: func(tag string) bool { return strings.HasPrefix(tag, "v") }},
+}
+
 // CheckName wants s to answer as the model for one name, in every order, of all
 // tags and of some, and to list its references, after events.
 func CheckName(t *rapid.T, s store.Reader, name reference.Name, events []event.Event) {
 	t.Helper()
-	checkReferences(t, s, name, events)
-	for _, order := range []store.Order{store.ByPushed, store.ByRelease, store.ByVersion} {
-		checkPick(t, s, store.Query{Name: name, Order: order}, "all", events)
-		withoutDot := func(tag string) bool { return !strings.Contains(tag, ".") }
-		checkPick(t, s, store.Query{Name: name, Order: order, Match: withoutDot}, "without a dot", events)
+	for _, m := range matches {
+		checkReferences(t, s, name, m.what, m.match, events)
+		for _, order := range []store.Order{store.ByPushed, store.ByRelease, store.ByVersion} {
+			checkPick(t, s, store.Query{Name: name, Order: order, Match: m.match, Prefix: m.prefix}, m.what, events)
+		}
+	}
+	for _, p := range live(events, name) {
+		checkVersioned(t, s, name, p, events)
 	}
 }
 
-// checkReferences wants s to list the references of a name as the model does, in
-// pages of two.
-func checkReferences(t *rapid.T, s store.Reader, name reference.Name, events []event.Event) {
+// checkVersioned wants s to know the version of p as the model does.
+func checkVersioned(t *rapid.T, s store.Reader, name reference.Name, p event.Push, events []event.Event) {
 	t.Helper()
-	want := live(events, name)
-	slices.SortFunc(want, func(p, q event.Push) int { return compare(store.ByPushed, q, p) })
+	want, found := most(slices.DeleteFunc(live(events, name), func(q event.Push) bool {
+		return p.Digest == "" || q.Digest != p.Digest || q.Reference.Name() != p.Reference.Name() || meanings[q.Reference.Tag].place == 0
+	}), saysMost)
+	got, err := s.Versioned(t.Context(), name, p)
+	if !found {
+		if !errors.Is(err, store.ErrNotFound) {
+			t.Fatalf("Versioned(%s, %s) = %s, %v, want ErrNotFound", name, p.Reference, got.Reference, err)
+		}
+		return
+	}
+	if diff := gocmp.Diff(want, got); err != nil || diff != "" {
+		t.Fatalf("Versioned(%s, %s): %v, -want +got\n%s", name, p.Reference, err, diff)
+	}
+}
+
+// checkReferences wants s to list the references of a name that match takes, as the
+// model does, in pages of two.
+func checkReferences(t *rapid.T, s store.Reader, name reference.Name, what string, match func(tag string) bool, events []event.Event) {
+	t.Helper()
+	want := slices.DeleteFunc(live(events, name), func(p event.Push) bool { return match != nil && !match(p.Reference.Tag) })
+	slices.SortFunc(want, func(p, q event.Push) int { return compareTimes(q, p) })
 	var got []event.Push
 	for span := (store.Span{Limit: 2}); ; {
-		page, err := s.References(t.Context(), name, span)
+		page, err := s.References(t.Context(), name, match, span)
 		if err != nil {
-			t.Fatalf("References(%s, %+v): %v", name, span, err)
+			t.Fatalf("References(%s, tags: %s, %+v): %v", name, what, span, err)
 		}
 		got = append(got, page.Items...)
 		if page.Next == "" {
 			break
 		}
 		if len(page.Items) == 0 || len(got) >= len(want) {
-			t.Fatalf("References(%s, %+v) has %d items, Next = %q; want the last page to be behind %d in all", name, span, len(page.Items), page.Next, len(want))
+			t.Fatalf("References(%s, tags: %s, %+v) has %d items, Next = %q; want the last page to be behind %d in all", name, what, span, len(page.Items), page.Next, len(want))
 		}
 		span.After = page.Next
 	}
-	if diff := gocmp.Diff(want, got); diff != "" {
-		t.Fatalf("References(%s): -want +got\n%s", name, diff)
+	if diff := gocmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
+		t.Fatalf("References(%s, tags: %s): -want +got\n%s", name, what, diff)
 	}
 }
 
@@ -372,16 +454,20 @@ func checkPick(t *rapid.T, s store.Reader, q store.Query, tags string, events []
 	call := fmt.Sprintf("Pick(%s, %s, tags: %s)", q.Name, q.Order, tags)
 	want, found := pick(events, q)
 	got, err := s.Pick(t.Context(), q)
-	if !found {
-		if !errors.Is(err, store.ErrNotFound) {
-			t.Fatalf("%s = %s, %v, want ErrNotFound", call, got.Reference, err)
+	if found {
+		if err != nil {
+			t.Fatalf("%s: %v, want %s", call, err, want.Reference)
+		}
+		if diff := gocmp.Diff(want, got); diff != "" {
+			t.Fatalf("%s: -want +got\n%s", call, diff)
 		}
 		return
 	}
-	if err != nil {
-		t.Fatalf("%s: %v, want %s", call, err, want.Reference)
+	all := len(live(events, q.Name))
+	if all == 0 && !errors.Is(err, store.ErrNotFound) {
+		t.Fatalf("%s = %s, %v, want ErrNotFound", call, got.Reference, err)
 	}
-	if diff := gocmp.Diff(want, got); diff != "" {
-		t.Fatalf("%s: -want +got\n%s", call, diff)
+	if noMatch, ok := errors.AsType[*store.NoMatchError](err); all > 0 && (!ok || *noMatch != store.NoMatchError{Read: all}) {
+		t.Fatalf("%s = %s, %v, want a NoMatchError of %d", call, got.Reference, err, all)
 	}
 }

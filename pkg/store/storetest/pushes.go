@@ -70,7 +70,7 @@ func pathWithARegistry(t *testing.T, s store.Store) {
 	mirrored := pushOf(mirror, path, "9.0.0", 9, noon.Add(time.Hour))
 	push(t, s, mirrored)
 	wantNone(t, s, in(registry, "wash"), anywhere("wash"))
-	if page, err := s.References(t.Context(), in(registry, "wash"), store.Span{Limit: 10}); err != nil || len(page.Items) > 0 {
+	if page, err := s.References(t.Context(), in(registry, "wash"), nil, store.Span{Limit: 10}); err != nil || len(page.Items) > 0 {
 		t.Errorf("References(%s) = %v, %v, want none", in(registry, "wash"), page.Items, err)
 	}
 
@@ -156,7 +156,7 @@ func movedTag(t *testing.T, s store.Store) {
 	moved := washOf("latest", 3, 60)
 	push(t, s, washOf("latest", 1, 0), washOf("1.0.0", 2, 1), moved)
 	wantNewest(t, s, moved)
-	page, err := s.References(t.Context(), anywhere("wash"), store.Span{Limit: 10})
+	page, err := s.References(t.Context(), anywhere("wash"), nil, store.Span{Limit: 10})
 	if err != nil || len(page.Items) != 2 {
 		t.Errorf("References(wash) = %v, %v, want two", page.Items, err)
 	}
@@ -273,8 +273,9 @@ func matchReadsAThousand(t *testing.T, s store.Store) {
 		if got, err := pick("0.2"); err != nil || got.Reference.Tag != "0.2" {
 			t.Errorf("Pick the 1,000th, %s = %s, %v", order, got.Reference, err)
 		}
-		if got, err := pick("0.1"); !errors.Is(err, store.ErrNotFound) {
-			t.Errorf("Pick the 1,001st, %s = %s, %v, want ErrNotFound", order, got.Reference, err)
+		got, err := pick("0.1")
+		if noMatch, ok := errors.AsType[*store.NoMatchError](err); !ok || *noMatch != (store.NoMatchError{Read: 1000, More: true}) {
+			t.Errorf("Pick the 1,001st, %s = %s, %v, want a NoMatchError after 1,000", order, got.Reference, err)
 		}
 	}
 }
@@ -321,7 +322,7 @@ func cancelledContext(t *testing.T, s store.Store) {
 			_, err := s.Repositories(ctx, store.Listing{Span: store.Span{Limit: 1}})
 			return err
 		},
-		"References": func() error { _, err := s.References(ctx, anywhere("wash"), store.Span{Limit: 1}); return err },
+		"References": func() error { _, err := s.References(ctx, anywhere("wash"), nil, store.Span{Limit: 1}); return err },
 		"Entries":    func() error { _, err := s.Entries(ctx, []reference.Name{anywhere("wash")}); return err },
 		"Members":    func() error { _, err := s.Members(ctx, "official"); return err },
 	} {

@@ -1,0 +1,98 @@
+package store
+
+import (
+	"context"
+	"strings"
+
+	"ocireffer/pkg/event"
+	"ocireffer/pkg/reference"
+)
+
+// Pick is Reader.Pick: the rule of what is newest. Of the references of a name it takes
+// the first in q's order. A version is the answer to a question for versions, and a
+// full version always. Of any other tag, what counts is which of the tags of its digest
+// says most, to which a second scan goes.
+func (scan Scanner) Pick(ctx context.Context, q Query) (event.Push, error) {
+	first, looked, err := scan.first(ctx, q)
+	if err != nil {
+		return event.Push{}, err
+	}
+	version, ok := versionOf(first.Reference.Tag, q.cut())
+	if ok && (q.Order != ByPushed || version.Full()) || first.Digest == "" || looked == MaxScan {
+		return first, nil
+	}
+	for p, err := range scan(ctx, sameDigest(q.Name, first, q.atOnce(MaxScan-looked))) {
+		if err != nil {
+			return event.Push{}, err
+		}
+		if looked++; q.matches(p) {
+			return p, nil
+		}
+		if looked == MaxScan {
+			break
+		}
+	}
+	return first, nil // all of them were deleted meanwhile, or are too many
+}
+
+// first returns the first reference in q's order, and how many it looked at.
+func (scan Scanner) first(ctx context.Context, q Query) (best event.Push, looked int, err error) {
+	cut := q.cut()
+	bestKey, more := "", false
+	for p, err := range scan(ctx, Scan{Name: q.Name, Order: q.Order, AtOnce: q.atOnce(pageSize)}) {
+		if err != nil {
+			return event.Push{}, 0, err
+		}
+		if more = looked == MaxScan; more {
+			break
+		}
+		if looked++; !q.matches(p) {
+			continue
+		}
+		if cut == "" {
+			return p, looked, nil
+		}
+		version, ok := versionOf(p.Reference.Tag, cut)
+		if key := keysAs(p, version, ok)[q.Order]; key > bestKey {
+			best, bestKey = p, key
+		}
+	}
+	switch {
+	case bestKey != "":
+		return best, looked, nil
+	case looked == 0:
+		return event.Push{}, 0, ErrNotFound
+	default:
+		return event.Push{}, 0, &NoMatchError{Read: looked, More: more}
+	}
+}
+
+func (q Query) matches(p event.Push) bool { return q.Match == nil || q.Match(p.Reference.Tag) }
+
+// atOnce returns the Scan.AtOnce of q: without Match the first reference is the answer.
+func (q Query) atOnce(most int) int {
+	if q.Match == nil {
+		return 1
+	}
+	return min(most, pageSize)
+}
+
+// cut returns the text behind which q looks for versions, which no order knows. It is
+// empty if a version may begin with Prefix, as with v or 1.: then the tags that match
+// are versions themselves, and come first in the orders of versions.
+func (q Query) cut() string {
+	if _, begins := reference.ParseVersion(q.Prefix + "1.1"); begins || q.Order == ByPushed || q.Match == nil {
+		return ""
+	}
+	return q.Prefix
+}
+
+// versionOf returns the version that a tag is, else the one that it is without cut.
+func versionOf(tag, cut string) (v reference.Version, ok bool) {
+	if v, ok := reference.ParseVersion(tag); ok || cut == "" {
+		return v, ok
+	}
+	rest, found := strings.CutPrefix(tag, cut)
+	v, ok = reference.ParseVersion(rest)
+	return v, ok && found
+}
