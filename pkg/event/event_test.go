@@ -276,7 +276,7 @@ func TestMembersSortByCategoryThenName(t *testing.T) {
 
 func TestVersionOfAPush(t *testing.T) {
 	t.Parallel()
-	for tag, want := range map[string]string{"1.2.3": "1.2.3", "v1.2.3-rc.1_b": "1.2.3-rc.1+b", "latest": "", "20231103": ""} {
+	for tag, want := range map[string]string{"1.2.3": "1.2.3", "v1.2.3-rc.1_b": "1.2.3-rc.1+b", "22.04": "22.04", "0.9.2.5": "0.9.2.5", "latest": "", "20231103": ""} {
 		if got := (event.Push{Reference: ref("a.io", "wash", tag)}).Version(); got != want {
 			t.Errorf("Version of tag %s = %q, want %q", tag, got, want)
 		}

@@ -27,7 +27,7 @@ func TestRepositoriesJSON(t *testing.T) {
 			pushOf("a.azurecr.io/team/app:x", time.Date(2023, 7, 4, 0, 0, 0, 0, time.UTC)))
 		app := `{"name":"team/app","registry":"a.azurecr.io","reference":"a.azurecr.io/team/app:x","tag":"x","pushedAt":"2023-07-04T00:00:00Z"}`
 		wash := `{"name":"wash","registry":"a.azurecr.io","reference":"a.azurecr.io/wash:v1.0","tag":"v1.0",` +
-			`"digest":"sha256:0000000000000000000000000000000000000000000000000000000000000001","pushedAt":"2023-07-03T14:56:52.0604218Z","version":"1.0.0"}`
+			`"digest":"sha256:0000000000000000000000000000000000000000000000000000000000000001","pushedAt":"2023-07-03T14:56:52.0604218Z","version":"1.0"}`
 		wantAnswer(t, h, "/api/repositories", 200, typeJSON, `{"repositories":[`+app+`,`+wash+`]}`)
 		wantAnswer(t, h, "/api/repositories?limit=&next=", 200, typeJSON, `{"repositories":[`+app+`,`+wash+`]}`)
 		first := `{"repositories":[` + app + `],"next":"`
@@ -46,7 +46,7 @@ func TestReferencesJSON(t *testing.T) {
 		push(t, db, full, pushOf("b.azurecr.io/wash:latest", time.Date(2023, 7, 4, 0, 0, 0, 0, time.UTC)))
 		latest := `{"reference":"b.azurecr.io/wash:latest","registry":"b.azurecr.io","tag":"latest","pushedAt":"2023-07-04T00:00:00Z"}`
 		v1 := `{"reference":"a.azurecr.io/wash:v1.0","registry":"a.azurecr.io","tag":"v1.0","digest":"sha256:0000000000000000000000000000000000000000000000000000000000000001",` +
-			`"mediaType":"application/vnd.a&b+json","size":0,"pushedAt":"2023-07-03T14:56:52.0604218Z","version":"1.0.0"}`
+			`"mediaType":"application/vnd.a&b+json","size":0,"pushedAt":"2023-07-03T14:56:52.0604218Z","version":"1.0"}`
 		wantAnswer(t, h, "/api/repositories/wash", 200, typeJSON, `{"name":"wash","references":[`+latest+`,`+v1+`]}`)
 		wantAnswer(t, h, "/api/repositories/B.azurecr.io/wash/", 200, typeJSON, `{"name":"b.azurecr.io/wash","references":[`+latest+`]}`)
 		wantAnswer(t, h, "/api/repositories/c.azurecr.io/wash", 404, typeJSON, unknownJSON)
@@ -106,9 +106,9 @@ func TestCategoriesJSON(t *testing.T) {
 		categorize(t, db, "apps", "soon")
 		wantAnswer(t, h, "/api/categories", 200, typeJSON, `{"categories":["apps","official"]}`)
 		wantAnswer(t, h, "/api/categories/official", 200, typeJSON, `{"category":"official","repositories":[`+
-			`{"name":"a.azurecr.io/wash","registry":"a.azurecr.io","reference":"a.azurecr.io/wash:v1.0","tag":"v1.0","pushedAt":"1970-01-01T00:00:00Z","version":"1.0.0"},`+
+			`{"name":"a.azurecr.io/wash","registry":"a.azurecr.io","reference":"a.azurecr.io/wash:v1.0","tag":"v1.0","pushedAt":"1970-01-01T00:00:00Z","version":"1.0"},`+
 			`{"name":"soon"},`+
-			`{"name":"wash","registry":"b.azurecr.io","reference":"b.azurecr.io/wash:latest","tag":"latest","pushedAt":"1970-01-01T00:00:00.000000001Z","version":"1.0.0"}]}`)
+			`{"name":"wash","registry":"b.azurecr.io","reference":"b.azurecr.io/wash:latest","tag":"latest","pushedAt":"1970-01-01T00:00:00.000000001Z","version":"1.0"}]}`)
 		wantAnswer(t, h, "/api/categories/apps", 200, typeJSON, `{"category":"apps","repositories":[{"name":"soon"}]}`)
 
 		removed := event.Membership{Member: event.Member{Category: "apps", Name: parseName("soon")}, Removed: true, At: time.Unix(1, 0).UTC()}

@@ -124,6 +124,8 @@ func TestPackedEntriesLoseNothing(t *testing.T) {
 	t.Parallel()
 	given := typical(0)
 	given.Name, given.Newest.GivenName = reference.Name{Repository: "app"}, "app"
+	higher := typical(0)
+	higher.Highest = reference.Reference{Registry: "b.io", Repository: higher.Name.Repository, Tag: "2.0"}
 	registrys := typical(0)
 	registrys.Name = registrys.Newest.Reference.Name()
 	long := typical(0)
@@ -137,6 +139,7 @@ func TestPackedEntriesLoseNothing(t *testing.T) {
 	for what, e := range map[string]store.Entry{
 		"a usual one":                     typical(0),
 		"one with a given name":           given,
+		"one with a higher version":       higher,
 		"one of a registry":               registrys,
 		"the longest":                     long,
 		"one of which nothing is known":   unknown,

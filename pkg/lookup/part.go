@@ -76,15 +76,23 @@ func pack(e store.Entry) string {
 	if !e.Published() {
 		return ""
 	}
-	return e.Newest.Reference.String() + " " + highestOf(e) + " " + e.Newest.Rank()
+	return e.Newest.Reference.String() + " " + packHighest(e) + " " + e.Newest.Rank()
 }
 
-// highestOf returns the text of e's highest version, empty if it has none.
-func highestOf(e store.Entry) string {
-	if e.Highest == (reference.Reference{}) {
+// sameAsNewest stands for the highest version where that is the newest reference.
+const sameAsNewest = "="
+
+// packHighest returns the reference of e's highest version as a text, empty if it has
+// none.
+func packHighest(e store.Entry) string {
+	switch e.Highest {
+	case reference.Reference{}:
 		return ""
+	case e.Newest.Reference:
+		return sameAsNewest
+	default:
+		return e.Highest.String()
 	}
-	return e.Highest.String()
 }
 
 // unpack is the reverse of pack.
@@ -95,8 +103,10 @@ func unpack(name reference.Name, packed string) store.Entry {
 	}
 	ref, rest, _ := strings.Cut(packed, " ")
 	highest, rank, _ := strings.Cut(rest, " ")
-	e.Highest, _ = reference.Split(highest)
 	e.Newest.Reference, _ = reference.Split(ref)
+	if e.Highest, _ = reference.Split(highest); highest == sameAsNewest {
+		e.Highest = e.Newest.Reference
+	}
 	e.Newest.GivenName = store.GivenNameIn(store.Partition(name), e.Newest.Reference)
 	if err := e.Newest.SetRank(rank); err != nil {
 		panic(err) // Rank made it

@@ -2,6 +2,7 @@ package reference_test
 
 import (
 	"cmp"
+	"fmt"
 	"math/big"
 	"slices"
 	"strings"
@@ -15,22 +16,54 @@ import (
 
 func TestParseVersion(t *testing.T) {
 	t.Parallel()
-	for tag, want := range map[string]string{
-		"1.2.3": "1.2.3", "v1.2.3": "1.2.3", "1.2": "1.2.0", "v0.1": "0.1.0", "22.04": "22.4.0", "01.002.0003": "1.2.3", "0.0.0": "0.0.0",
-		"1.2.3-rc.1": "1.2.3-rc.1", "1.2-rc1": "1.2.0-rc1", "1.2.3-rc.01": "1.2.3-rc.1", "1.2.3-0": "1.2.3-0", "1.2.3--": "1.2.3--", "1.2.3-a-b": "1.2.3-a-b", "1.2.3-0a": "1.2.3-0a",
-		"1.2.3_build": "1.2.3+build", "1.2.3_b.001": "1.2.3+b.001", "1.2.3-rc.1_b": "1.2.3-rc.1+b", "1.2.3-rc_b-1": "1.2.3-rc+b-1", "1.2.3+build": "1.2.3+build",
-		"99999999999999999999999.0": "99999999999999999999999.0.0", "22.04-alpine": "22.4.0-alpine",
+	for _, test := range []struct {
+		tag, want        string
+		full, prerelease bool
+	}{
+		{tag: "1.2.3", want: "1.2.3", full: true},
+		{tag: "v1.2.3", want: "1.2.3", full: true},
+		{tag: "1.2", want: "1.2"},
+		{tag: "v0.1", want: "0.1"},
+		{tag: "22.04", want: "22.04"},
+		{tag: "01.002.0003", want: "01.002.0003", full: true},
+		{tag: "0.0.0", want: "0.0.0", full: true},
+		{tag: "v0.9.2.5", want: "0.9.2.5", full: true},
+		{tag: "4.0.15.2941", want: "4.0.15.2941", full: true},
+		{tag: strings.Repeat("0.", 63) + "1", want: strings.Repeat("0.", 63) + "1", full: true},
+		{tag: "99999999999999999999999.0", want: "99999999999999999999999.0"},
+		{tag: "1.2.3-rc.1", want: "1.2.3-rc.1", full: true, prerelease: true},
+		{tag: "1.2-rc1", want: "1.2-rc1", prerelease: true},
+		{tag: "1.2.3.4-rc.1", want: "1.2.3.4-rc.1", full: true, prerelease: true},
+		{tag: "1.2.3-rc.01", want: "1.2.3-rc.01", full: true, prerelease: true},
+		{tag: "1.2.3-0", want: "1.2.3-0", full: true, prerelease: true},
+		{tag: "1.2.3--", want: "1.2.3--", full: true, prerelease: true},
+		{tag: "1.2.3-a-b", want: "1.2.3-a-b", full: true, prerelease: true},
+		{tag: "1.2.3-0a", want: "1.2.3-0a", full: true, prerelease: true},
+		{tag: "22.04-alpine", want: "22.04-alpine", prerelease: true},
+		{tag: "1.2.3_build", want: "1.2.3+build", full: true},
+		{tag: "v1.02_b", want: "1.02+b"},
+		{tag: "1.2.3_b.001", want: "1.2.3+b.001", full: true},
+		{tag: "1.2.3_1.2.3-4", want: "1.2.3+1.2.3-4", full: true},
+		{tag: "1.2.3-rc.1_b", want: "1.2.3-rc.1+b", full: true, prerelease: true},
+		{tag: "1.2.3-rc_b-1", want: "1.2.3-rc+b-1", full: true, prerelease: true},
+		{tag: "1.2.3+build", want: "1.2.3+build", full: true},
 	} {
-		v, ok := reference.ParseVersion(tag)
-		if !ok || v.String() != want {
-			t.Errorf("ParseVersion(%q) = %s, %t, want %s", tag, v, ok, want)
+		v, ok := reference.ParseVersion(test.tag)
+		if !ok || v.String() != test.want {
+			t.Errorf("ParseVersion(%q) = %s, %t, want %s", test.tag, v, ok, test.want)
 		}
-		release, _, _ := strings.Cut(want, "+")
-		if isPrerelease := strings.Contains(release, "-"); v.Prerelease() != isPrerelease {
-			t.Errorf("ParseVersion(%q).Prerelease() = %t, want %t", tag, v.Prerelease(), isPrerelease)
+		if got := v.Full(); got != test.full {
+			t.Errorf("ParseVersion(%q).Full() = %t, want %t", test.tag, got, test.full)
+		}
+		if got := v.Prerelease(); got != test.prerelease {
+			t.Errorf("ParseVersion(%q).Prerelease() = %t, want %t", test.tag, got, test.prerelease)
 		}
 	}
-	for _, tag := range []string{"", "V1.2.3", "vv1.2", "1", "20231103", "1.2.3.4", "latest", "1f2d3e4", "1.", ".1", "1..2", "1.x", "1.2.3-", "1.2.3-a..b", "1.2.3-.a", "1.2.3_", "1.2_a_b", "1.2_a..b", "-1.2", "1.-2", "1.2.3-é", "v", "1,2", "1.2.3-_b", "0x1.2"} {
+	for _, tag := range []string{
+		"", "V1.2.3", "vv1.2", "v", "v1", "1", "20231103", "latest", "1f2d3e4", "0a1b2c3d4e5f", "sha-1f2d3e4",
+		"1.", ".1", "1..2", "1.2.", "1.2.3.", "1.x", "1.2.x.4", "1,2", "0x1.2", "-1.2", "1.-2", "1-2.3",
+		"1.2.3-", "1.2.3-a..b", "1.2.3-.a", "1.2.3_", "1.2_a_b", "1.2_a..b", "1.2.3-_b", "1.2+a_b", "1.2.3-é",
+	} {
 		if v, ok := reference.ParseVersion(tag); ok {
 			t.Errorf("ParseVersion(%q) = %s, want none", tag, v)
 		}
@@ -39,10 +72,10 @@ func TestParseVersion(t *testing.T) {
 
 // ordered are versions from the lowest on.
 var ordered = []string{
-	"0.0-0", "0.0.0-0", "0.0", "0.0.0", "0.0.1", "0.1", "0.9.9", "0.10.0", "0.18.1",
+	"0.0-0", "0.0.0-0", "0.0", "0.0.0", "0.0.0.0", "0.0.0.1", "0.0.1", "0.1", "0.9.2", "0.9.2.5", "0.9.2.10", "0.9.3", "0.9.9", "0.10.0", "0.18.1",
 	"1.0.0-0", "1.0.0-1", "1.0.0-2", "1.0.0-10", "1.0.0-10.a", "1.0.0-99999999999999999999",
 	"1.0.0--", "1.0.0--1", "1.0.0-0a", "1.0.0-A", "1.0.0-a", "1.0.0-alpha", "1.0.0-alpha.0", "1.0.0-alpha.1", "1.0.0-alpha.1.x", "1.0.0-alpha.beta", "1.0.0-alpha-1", "1.0.0-beta", "1.0.0-beta.2", "1.0.0-beta.11", "1.0.0-rc.1", "1.0.0-rc1",
-	"1.0", "1.0.0", "1.0.1", "1.2-a", "1.2.0-a", "1.2.0-b", "1.2", "1.2.0", "1.11.0", "2.0.0-a", "2.0.0", "10.0.0", "22.04", "22.10", "100000000000000000000000000.0.0",
+	"1.0", "1.0.0", "1.0.0.0", "1.0.0.0.0", "1.0.0.0.1-a", "1.0.0.0.1", "1.0.0.1-a", "1.0.0.1", "1.0.1", "1.2-a", "1.2.0-a", "1.2.0-b", "1.2", "1.2.0", "1.11.0", "2.0.0-a", "2.0.0.0-a", "2.0.0", "10.0.0", "22.04", "22.10", "100000000000000000000000000.0.0",
 }
 
 func TestKeyOrdersTheList(t *testing.T) {
@@ -57,11 +90,8 @@ func TestKeyOrdersTheList(t *testing.T) {
 			if spec := compareTags(a, b); spec != want {
 				t.Errorf("%s against %s: the list says %d, the specification %d", a, b, want, spec)
 			}
-			if isLong(a) || isLong(b) {
-				continue // the library knows no numbers above uint64
-			}
-			// It does not tell 1.2 from 1.2.0.
-			if library := semver.MustParse(a).Compare(semver.MustParse(b)); library != want && library != 0 {
+			// The library does not tell 1.2 from 1.2.0.
+			if library, ok := compareByLibrary(a, b); ok && library != want && library != 0 {
 				t.Errorf("%s against %s: the list says %d, the library %d", a, b, want, library)
 			}
 		}
@@ -82,7 +112,7 @@ func parse(t rapid.TB, tag string) reference.Version {
 var anyTag = rapid.Custom(func(t *rapid.T) string {
 	number := rapid.OneOf(rapid.StringMatching(`[0-9]|1[0-9]|00[12]`), rapid.StringMatching(`[1-9][0-9]{15,30}`))
 	identifier := rapid.OneOf(number, rapid.StringMatching(`[a-cA0-]{1,3}`))
-	tag := rapid.SampledFrom([]string{"", "v"}).Draw(t, "v") + strings.Join(rapid.SliceOfN(number, 2, 3).Draw(t, "core"), ".")
+	tag := rapid.SampledFrom([]string{"", "v"}).Draw(t, "v") + strings.Join(rapid.OneOf(rapid.SliceOfN(number, 2, 4), rapid.SliceOfN(rapid.SampledFrom([]string{"0", "0", "0", "1"}), 2, 7)).Draw(t, "core"), ".")
 	if identifiers := rapid.SliceOfN(identifier, 0, 4).Draw(t, "prerelease"); len(identifiers) > 0 {
 		tag += "-" + strings.Join(identifiers, ".")
 	}
@@ -108,25 +138,60 @@ func TestKeyOrdersAsTheSpecification(t *testing.T) {
 				t.Fatalf("%s against %s: %q and %q say %d, want %d", tagA, tagB, x, y, got, want)
 			}
 		}
-		// The library knows no numbers above uint64, and does not count numbers.
-		if !isLong(tagA) && !isLong(tagB) {
-			want := compareBySpec(a.String(), b.String())
-			if got := semver.MustParse(a.String()).Compare(semver.MustParse(b.String())); got != want {
-				t.Fatalf("%s against %s: the library says %d, want %d", tagA, tagB, got, want)
-			}
+		// The library does not count numbers.
+		if got, ok := compareByLibrary(a.String(), b.String()); ok && got != compareBySpec(tagA, tagB) {
+			t.Fatalf("%s against %s: the library says %d, want %d", tagA, tagB, got, compareBySpec(tagA, tagB))
 		}
 		again := parse(t, a.String())
-		if again.String() != a.String() || compareBySpec(again.String(), a.String()) != 0 {
+		if again.String() != a.String() || again.Key() != a.Key() || again.Full() != a.Full() {
 			t.Fatalf("%s printed %s and parsed again is %s", tagA, a, again)
+		}
+	})
+}
+
+// compareByLibrary compares versions that the library knows: those of at most three
+// numbers, none of them above uint64 or with zeros in front.
+func compareByLibrary(a, b string) (c int, ok bool) {
+	for _, v := range []string{a, b} {
+		if countNumbers(v) > 3 || isLong(v) || hasLeadingZero(v) {
+			return 0, false
+		}
+	}
+	return semver.MustParse(a).Compare(semver.MustParse(b)), true
+}
+
+func hasLeadingZero(v string) bool {
+	v, _, _ = strings.Cut(v, "+")
+	return slices.ContainsFunc(strings.FieldsFunc(v, func(r rune) bool { return r == '.' || r == '-' }), func(n string) bool {
+		return len(n) > 1 && n[0] == '0' && strings.Trim(n, "0123456789") == ""
+	})
+}
+
+// TestKeyOrdersAsAListOfNumbers: versions without a prerelease are in the order of
+// their numbers, as many as they have, with zeros for those that one lacks; then the
+// longer list is the greater.
+func TestKeyOrdersAsAListOfNumbers(t *testing.T) {
+	t.Parallel()
+	numbers := rapid.SliceOfN(rapid.OneOf(rapid.SampledFrom([]int{0, 0, 1, 9, 10, 11}), rapid.IntRange(0, 1<<40)), 2, 8)
+	tag := func(numbers []int) string {
+		return strings.Trim(strings.ReplaceAll(fmt.Sprint(numbers), " ", "."), "[]")
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		a, b := numbers.Draw(t, "a"), numbers.Draw(t, "b")
+		if rapid.Bool().Draw(t, "alike") {
+			b = append(slices.Clone(a), make([]int, rapid.IntRange(0, 2).Draw(t, "zeros"))...)
+		}
+		padded := func(numbers []int) []int { return append(slices.Clone(numbers), make([]int, 10-len(numbers))...) }
+		want := cmp.Or(slices.Compare(padded(a), padded(b)), cmp.Compare(len(a), len(b)))
+		if got := strings.Compare(parse(t, tag(a)).Key(), parse(t, tag(b)).Key()); got != want {
+			t.Fatalf("%s against %s: keys say %d, want %d", tag(a), tag(b), got, want)
 		}
 	})
 }
 
 // compareTags is the order of versions: precedence, then the count of numbers.
 func compareTags(a, b string) int {
-	va, _ := reference.ParseVersion(a)
-	vb, _ := reference.ParseVersion(b)
-	return cmp.Or(compareBySpec(va.String(), vb.String()), cmp.Compare(countNumbers(a), countNumbers(b)))
+	return cmp.Or(compareBySpec(a, b), cmp.Compare(countNumbers(a), countNumbers(b)))
 }
 
 func countNumbers(tag string) int {
@@ -139,10 +204,11 @@ func isLong(v string) bool {
 	return slices.ContainsFunc(strings.FieldsFunc(v, func(r rune) bool { return r < '0' || r > '9' }), func(n string) bool { return len(n) > 18 })
 }
 
-// compareBySpec is section 11 of Semantic Versioning 2.0, sentence by sentence.
+// compareBySpec is section 11 of Semantic Versioning 2.0, sentence by sentence, for two
+// tags with any count of numbers. A missing number is zero.
 func compareBySpec(a, b string) int {
 	split := func(v string) (core, prerelease []string) {
-		v, _, _ = strings.Cut(v, "+")
+		v = strings.TrimPrefix(strings.FieldsFunc(v, func(r rune) bool { return r == '_' || r == '+' })[0], "v")
 		c, p, ok := strings.Cut(v, "-")
 		if ok {
 			prerelease = strings.Split(p, ".")
@@ -160,8 +226,14 @@ func compareBySpec(a, b string) int {
 	}
 	coreA, preA := split(a)
 	coreB, preB := split(b)
-	for i := range 3 {
-		if c := number(coreA[i]).Cmp(number(coreB[i])); c != 0 {
+	at := func(core []string, i int) *big.Int {
+		if i >= len(core) {
+			return new(big.Int)
+		}
+		return number(core[i])
+	}
+	for i := range max(len(coreA), len(coreB)) {
+		if c := at(coreA, i).Cmp(at(coreB, i)); c != 0 {
 			return c
 		}
 	}
@@ -205,7 +277,7 @@ func TestKeyOrdersNumbersOfAnyLength(t *testing.T) {
 				if v.Key() >= w.Key() {
 					t.Errorf("%s against %s: keys %q and %q do not rise", lower, higher, v.Key(), w.Key())
 				}
-				if compareBySpec(v.String(), w.String()) >= 0 {
+				if compareBySpec(lower, higher) >= 0 {
 					t.Errorf("%s against %s: they do not rise", lower, higher)
 				}
 				lower = higher
@@ -220,7 +292,9 @@ func TestKeyStays(t *testing.T) {
 	t.Parallel()
 	for tag, want := range map[string]string{
 		"0.18.1": "a0b18a1 ~03", "v22.04": "b22a4 ~02", "1.2.3_b": "a1a2a3 ~03", "0.0": " ~02", "0.0.0": " ~03", "1.0.0": "a1 ~03", "1.0.1": "a1a0a1 ~03",
-		"1.2.3-rc.1": "a1a2a3 -$rc#a1 03", "1.2.3-10.a-b.0": "a1a2a3 -#b10$a-b#a0 03", "1.0-a": "a1 -$a 02",
+		"7.0.0.0": "a7 ~04", "4.0.15.2941": "a4a0b15d2941 ~04", "0.0.0.1": "a0a0a0a1 ~04", strings.Repeat("1.", 9) + "1": strings.Repeat("a1", 10) + " ~10",
+		"1" + strings.Repeat(".0", 63): "a1 ~64", strings.Repeat("0.", 63) + "1": strings.Repeat("a0", 63) + "a1 ~64",
+		"1.2.3-rc.1": "a1a2a3 -$rc#a1 03", "1.2.3.4-rc.1": "a1a2a3a4 -$rc#a1 04", "1.2.3-10.a-b.0": "a1a2a3 -#b10$a-b#a0 03", "1.0-a": "a1 -$a 02",
 		strings.Repeat("1", 25) + ".0": "y" + strings.Repeat("1", 25) + " ~02",
 		strings.Repeat("1", 26) + ".0": "z026" + strings.Repeat("1", 26) + " ~02",
 	} {
@@ -266,19 +340,19 @@ func TestLongestKey(t *testing.T) {
 			list[n] = max(list[n], list[n-last-1]+identifier[last])
 		}
 	}
-	longest := 0
-	add := func(numbers, room int) {
-		longest = max(longest, numbers+len(" ~02"))
-		if room -= len("-"); room > 0 {
-			longest = max(longest, numbers+len(" - 02")+list[room])
+	// The most that n characters of numbers add, with dots between them.
+	var core [tagLength + 1]int
+	for n := 1; n <= tagLength; n++ {
+		core[n] = number[n]
+		for last := 1; last < n-1; last++ {
+			core[n] = max(core[n], core[n-last-1]+number[last])
 		}
 	}
-	for major := 1; major < tagLength; major++ {
-		for minor := 1; major+minor < tagLength; minor++ {
-			add(number[major]+number[minor], tagLength-major-minor-len("."))
-			for patch := 1; major+minor+patch+len("..") <= tagLength; patch++ {
-				add(number[major]+number[minor]+number[patch], tagLength-major-minor-patch-len(".."))
-			}
+	longest := 0
+	for n := len("1.1"); n <= tagLength; n++ {
+		longest = max(longest, core[n]+len(" ~02"))
+		if room := tagLength - n - len("-"); room > 0 {
+			longest = max(longest, core[n]+len(" - 02")+list[room])
 		}
 	}
 	if longest != want {

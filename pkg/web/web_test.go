@@ -303,7 +303,7 @@ func TestRepositoryPage(t *testing.T) {
 		"by shields.iowith a logo and its styles![team/app](https://img.shields.io/endpoint?url=https%3A%2F%2Fabcdef1234.execute-api.eu-central-1.amazonaws.com%2Fteam%2Fapp)",
 		"ReferenceVersionDigestManifestPushed",
 		"b.azurecr.io/team/app:latest2 days ago 2026-11-22 11:00 UTC",
-		"a.azurecr.io/team/app:v1.21.2.0sha256:" + strings.Repeat("01", 32) + "2.2 kB2 days ago 2026-11-22 11:00 UTC",
+		"a.azurecr.io/team/app:v1.21.2sha256:" + strings.Repeat("01", 32) + "2.2 kB2 days ago 2026-11-22 11:00 UTC",
 	})
 	wantEqual(t, "titles", attrs(elements(t, page, "td"), "title"), []string{"2026-11-22 11:00:00 UTC", "application/vnd.oci.image.manifest.v1+json", "2026-11-22 11:00:00 UTC"})
 	wantEqual(t, "images", attrs(elements(t, page, "img"), "src"), []string{
