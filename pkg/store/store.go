@@ -179,6 +179,15 @@ func (e Entry) Text() string { return e.Name.String() + " " + e.Newest.Reference
 // Newest as another.
 func (e Entry) PushedKey() string { return pushedKey(e.Newest) + " " + Partition(e.Name) }
 
+// SplitPushedKey returns the reference in a PushedKey; ok is false if key is none.
+func SplitPushedKey(key string) (r reference.Reference, ok bool) {
+	parts := strings.Split(key, " ")
+	if len(parts) != 3 {
+		return reference.Reference{}, false
+	}
+	return reference.Split(parts[1])
+}
+
 // LookupName returns the name under which a reader finds e's references. It is e's own
 // name, except for a repository whose path begins with a registry. That one is found
 // in its own registry only.

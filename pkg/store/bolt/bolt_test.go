@@ -162,7 +162,8 @@ func TestKeptDataStays(t *testing.T) {
 	const (
 		at        = "2023-07-03T12:00:00.060421800Z"
 		ref       = "wasmcloud.azurecr.io/wash:1.0.0"
-		rank      = `{"rank":"` + at + ` sha256:abababababababababababababababababababababababababababababababab 0000000000000002204 application/vnd.oci.image.manifest.v1+json"}`
+		digest    = "sha256:abababababababababababababababababababababababababababababababab"
+		rank      = `{"rank":"` + at + ` ` + digest + ` 0000000000000002204 application/vnd.oci.image.manifest.v1+json"}`
 		latestAt  = "2023-07-03T12:00:01.000000000Z"
 		latest    = "wasmcloud.azurecr.io/wash:latest"
 		goneRank  = `{"rank":"2023-07-03T12:00:00.000000000Z  0000000000000000001 ","deleted":true}`
@@ -196,13 +197,17 @@ func TestKeptDataStays(t *testing.T) {
 			"@wasmcloud.azurecr.io/wash\x00ca1 ~03 " + at + " " + ref: ref,
 			"other\x00a" + latestAt + " " + latest:                    latest,
 		},
+		"ByDigest": {
+			"wash\x00" + digest + " wasmcloud.azurecr.io/wash fa1 ~03 " + at + " 1.0.0":                       ref,
+			"@wasmcloud.azurecr.io/wash\x00" + digest + " wasmcloud.azurecr.io/wash fa1 ~03 " + at + " 1.0.0": ref,
+		},
 		"catalogue": {
-			"wash":  at + " " + ref,
-			"other": latestAt + " " + latest,
+			"wash":  at + " " + ref + " wash",
+			"other": latestAt + " " + latest + " other",
 		},
 		"catalogueByPushed": {
-			at + " " + ref + "\x00wash":           "",
-			latestAt + " " + latest + "\x00other": "",
+			at + " " + ref + " wash":           "wash",
+			latestAt + " " + latest + " other": "other",
 		},
 		"members": {
 			"official\x00@wasmcloud.azurecr.io/wash": `{"rank":"2023-07-03T12:00:00.000000000Z added"}`,

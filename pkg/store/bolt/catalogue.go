@@ -6,10 +6,10 @@ import (
 	"context"
 	"fmt"
 	"iter"
-	"strings"
 
 	"go.etcd.io/bbolt"
 
+	"ocireffer/pkg/event"
 	"ocireffer/pkg/reference"
 	"ocireffer/pkg/store"
 )
@@ -47,8 +47,8 @@ func refreshEntry(tx *bbolt.Tx, name reference.Name) error {
 // Repositories implements store.Reader.
 func (db *DB) Repositories(ctx context.Context, l store.Listing) (page store.Page[store.Entry], err error) {
 	err = db.view(ctx, func(tx *bbolt.Tx) error {
-		for e := range published(tx, l) {
-			if err := ctx.Err(); err != nil {
+		for e, err := range published(tx, l) {
+			if err = cmp.Or(err, ctx.Err()); err != nil {
 				return err
 			}
 			if !l.Has(e) {
@@ -74,8 +74,8 @@ func (db *DB) Repositories(ctx context.Context, l store.Listing) (page store.Pag
 
 // published yields the catalogue in the order of l, from behind l.After. The entries
 // have only what l.Has looks at: the name, and the reference that is the newest.
-func published(tx *bbolt.Tx, l store.Listing) iter.Seq[store.Entry] {
-	return func(yield func(store.Entry) bool) {
+func published(tx *bbolt.Tx, l store.Listing) iter.Seq2[store.Entry, error] {
+	return func(yield func(store.Entry, error) bool) {
 		if l.Newest {
 			cursor := tx.Bucket(catalogueByPushed).Cursor()
 			for pushed, listed := lastBelow(cursor, []byte(cmp.Or(l.After, afterAll))); pushed != nil; pushed, listed = cursor.Prev() {
@@ -95,12 +95,12 @@ func published(tx *bbolt.Tx, l store.Listing) iter.Seq[store.Entry] {
 }
 
 // listedEntry returns what an entry's pushed key says of it.
-func listedEntry(listed, pushed []byte) (e store.Entry) {
-	e.Name = store.NameOf(string(listed))
-	if parts := strings.Split(string(pushed), " "); len(parts) > 1 {
-		e.Newest.Reference, _ = reference.Split(parts[1])
+func listedEntry(listed, pushed []byte) (store.Entry, error) {
+	newest, ok := store.SplitPushedKey(string(pushed))
+	if !ok {
+		return store.Entry{}, fmt.Errorf("the catalogue has %q for %q", pushed, listed)
 	}
-	return e
+	return store.Entry{Name: store.NameOf(string(listed)), Newest: event.Push{Reference: newest}}, nil
 }
 
 // Entries implements store.Reader.

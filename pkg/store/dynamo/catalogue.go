@@ -98,16 +98,15 @@ func (db *DB) queryListing(l store.Listing) *dynamodb.QueryInput {
 	if l.After != "" {
 		addCondition(query, condition, sort, l.After)
 	}
-	filter := "attribute_exists(#reference)" // it is published
-	query.ExpressionAttributeNames["#reference"] = attrReference
+	filter := "attribute_exists(#text)" // it is published
+	query.ExpressionAttributeNames["#text"] = attrText
 	if l.Registry != "" {
-		filter += " AND begins_with(#reference, :registry)"
-		query.ExpressionAttributeValues[":registry"] = str(l.Registry + "/")
+		filter += " AND contains(#text, :registry)"
+		query.ExpressionAttributeValues[":registry"] = str(" " + l.Registry + "/") // no other part has a blank before it
 	}
 	for i, word := range l.Words {
 		value := fmt.Sprintf(":word%d", i)
 		filter += fmt.Sprintf(" AND contains(#text, %s)", value)
-		query.ExpressionAttributeNames["#text"] = attrText
 		query.ExpressionAttributeValues[value] = str(word)
 	}
 	query.FilterExpression = &filter

@@ -20,6 +20,9 @@ import (
 // which costs 0.5 units on AWS, or 1 for each key if it is consistent, nor for a
 // write whose condition fails, which costs 1.
 
+// TestPickUnits: each order is one read of 0.5 units, however many references a name
+// has and however many tags a digest. Where the newest tag is no full version, there is
+// one more.
 func TestPickUnits(t *testing.T) {
 	t.Parallel()
 	var m dynamotest.Meter
@@ -28,27 +31,70 @@ func TestPickUnits(t *testing.T) {
 	if !testing.Short() {
 		counts = append(counts, 10_000)
 	}
+	version := washOf("9.9.9", 2, 1_000_000)
 	filled := 0
 	for _, n := range counts {
 		fill(t, db, filled, n)
 		filled = n
-		m.Take()
-		for _, name := range washNames {
-			for _, order := range store.Orders {
-				call := fmt.Sprintf("Pick(%s, %s) of %d", name, order, n)
-				_, err := db.Pick(t.Context(), store.Query{Name: name, Order: order})
-				if n == 0 && !errors.Is(err, store.ErrNotFound) {
-					t.Errorf("%s: %v, want ErrNotFound", call, err)
-				}
-				if n > 0 && err != nil {
-					t.Errorf("%s: %v", call, err)
-				}
-				units := 0.5
-				if n == 0 {
-					units = 0
-				}
-				m.Want(t, call, map[string]int{"Query": 1}, map[string]float64{"Query": units})
+		// The last of n is no version, and of one there is no other.
+		floating := map[store.Order]int{store.ByPushed: 2, store.ByRelease: 1, store.ByVersion: 1}
+		switch n {
+		case 0:
+			floating[store.ByPushed] = 1
+		case 1:
+			floating[store.ByRelease], floating[store.ByVersion] = 2, 2
+		}
+		wantPickUnits(t, &m, db, fmt.Sprintf("of %d", n), n, floating)
+		putAll(t, db, copies(version))
+		wantPickUnits(t, &m, db, fmt.Sprintf("of %d and a full version that is the newest", n), n+1,
+			map[store.Order]int{store.ByPushed: 1, store.ByRelease: 1, store.ByVersion: 1})
+		dropItems(t, db, version)
+	}
+}
+
+// wantPickUnits wants a Pick of n references to make as many calls in each order, of
+// which each costs 0.5 units if there is anything to read; and Versioned to make one.
+func wantPickUnits(t *testing.T, m *dynamotest.Meter, db *DB, what string, n int, calls map[store.Order]int) {
+	t.Helper()
+	units := func(calls int) map[string]float64 {
+		if n == 0 {
+			calls = 0
+		}
+		return map[string]float64{"Query": 0.5 * float64(calls)}
+	}
+	for _, name := range washNames {
+		for _, order := range store.Orders {
+			m.Take()
+			call := fmt.Sprintf("Pick(%s, %s) %s", name, order, what)
+			if _, err := db.Pick(t.Context(), store.Query{Name: name, Order: order}); errors.Is(err, store.ErrNotFound) != (n == 0) || n > 0 && err != nil {
+				t.Errorf("%s: %v", call, err)
 			}
+			m.Want(t, call, map[string]int{"Query": calls[order]}, units(calls[order]))
+		}
+		if _, err := db.Versioned(t.Context(), name, washOf("build-0", 1, 0)); errors.Is(err, store.ErrNotFound) != (n < 3) || n > 2 && err != nil {
+			t.Errorf("Versioned(%s) %s: %v", name, what, err)
+		}
+		if n != 1 || calls[store.ByRelease] == 2 {
+			m.Want(t, fmt.Sprintf("Versioned(%s) %s", name, what), map[string]int{"Query": 1}, units(1))
+		}
+	}
+}
+
+// copies returns p's items under both names of wash, as Push writes them.
+func copies(p event.Push) (all []attributes) {
+	for _, name := range washNames {
+		all = append(all, inPartition(store.Partition(name), marshalPush(p)))
+	}
+	return all
+}
+
+// dropItems removes the items of copies.
+func dropItems(t *testing.T, db *DB, p event.Push) {
+	t.Helper()
+	for _, name := range washNames {
+		key := keyOf(store.Partition(name), p.Reference.String())
+		if _, err := raw(db).DeleteItem(t.Context(), &dynamodb.DeleteItemInput{TableName: &db.table, Key: key}); err != nil {
+			t.Fatal(err)
 		}
 	}
 }
@@ -61,14 +107,12 @@ func tagOf(i int) string {
 	return fmt.Sprintf("1.%d.0", i)
 }
 
-// fill writes the references from to n of wash as Push does.
+// fill writes the references from to n of wash as Push does, all of one digest.
 func fill(t *testing.T, db *DB, from, n int) {
 	t.Helper()
 	var all []attributes
 	for i := from; i < n; i++ {
-		for _, name := range washNames {
-			all = append(all, inPartition(store.Partition(name), marshalPush(washOf(tagOf(i), 1, i))))
-		}
+		all = append(all, copies(washOf(tagOf(i), 1, i))...)
 	}
 	putAll(t, db, all)
 }
@@ -97,8 +141,8 @@ func putAll(t *testing.T, db *DB, all []attributes) {
 	}
 }
 
-// TestMatchUnits: a Pick with Match pays by the page of 100, and reads ten of them
-// at most.
+// TestMatchUnits: a Pick with Match pays by the page of 91, of which eleven have the
+// thousand that it looks at and one more.
 func TestMatchUnits(t *testing.T) {
 	t.Parallel()
 	var m dynamotest.Meter
@@ -111,23 +155,32 @@ func TestMatchUnits(t *testing.T) {
 		calls int
 		units float64
 	}{
-		{"the newest", tagOf(1050), true, 1, 6.5},
-		{"the last of the first page", tagOf(951), true, 1, 6.5},
-		{"the first of the second page", tagOf(950), true, 2, 13},
-		{"the thousandth", tagOf(51), true, 10, 65},
-		{"the thousand and first", tagOf(50), false, 10, 65},
-		{"none", "none", false, 10, 65},
+		{"the second", tagOf(1049), true, 1, 7},
+		{"the last of the first page", tagOf(961), true, 1, 7},
+		{"the second of the second page", tagOf(958), true, 2, 14},
+		{"the thousandth", tagOf(51), true, 11, 77},
+		{"the thousand and first", tagOf(50), false, 11, 77},
+		{"none", "none", false, 11, 77},
 	} {
 		m.Take()
 		p, err := db.Pick(t.Context(), store.Query{Name: wash, Match: func(tag string) bool { return tag == c.tag }})
 		if c.found && (err != nil || p.Reference.Tag != c.tag) {
 			t.Errorf("Pick of %s = %s, %v, want the tag %s", c.what, p.Reference, err, c.tag)
 		}
-		if !c.found && !errors.Is(err, store.ErrNotFound) {
-			t.Errorf("Pick of %s = %s, %v, want ErrNotFound", c.what, p.Reference, err)
+		if _, ok := errors.AsType[*store.NoMatchError](err); !c.found && !ok {
+			t.Errorf("Pick of %s = %s, %v, want a NoMatchError", c.what, p.Reference, err)
 		}
 		m.Want(t, "Pick of "+c.what, map[string]int{"Query": c.calls}, map[string]float64{"Query": c.units})
 	}
+	// The second scan reads only what has the digest.
+	latest, version := washOf("latest", 2, 10_001), washOf("2.0.0", 2, 10_000)
+	putAll(t, db, append(copies(latest), copies(version)...))
+	m.Take()
+	p, err := db.Pick(t.Context(), store.Query{Name: wash, Match: func(tag string) bool { return tag != "edge" }})
+	if err != nil || p != version {
+		t.Errorf("Pick of any but edge = %s, %v, want %s", p.Reference, err, version.Reference)
+	}
+	m.Want(t, "Pick of any but edge", map[string]int{"Query": 2}, map[string]float64{"Query": 7.5})
 }
 
 // A cost is what a write costs before its answer, or Derive behind it.
@@ -162,7 +215,7 @@ func TestPushUnits(t *testing.T) {
 		put, entry float64
 	}{
 		{what: "new reference", push: washOf("1.0.0", 1, 0), put: 10, entry: 2},
-		{what: "reference pushed again, same digest", push: washOf("1.0.0", 1, 1), put: 16, entry: 3},
+		{what: "reference pushed again, same digest", push: washOf("1.0.0", 1, 1), put: 18, entry: 3},
 		{what: "moved reference", push: moved, put: 18, entry: 3},
 		{what: "repeat", push: moved, put: 0, entry: 2},
 		{what: "older push of the reference", push: washOf("1.0.0", 1, 30), put: 0, entry: 2},
@@ -202,7 +255,8 @@ func TestCompletionUnits(t *testing.T) {
 }
 
 // TestDeleteUnits: a delete costs 1 unit for each tombstone and 5 for each mark. In a
-// repository it asks for the first 25 of each order, and then for all.
+// repository it asks for the first 25 of each order, and then for all. The newest tag
+// that is left is no version, so that its entry takes three queries.
 func TestDeleteUnits(t *testing.T) {
 	t.Parallel()
 	var m dynamotest.Meter
@@ -218,8 +272,8 @@ func TestDeleteUnits(t *testing.T) {
 			delete:  deleteOfDigest(1, 10),
 			deletes: cost{map[string]int{"PutItem": 2, "Query": 2, "UpdateItem": 4}, map[string]float64{"PutItem": 2, "Query": 2, "UpdateItem": 20}},
 			derive: cost{
-				map[string]int{"BatchGetItem": 1, "Query": 4, "GetItem": 1, "PutItem": 1},
-				map[string]float64{"BatchGetItem": 2, "Query": 4, "GetItem": 1, "PutItem": 2},
+				map[string]int{"BatchGetItem": 1, "Query": 5, "GetItem": 1, "PutItem": 1},
+				map[string]float64{"BatchGetItem": 2, "Query": 5, "GetItem": 1, "PutItem": 3},
 			},
 		},
 		{
@@ -227,8 +281,8 @@ func TestDeleteUnits(t *testing.T) {
 			delete:  deleteOfDigest(1, 10),
 			deletes: cost{map[string]int{"PutItem": 2, "Query": 2}, map[string]float64{"PutItem": 0, "Query": 2}},
 			derive: cost{
-				map[string]int{"BatchGetItem": 1, "Query": 4, "GetItem": 1, "PutItem": 1},
-				map[string]float64{"BatchGetItem": 2, "Query": 4, "GetItem": 1, "PutItem": 2},
+				map[string]int{"BatchGetItem": 1, "Query": 5, "GetItem": 1, "PutItem": 1},
+				map[string]float64{"BatchGetItem": 2, "Query": 5, "GetItem": 1, "PutItem": 2},
 			},
 		},
 		{
@@ -236,8 +290,8 @@ func TestDeleteUnits(t *testing.T) {
 			delete:  deleteOfTag("1.2.0", 10),
 			deletes: cost{map[string]int{"PutItem": 2, "UpdateItem": 2}, map[string]float64{"PutItem": 2, "UpdateItem": 10}},
 			derive: cost{
-				map[string]int{"BatchGetItem": 1, "UpdateItem": 2, "Query": 2, "GetItem": 1, "PutItem": 1},
-				map[string]float64{"BatchGetItem": 2, "UpdateItem": 0, "Query": 2, "GetItem": 1, "PutItem": 2},
+				map[string]int{"BatchGetItem": 1, "UpdateItem": 2, "Query": 3, "GetItem": 1, "PutItem": 1},
+				map[string]float64{"BatchGetItem": 2, "UpdateItem": 0, "Query": 3, "GetItem": 1, "PutItem": 2},
 			},
 		},
 		{
@@ -255,7 +309,7 @@ func TestDeleteUnits(t *testing.T) {
 }
 
 // TestListUnits: a page of the catalogue is paid by the repositories that it looks
-// at, of which each is one entry.
+// at, of which each is one entry. By push it looks at none that is not published.
 func TestListUnits(t *testing.T) {
 	t.Parallel()
 	var m dynamotest.Meter
@@ -282,6 +336,12 @@ func TestListUnits(t *testing.T) {
 		{"a page of 99", store.Listing{Span: store.Span{Limit: 99}}, 99, 2, 4.5},
 		{"a page of 1000", store.Listing{Span: store.Span{Limit: 1000}}, 100, 1, 4.5},
 		{"a search", store.Listing{Span: store.Span{Limit: 100}, Words: []string{"wash-7"}}, 11, 1, 4.5},
+		{"a registry", store.Listing{Span: store.Span{Limit: 100}, Registry: registry}, 100, 1, 4.5},
+		{"a page of 1 by push", store.Listing{Span: store.Span{Limit: 1}, Newest: true}, 1, 1, 0.5},
+		{"a page of 9 by push", store.Listing{Span: store.Span{Limit: 9}, Newest: true}, 9, 1, 0.5},
+		{"a page of 99 by push", store.Listing{Span: store.Span{Limit: 99}, Newest: true}, 99, 1, 4},
+		{"a page of 1000 by push", store.Listing{Span: store.Span{Limit: 1000}, Newest: true}, 100, 1, 4},
+		{"a search by push", store.Listing{Span: store.Span{Limit: 100}, Newest: true, Words: []string{"wash-7"}}, 11, 1, 4},
 	} {
 		m.Take()
 		page, err := db.Repositories(t.Context(), c.listing)
@@ -306,7 +366,7 @@ func TestReferencesUnits(t *testing.T) {
 		units float64
 	}{
 		{5, 0.5},
-		{99, 6.5},
+		{99, 7.5},
 	} {
 		page, err := db.References(t.Context(), wash, nil, store.Span{Limit: c.limit})
 		if err != nil {
@@ -373,35 +433,4 @@ func TestEntriesUnits(t *testing.T) {
 		t.Errorf("Entries of no names: %v", err)
 	}
 	m.Want(t, "Entries of no names", nil, nil)
-}
-
-// TestLatestPushesAreInTheCataloguesIndex: ByPushed lists the published entries of
-// the catalogue by their latest push, for 0.5 read units a page.
-func TestLatestPushesAreInTheCataloguesIndex(t *testing.T) {
-	t.Parallel()
-	var m dynamotest.Meter
-	db := openNew(t, &m)
-	var names []string
-	for i, repository := range []string{"b", "c", "a", "emptied"} {
-		p := washOf("1.0.0", 1, i)
-		p.Reference.Repository = repository
-		push(t, db, p)
-	}
-	d := deleteOf(100)
-	d.Repository = "emptied"
-	wantDeleted(t, db, d, 1)
-	m.Take()
-	query := db.queryOf(catalogue)
-	query.IndexName = &indexes[store.ByPushed].name
-	page, err := db.client.Query(t.Context(), query)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, item := range page.Items {
-		names = append(names, text(item, attrKey))
-	}
-	if want := []string{"b", "c", "a"}; !slices.Equal(names, want) {
-		t.Errorf("entries by push: %v, want %v", names, want)
-	}
-	m.Want(t, "entries by push", map[string]int{"Query": 1}, map[string]float64{"Query": 0.5})
 }

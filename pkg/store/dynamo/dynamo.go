@@ -58,8 +58,7 @@ const (
 	attrReceivedAt  = "receivedAt"  // of a tombstone: event.Stamp of the delete's receipt
 	attrDerived     = "derived"     // on what Derive wrote, so that the stream need not tell of it
 	attrExpiresAt   = "expiresAt"   // Unix seconds from which DynamoDB may drop the item; absent on items that count
-	attrReference   = "reference"   // of a catalogue entry: the newest; absent if none is live
-	attrHighest     = "highest"     // of a catalogue entry: the reference of the highest version; absent if no tag is one
+	attrHighest     = "highest"     // of a catalogue entry: the reference of the highest version; absent if that is the newest, or no tag is one
 	attrText        = "text"        // of a catalogue entry: store.Entry.Text, for the filter of a search
 	attrRevision    = "revision"    // of a catalogue entry: counts its writes
 	attrDataVersion = "dataVersion" // of the item with the version of the data
@@ -79,7 +78,8 @@ const (
 )
 
 // An index is a local index. Its sort key is an attribute that only live references
-// have. Published catalogue entries have the attribute of ByPushed.
+// have. Published catalogue entries have the attribute of ByPushed, their
+// PushedKey.
 type index struct{ name, attr string }
 
 // indexes has the index of each order: ByPushed, sorted by the attribute byPushed,

@@ -447,6 +447,7 @@ func TestEveryMethodReturnsTheError(t *testing.T) {
 			return db.Categorize(ctx, event.Membership{Member: event.Member{Category: "official", Name: wash}, At: noon})
 		}, "categorize official/wash: "},
 		{"Pick", func() error { _, err := db.Pick(ctx, store.Query{Name: itsWash}); return err }, "pick wasmcloud.azurecr.io/wash: "},
+		{"Versioned", func() error { _, err := db.Versioned(ctx, wash, washOf("1", 1, 0)); return err }, "find the version of wasmcloud.azurecr.io/wash:1 in wash: "},
 		{"Repositories", func() error { _, err := db.Repositories(ctx, store.Listing{Span: store.Span{Limit: 1}}); return err }, "list repositories: "},
 		{"References", func() error { _, err := db.References(ctx, wash, nil, store.Span{Limit: 1}); return err }, "list references of wash: "},
 		{"Entries of a repository", func() error { _, err := db.Entries(ctx, []reference.Name{wash}); return err }, "read entries: "},
@@ -477,8 +478,8 @@ func TestEveryMethodReturnsTheError(t *testing.T) {
 func TestUnreadableItemsAreErrors(t *testing.T) {
 	t.Parallel()
 	const (
-		noRank      = `{"name":{"S":"wash"},"key":{"S":"a.io/wash:1"},"reference":{"S":"a.io/wash:1"},"rank":{"S":"x"}}`
-		noReference = `{"name":{"S":"wash"},"key":{"S":"wash"},"reference":{"S":"wash"},"rank":{"S":"2023-07-03T12:00:00.000000000Z  0000000000000000000 "}}`
+		noRank      = `{"name":{"S":"wash"},"key":{"S":"a.io/wash:1"},"byPushed":{"S":"2023-07-03T12:00:00.000000000Z a.io/wash:1 wash"},"rank":{"S":"x"}}`
+		noReference = `{"name":{"S":"wash"},"key":{"S":"wash"},"byPushed":{"S":"2023-07-03T12:00:00.000000000Z wash wash"},"rank":{"S":"2023-07-03T12:00:00.000000000Z  0000000000000000000 "}}`
 	)
 	for _, item := range []string{noRank, noReference} {
 		db := offline(t, transport(func(r *http.Request) (*http.Response, error) {
@@ -490,6 +491,7 @@ func TestUnreadableItemsAreErrors(t *testing.T) {
 		ctx := t.Context()
 		for method, call := range map[string]func() error{
 			"Pick":         func() error { _, err := db.Pick(ctx, store.Query{Name: wash}); return err },
+			"Versioned":    func() error { _, err := db.Versioned(ctx, wash, washOf("1", 1, 0)); return err },
 			"Repositories": func() error { _, err := db.Repositories(ctx, store.Listing{Span: store.Span{Limit: 1}}); return err },
 			"References":   func() error { _, err := db.References(ctx, wash, nil, store.Span{Limit: 1}); return err },
 			"Entries":      func() error { _, err := db.Entries(ctx, []reference.Name{wash}); return err },

@@ -29,17 +29,18 @@ func marshalPush(p event.Push) attributes {
 }
 
 func unmarshalPush(item attributes) (event.Push, error) {
-	return pushOf(text(item, attrName), text(item, attrKey), text(item, attrRank))
+	partition, key := text(item, attrName), text(item, attrKey)
+	ref, ok := reference.Split(key)
+	if !ok {
+		return event.Push{}, fmt.Errorf("item of %s: %q is not a reference", partition, key)
+	}
+	return pushOf(partition, ref, text(item, attrRank))
 }
 
 // pushOf returns the push of a reference from its rank. The partition says whether
 // it has a given name.
-func pushOf(partition, ref, rank string) (event.Push, error) {
-	r, ok := reference.Split(ref)
-	if !ok {
-		return event.Push{}, fmt.Errorf("item of %s: %q is not a reference", partition, ref)
-	}
-	p := event.Push{Reference: r, GivenName: store.GivenNameIn(partition, r)}
+func pushOf(partition string, ref reference.Reference, rank string) (event.Push, error) {
+	p := event.Push{Reference: ref, GivenName: store.GivenNameIn(partition, ref)}
 	if err := p.SetRank(rank); err != nil {
 		return event.Push{}, fmt.Errorf("item of %s: %w", ref, err)
 	}
@@ -93,27 +94,35 @@ func marshalEntry(e store.Entry, revision int64, now time.Time) attributes {
 		return item
 	}
 	item[attrText] = str(e.Text())
-	item[attrReference] = str(e.Newest.Reference.String())
 	item[attrRank] = str(e.Newest.Rank())
 	item[indexes[store.ByPushed].attr] = str(e.PushedKey())
-	if e.Highest != (reference.Reference{}) {
+	if e.Highest != (reference.Reference{}) && e.Highest != e.Newest.Reference {
 		item[attrHighest] = str(e.Highest.String())
 	}
 	return item
 }
 
 func unmarshalEntry(item attributes) (store.Entry, error) {
-	listed := text(item, attrKey)
-	name := store.NameOf(listed)
-	if item[attrReference] == nil {
-		return store.Entry{Name: name}, nil
+	partition, pushed := text(item, attrKey), text(item, indexes[store.ByPushed].attr)
+	e := store.Entry{Name: store.NameOf(partition)}
+	if pushed == "" {
+		return e, nil
 	}
-	newest, err := pushOf(listed, text(item, attrReference), text(item, attrRank))
-	if err != nil {
+	ref, ok := store.SplitPushedKey(pushed)
+	if !ok {
+		return store.Entry{}, fmt.Errorf("entry of %s: %q has no reference", partition, pushed)
+	}
+	var err error
+	if e.Newest, err = pushOf(partition, ref, text(item, attrRank)); err != nil {
 		return store.Entry{}, err
 	}
-	highest, _ := reference.Split(text(item, attrHighest))
-	return store.Entry{Name: name, Newest: newest, Highest: highest}, nil
+	switch highest, ok := reference.Split(text(item, attrHighest)); {
+	case ok:
+		e.Highest = highest
+	case e.Newest.Version() != "": // so there is a version, and the highest is the newest
+		e.Highest = ref
+	}
+	return e, nil
 }
 
 // marshalMembership returns the item of a member. A removed one expires.

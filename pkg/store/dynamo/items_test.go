@@ -26,7 +26,11 @@ func TestUnreadableItemIsAnErrorWithoutAValue(t *testing.T) {
 		{name: "reference without a rank", read: readPush, item: keyOf("wash", "a.io/wash:1"), want: event.Push{}, wantText: "a.io/wash:1"},
 		{
 			name: "entry without a rank", read: readEntry, want: store.Entry{}, wantText: "a.io/wash:1",
-			item: attributes{attrKey: str("wash"), attrReference: str("a.io/wash:1"), attrHighest: str("a.io/wash:1.0.0")},
+			item: attributes{attrKey: str("wash"), "byPushed": str("2023-07-03T12:00:00.000000000Z a.io/wash:1 wash"), attrHighest: str("a.io/wash:1.0.0")},
+		},
+		{
+			name: "entry without a reference", read: readEntry, want: store.Entry{}, wantText: "entry of wash",
+			item: attributes{attrKey: str("wash"), "byPushed": str("2023-07-03T12:00:00.000000000Z a.io/wash:1")},
 		},
 		{name: "tombstone without a target", read: readTombstone, item: keyOf("wash", "#deleted/wash"), want: event.Delete{}, wantText: "#deleted/wash"},
 		{name: "tombstone without a time", read: readTombstone, item: keyOf("wash", "#deleted/a.io/wash"), want: event.Delete{}, wantText: "tombstone of a.io/wash"},

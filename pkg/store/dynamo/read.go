@@ -129,18 +129,24 @@ func (db *DB) results(ctx context.Context, query *dynamodb.QueryInput) iter.Seq2
 const maxBatchGet = 100
 
 // batchGet reads the items of at most maxBatchGet keys. DynamoDB may leave some
-// unprocessed when it is busy; those are asked for again, as often as a failed call.
+// unprocessed when it is busy; those are asked for again. As often as a call may fail,
+// it may leave all of them.
 func (db *DB) batchGet(ctx context.Context, keys []attributes, consistent bool) (items []attributes, err error) {
-	request := map[string]types.KeysAndAttributes{db.table: {Keys: keys, ConsistentRead: &consistent}}
-	for range attempts {
+	for failed := 0; failed < attempts; {
+		request := map[string]types.KeysAndAttributes{db.table: {Keys: keys, ConsistentRead: &consistent}}
 		out, err := db.client.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{RequestItems: request})
 		if err != nil {
 			return nil, err
 		}
 		items = append(items, out.Responses[db.table]...)
-		if request = out.UnprocessedKeys; len(request) == 0 {
+		left := out.UnprocessedKeys[db.table].Keys
+		if len(left) == 0 {
 			return items, nil
 		}
+		if len(left) == len(keys) {
+			failed++
+		}
+		keys = left
 	}
 	return nil, errors.New("DynamoDB left keys unprocessed")
 }

@@ -318,6 +318,7 @@ func cancelledContext(t *testing.T, s store.Store) {
 		"Categorize": func() error { return s.Categorize(ctx, event.Membership{Member: member, At: receipt}) },
 		"PushedAt":   func() error { _, err := s.PushedAt(ctx, deleteOfTag("wash", "1", 0).Target); return err },
 		"Pick":       func() error { _, err := s.Pick(ctx, store.Query{Name: anywhere("wash")}); return err },
+		"Versioned":  func() error { _, err := s.Versioned(ctx, anywhere("wash"), washOf("1", 1, 0)); return err },
 		"Repositories": func() error {
 			_, err := s.Repositories(ctx, store.Listing{Span: store.Span{Limit: 1}})
 			return err
