@@ -210,6 +210,10 @@ func TestRolesAllowJustWhatFunctionsDo(t *testing.T) {
 			t.Errorf("%s: %d %s", body, w.Code, w.Body)
 		}
 		deriveNew()
+		w = httptest.NewRecorder()
+		if read.ServeHTTP(w, httptest.NewRequest("GET", "/app", nil)); w.Code != 200 {
+			t.Errorf("GET /app after %s: %d %s", body, w.Code, w.Body)
+		}
 	}
 	for _, role := range roles {
 		role.Check(t)
