@@ -8,10 +8,8 @@ import (
 	"ocireffer/pkg/reference"
 )
 
-// Pick is Reader.Pick: the rule of what is newest. Of the references of a name it takes
-// the first in q's order. A version is the answer to a question for versions, and a
-// full version always. Of any other tag, what counts is which of the tags of its digest
-// says most, to which a second scan goes.
+// Pick is Reader.Pick: the rule of what is newest. It scans q's order for the first
+// reference, and, if that one's tag says little, ByDigest for the tag that says most.
 func (scan Scanner) Pick(ctx context.Context, q Query) (event.Push, error) {
 	first, looked, err := scan.first(ctx, q)
 	if err != nil {
@@ -32,7 +30,7 @@ func (scan Scanner) Pick(ctx context.Context, q Query) (event.Push, error) {
 			break
 		}
 	}
-	return first, nil // all of them were deleted meanwhile, or are too many
+	return first, nil // the others were deleted meanwhile, or are too many
 }
 
 // first returns the first reference in q's order, and how many it looked at.
@@ -77,9 +75,9 @@ func (q Query) atOnce(most int) int {
 	return min(most, pageSize)
 }
 
-// cut returns the text behind which q looks for versions, which no order knows. It is
-// empty if a version may begin with Prefix, as with v or 1.: then the tags that match
-// are versions themselves, and come first in the orders of versions.
+// cut returns the text behind which q looks for versions, where no index has them. It
+// is empty if a version may begin with Prefix, as with v or 1. does: then the tags that
+// match are versions as they are, and come first in the orders of versions.
 func (q Query) cut() string {
 	if _, begins := reference.ParseVersion(q.Prefix + "1.1"); begins || q.Order == ByPushed || q.Match == nil {
 		return ""

@@ -50,18 +50,23 @@ type Deleted struct {
 // A Reader reads references, the catalogue and categories. A name or a page that
 // does not exist is an error only for Pick and Versioned.
 type Reader interface {
-	// Pick returns the newest push of the reference that q asks for. The error is
-	// ErrNotFound if the name has no live reference, or a *NoMatchError if Match takes
-	// none of those that were looked at. Without Match it is one read, whatever the
-	// order and the number of references, or two if the first finds a tag that says
-	// little (see Order). With Match it looks at references in their order, at most
-	// MaxScan.
+	// Pick returns the newest push of the reference that q asks for: the first in q's
+	// order. If that one's tag is no full version (or no version at all, in an order of
+	// versions), it stands for its digest. The answer is then the one of the tags of its
+	// registry's repository with its digest that says most: the greatest full version,
+	// else the greatest version, releases before prereleases, else the last pushed, but
+	// latest behind all others.
+	//
+	// The error is ErrNotFound if the name has no live reference, or a *NoMatchError if
+	// Match takes none of those that were looked at. Without Match it is one read,
+	// whatever the order and the number of references, and a second one for a digest.
+	// With Match both reads together look at MaxScan references at most.
 	Pick(ctx context.Context, q Query) (event.Push, error)
 	// Versioned returns that reference with p's digest, registry and repository whose
 	// tag is the greatest version: the greatest full one, else the greatest, releases
 	// before prereleases. The error is ErrNotFound if none is a version or p has no
-	// digest. It is one read. If a Pick without Match returned p, it has told already:
-	// then p's own tag is that version.
+	// digest. It is one read. For a p that a Pick without Match returned, it is needless:
+	// if p's own tag is no version, none is.
 	Versioned(ctx context.Context, name reference.Name, p event.Push) (event.Push, error)
 	// Repositories lists the catalogue. Its cost grows with the entries that it reads,
 	// which is about as many as the page has unless some are left out.
@@ -108,8 +113,8 @@ type Query struct {
 
 	// Prefix is a text with which all tags begin that Match takes. In an order of
 	// versions, a tag that is no version counts as the version that it is without
-	// Prefix. All references are looked at then, up to MaxScan, except if a version may
-	// begin with Prefix, which is not cut off then.
+	// Prefix, for which up to MaxScan references are looked at. A Prefix with which a
+	// version may begin, such as v or 1., changes nothing.
 	Prefix string
 }
 

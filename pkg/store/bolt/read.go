@@ -68,7 +68,7 @@ func (db *DB) References(ctx context.Context, name reference.Name, match func(ta
 func scanner(tx *bbolt.Tx) store.Scanner {
 	return func(ctx context.Context, s store.Scan) iter.Seq2[event.Push, error] {
 		return func(yield func(event.Push, error) bool) {
-			for ref := range keysOf(tx, s) {
+			for ref := range refsOf(tx, s) {
 				p, err := livePush(tx, store.Partition(s.Name), ref)
 				if err == nil {
 					err = ctx.Err()
@@ -81,8 +81,8 @@ func scanner(tx *bbolt.Tx) store.Scanner {
 	}
 }
 
-// keysOf yields the references of a scan, which is their keys without the partition.
-func keysOf(tx *bbolt.Tx, s store.Scan) iter.Seq[string] {
+// refsOf yields the texts of the references of a scan.
+func refsOf(tx *bbolt.Tx, s store.Scan) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		partition := store.Partition(s.Name)
 		prefix := key(partition, s.Prefix)

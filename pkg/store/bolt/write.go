@@ -129,7 +129,7 @@ func coveredBy(tx *bbolt.Tx, partition string, d event.Delete) (covered []event.
 // digestCoveredBy is coveredBy for a delete of a digest.
 func digestCoveredBy(tx *bbolt.Tx, partition string, d event.Delete) (covered []event.Push, err error) {
 	scan := store.Scan{Name: store.NameOf(partition), Order: store.ByDigest, Prefix: store.DigestPrefix(d.Target)}
-	for ref := range keysOf(tx, scan) {
+	for ref := range refsOf(tx, scan) {
 		p, err := livePush(tx, partition, ref)
 		if err != nil {
 			return nil, err

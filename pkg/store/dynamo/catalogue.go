@@ -65,7 +65,8 @@ func (db *DB) putEntry(ctx context.Context, e store.Entry, revision int64) (writ
 }
 
 // Repositories implements store.Reader. It costs 0.5 read units for each 4 KB of
-// entries that it reads. An entry has some 450 bytes.
+// entries that it reads. An entry has some 310 bytes, or 350 if its highest version is
+// not the newest reference.
 func (db *DB) Repositories(ctx context.Context, l store.Listing) (page store.Page[store.Entry], err error) {
 	for item, err := range db.results(ctx, db.queryListing(l)) {
 		if err != nil {
@@ -118,8 +119,9 @@ func (db *DB) queryListing(l store.Listing) *dynamodb.QueryInput {
 	return query
 }
 
-// Entries implements store.Reader. It costs 0.5 read units for a repository, and 1
-// for a registry's repository, which the catalogue does not list.
+// Entries implements store.Reader. It costs 0.5 read units for a repository. A
+// registry's repository, which the catalogue does not list, costs 1, or 1.5 if the last
+// pushed tag is no full version.
 func (db *DB) Entries(ctx context.Context, names []reference.Name) ([]store.Entry, error) {
 	entries := make([]store.Entry, len(names))
 	positions := map[reference.Name][]int{} // in entries, of the names that the catalogue lists

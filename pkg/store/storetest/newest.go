@@ -118,8 +118,9 @@ func digestsOfRepositoriesAreApart(t *testing.T, s store.Store) {
 	given := pushOf("ghcr.io", "acme/app", "latest", 1, noon.Add(20*time.Second))
 	version := pushOf("ghcr.io", "acme/app", "4.0.0", 1, noon)
 	own := pushOf(registry, "app", "5.0.0", 1, noon)
-	given.GivenName = "app"
-	push(t, s, given, version, own)
+	other := pushOf("ghcr.io", "acme/apps", "6.0.0", 1, noon)
+	given.GivenName, other.GivenName = "app", "app"
+	push(t, s, given, version, own, other)
 	wantPick(t, s, anywhere("app"), store.ByPushed, given)
 	version.GivenName = "app"
 	push(t, s, version)
