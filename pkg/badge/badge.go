@@ -7,13 +7,15 @@ import (
 	"encoding/json"
 )
 
-// A Badge is a label and a message, side by side.
+// A Badge is a label and a message, side by side. Colors are those of IsColor.
 type Badge struct {
-	Label   string // empty: the message stands alone
-	Message string // must not be empty: shields.io refuses such a badge
-	Color   string // of the message's side: three or six hex digits without #, or a name that shields.io knows
-	Logo    string // a slug of Simple Icons, which only shields.io draws; empty: none
-	IsError bool   // shields.io caches an error for a shorter time
+	Label      string // empty: the message stands alone
+	Message    string // must not be empty: shields.io refuses such a badge
+	Color      string // of the message's side
+	LabelColor string // of the label's side; empty: grey
+	Logo       string // a slug of Simple Icons, which only shields.io draws; empty: none
+	IsError    bool   // shields.io caches an error for a shorter time
+	IsSquare   bool   // the image has neither round corners nor shadows; shields.io takes styles from its own URL
 }
 
 // JSON returns b by the schema of shields.io's endpoint badge, which refuses unknown
@@ -24,9 +26,10 @@ func (b Badge) JSON() []byte {
 		Label         string `json:"label"`
 		Message       string `json:"message"`
 		Color         string `json:"color"`
+		LabelColor    string `json:"labelColor,omitempty"`
 		NamedLogo     string `json:"namedLogo,omitempty"`
 		IsError       bool   `json:"isError,omitempty"`
-	}{1, b.Label, b.Message, b.Color, b.Logo, b.IsError}
+	}{1, b.Label, b.Message, b.Color, b.LabelColor, b.Logo, b.IsError}
 	var buf bytes.Buffer
 	enc := json.NewEncoder(&buf)
 	enc.SetEscapeHTML(false)

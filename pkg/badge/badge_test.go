@@ -27,6 +27,10 @@ func TestJSON(t *testing.T) {
 			badge: badge.Badge{Message: "host/wash:1", Color: "blue"},
 			want:  `{"schemaVersion":1,"label":"","message":"host/wash:1","color":"blue"}`,
 		},
+		"a label's color": {
+			badge: badge.Badge{Label: "oci", Message: "host/wash:1", Color: "blue", LabelColor: "555", Logo: "docker", IsSquare: true},
+			want:  `{"schemaVersion":1,"label":"oci","message":"host/wash:1","color":"blue","labelColor":"555","namedLogo":"docker"}`,
+		},
 		"error": {
 			badge: badge.Badge{Message: "Provider not yet published", Color: "lightgrey", IsError: true},
 			want:  `{"schemaVersion":1,"label":"","message":"Provider not yet published","color":"lightgrey","isError":true}`,

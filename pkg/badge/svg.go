@@ -1,6 +1,7 @@
 package badge
 
 import (
+	"cmp"
 	"fmt"
 	"hash/fnv"
 	"html"
@@ -9,123 +10,107 @@ import (
 )
 
 const (
-	height     = 20 // of a badge, in pixels
-	padding    = 5  // left and right of a text, in pixels
-	labelColor = "#555"
+	height  = 20 // of a badge, in pixels
+	padding = 5  // left and right of a text, in pixels
 )
 
-// SVG returns b as an image in the flat style of READMEs. The image is complete in
-// itself: it has no script and no style sheet, and loads nothing. It has no logo,
-// since the logos of Simple Icons are not ours to ship. Screen readers read its
-// title.
+// SVG returns b as an image in a style of READMEs: flat, or flat-square if b.IsSquare.
+// It is shields.io's but for the logo, since the logos of Simple Icons are not ours to
+// ship. The image is complete in itself: it has no script and no style sheet, and loads
+// nothing. Screen readers read its title.
 func (b Badge) SVG() []byte {
 	label, message := xmlText(strings.TrimSpace(b.Label)), xmlText(strings.TrimSpace(b.Message))
 	title := message
-	left := 0
 	if label != "" {
 		title = label + ": " + message
-		left = width(label) + 2*padding
 	}
-	right := width(message) + 2*padding
-	color := fill(b.Color)
-	id := idOf(title, color)
+	fields, left := make([]field, 0, 2), 0
+	if label != "" || b.LabelColor != "" {
+		// Where two texts meet, both look centered one pixel nearer to each other.
+		fields = append(fields, newField(label, cmp.Or(b.LabelColor, "grey"), 0, 1))
+		left = fields[0].width
+	}
+	fields = append(fields, newField(message, b.Color, left, max(0, left-1)))
+	all := left + fields[len(fields)-1].width
 
 	var s strings.Builder
 	fmt.Fprintf(&s, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" role="img" aria-label="%s"><title>%s</title>`,
-		left+right, height, html.EscapeString(title), html.EscapeString(title))
-	fmt.Fprintf(&s, `<linearGradient id="g%s" x2="0" y2="100%%"><stop offset="0" stop-color="#bbb" stop-opacity=".1"/><stop offset="1" stop-opacity=".1"/></linearGradient>`, id)
-	fmt.Fprintf(&s, `<clipPath id="c%s"><rect width="%d" height="%d" rx="3"/></clipPath><g clip-path="url(#c%s)">`, id, left+right, height, id)
-	if left > 0 {
-		fmt.Fprintf(&s, `<rect width="%d" height="%d" fill="%s"/>`, left, height, labelColor)
-	}
-	fmt.Fprintf(&s, `<rect x="%d" width="%d" height="%d" fill="%s"/>`, left, right, height, color)
-	fmt.Fprintf(&s, `<rect width="%d" height="%d" fill="url(#g%s)"/></g>`, left+right, height, id)
-	s.WriteString(`<g text-anchor="middle" font-family="Verdana,Geneva,DejaVu Sans,sans-serif" font-size="110" text-rendering="geometricPrecision" transform="scale(.1)">`)
-	if left > 0 {
-		// Where two texts meet, both look centered one pixel nearer to each other.
-		writeText(&s, label, 1, labelColor)
-		writeText(&s, message, left-1, color)
+		all, height, html.EscapeString(title), html.EscapeString(title))
+	if b.IsSquare {
+		s.WriteString(`<g shape-rendering="crispEdges">`)
+		writeRects(&s, fields)
 	} else {
-		writeText(&s, message, 0, color)
+		id := idOf(title, fields)
+		fmt.Fprintf(&s, `<linearGradient id="g%s" x2="0" y2="100%%"><stop offset="0" stop-color="#bbb" stop-opacity=".1"/><stop offset="1" stop-opacity=".1"/></linearGradient>`, id)
+		fmt.Fprintf(&s, `<clipPath id="c%s"><rect width="%d" height="%d" rx="3"/></clipPath><g clip-path="url(#c%s)">`, id, all, height, id)
+		writeRects(&s, fields)
+		fmt.Fprintf(&s, `<rect width="%d" height="%d" fill="url(#g%s)"/>`, all, height, id)
+	}
+	s.WriteString(`</g><g text-anchor="middle" font-family="Verdana,Geneva,DejaVu Sans,sans-serif" font-size="110" text-rendering="geometricPrecision" transform="scale(.1)">`)
+	for _, f := range fields {
+		if f.text != "" {
+			f.writeText(&s, !b.IsSquare)
+		}
 	}
 	s.WriteString(`</g></svg>`)
 	return []byte(s.String())
 }
 
-// idOf returns an id for the parts of an image. Different images in one page must
-// not share ids.
-func idOf(title, color string) string {
-	sum := fnv.New32a()
-	fmt.Fprintf(sum, "%s\n%s", title, color)
-	return strconv.FormatUint(uint64(sum.Sum32()), 36)
+// A field is a side of an image: a rectangle with a text. Its lengths are in pixels.
+type field struct {
+	x, width  int
+	fill      string
+	text      string
+	margin    int // where the text's padding begins
+	textWidth int
+	isLight   bool
 }
 
-// writeText draws text and its shadow in a field that begins at x, in pixels. The
-// text takes the width that was calculated, whatever font the reader has.
-func writeText(s *strings.Builder, text string, x int, background string) {
+func newField(text, color string, x, margin int) field {
+	f := field{x: x, text: text, margin: margin}
+	var rgb [3]int
+	var ok bool
+	if f.fill, rgb, ok = parseColor(color); !ok {
+		f.fill = lightgrey
+	}
+	f.isLight = isLight(rgb)
+	if text != "" {
+		f.textWidth = width(text)
+	}
+	f.width = f.textWidth + 2*padding
+	return f
+}
+
+func writeRects(s *strings.Builder, fields []field) {
+	for _, f := range fields {
+		fmt.Fprintf(s, `<rect x="%d" width="%d" height="%d" fill="%s"/>`, f.x, f.width, height, f.fill)
+	}
+}
+
+// writeText draws f's text, and its shadow if it has one. The text takes the width that
+// was calculated, whatever font the reader has.
+func (f field) writeText(s *strings.Builder, hasShadow bool) {
 	ink, shadow := "#fff", "#010101"
-	if isLight(background) {
+	if f.isLight {
 		ink, shadow = "#333", "#ccc"
 	}
-	w := width(text)
-	middle := 10*(x+padding) + 5*w // the group is scaled by 0.1
-	escaped := html.EscapeString(text)
-	fmt.Fprintf(s, `<text x="%d" y="150" fill="%s" fill-opacity=".3" textLength="%d" aria-hidden="true">%s</text>`, middle, shadow, 10*w, escaped)
-	fmt.Fprintf(s, `<text x="%d" y="140" fill="%s" textLength="%d">%s</text>`, middle, ink, 10*w, escaped)
+	middle, length := 10*(f.margin+padding)+5*f.textWidth, 10*f.textWidth // the group is scaled by 0.1
+	escaped := html.EscapeString(f.text)
+	if hasShadow {
+		fmt.Fprintf(s, `<text x="%d" y="150" fill="%s" fill-opacity=".3" textLength="%d" aria-hidden="true">%s</text>`, middle, shadow, length, escaped)
+	}
+	fmt.Fprintf(s, `<text x="%d" y="140" fill="%s" textLength="%d">%s</text>`, middle, ink, length, escaped)
 }
 
-// fill returns a color as SVG wants it: the value of a name that shields.io knows,
-// any other name as it is, hex digits with their #, and for anything else
-// shields.io's grey.
-func fill(color string) string {
-	switch color {
-	case "brightgreen", "success":
-		return "#4c1"
-	case "green":
-		return "#97ca00"
-	case "yellowgreen":
-		return "#a4a61d"
-	case "yellow":
-		return "#dfb317"
-	case "orange", "important":
-		return "#fe7d37"
-	case "red", "critical":
-		return "#e05d44"
-	case "blue", "informational":
-		return "#007ec6"
-	case "grey", "gray":
-		return "#555"
-	case "lightgrey", "lightgray", "inactive":
-		return "#9f9f9f"
+// idOf returns an id for the parts of an image. Different images in one page must
+// not share ids.
+func idOf(title string, fields []field) string {
+	sum := fnv.New32a()
+	sum.Write([]byte(title))
+	for _, f := range fields {
+		sum.Write([]byte("\n" + f.fill))
 	}
-	if _, ok := parseHex(color); ok {
-		return "#" + color
-	}
-	isName := color != "" && strings.Trim(color, "abcdefghijklmnopqrstuvwxyz") == ""
-	if isName {
-		return color
-	}
-	return "#9f9f9f"
-}
-
-// isLight reports whether dark text reads better on a color: from a brightness of
-// 0.69 on, by https://www.w3.org/TR/AERT/#color-contrast. A name has unknown
-// brightness and counts as dark.
-func isLight(color string) bool {
-	rgb, ok := parseHex(strings.TrimPrefix(color, "#"))
-	return ok && 299*rgb[0]+587*rgb[1]+114*rgb[2] > 690*255
-}
-
-// parseHex reads three or six hex digits.
-func parseHex(color string) (rgb [3]int, ok bool) {
-	if len(color) == 3 {
-		color = string([]byte{color[0], color[0], color[1], color[1], color[2], color[2]})
-	}
-	n, err := strconv.ParseUint(color, 16, 32)
-	if len(color) != 6 || err != nil {
-		return rgb, false
-	}
-	return [3]int{int(n >> 16), int(n >> 8 & 0xff), int(n & 0xff)}, true
+	return strconv.FormatUint(uint64(sum.Sum32()), 36)
 }
 
 // xmlText returns s with � in place of the characters that XML 1.0 forbids.

@@ -119,50 +119,39 @@ func TestSVGWithoutALabel(t *testing.T) {
 	}
 }
 
-func TestColors(t *testing.T) {
+// TestInkIsReadable: dark on a light color. badge-maker decides by the brightness in
+// two decimals.
+func TestInkIsReadable(t *testing.T) {
 	t.Parallel()
-	for color, want := range map[string]struct{ fill, ink string }{
-		"253746":        {fill: "#253746", ink: "#fff"},
-		"fff":           {fill: "#fff", ink: "#333"},
-		"FFF":           {fill: "#FFF", ink: "#333"},
-		"000":           {fill: "#000", ink: "#fff"},
-		"b0b0b0":        {fill: "#b0b0b0", ink: "#333"}, // a brightness of 0.690
-		"afafaf":        {fill: "#afafaf", ink: "#fff"}, // and one of 0.686
-		"ff0000":        {fill: "#ff0000", ink: "#fff"},
-		"00ff00":        {fill: "#00ff00", ink: "#fff"},
-		"ffff00":        {fill: "#ffff00", ink: "#333"},
-		"00ffff":        {fill: "#00ffff", ink: "#333"},
-		"ff00ff":        {fill: "#ff00ff", ink: "#fff"},
-		"brightgreen":   {fill: "#4c1", ink: "#fff"},
-		"success":       {fill: "#4c1", ink: "#fff"},
-		"green":         {fill: "#97ca00", ink: "#fff"},
-		"yellowgreen":   {fill: "#a4a61d", ink: "#fff"},
-		"yellow":        {fill: "#dfb317", ink: "#fff"},
-		"orange":        {fill: "#fe7d37", ink: "#fff"},
-		"important":     {fill: "#fe7d37", ink: "#fff"},
-		"red":           {fill: "#e05d44", ink: "#fff"},
-		"critical":      {fill: "#e05d44", ink: "#fff"},
-		"blue":          {fill: "#007ec6", ink: "#fff"},
-		"informational": {fill: "#007ec6", ink: "#fff"},
-		"grey":          {fill: "#555", ink: "#fff"},
-		"gray":          {fill: "#555", ink: "#fff"},
-		"lightgrey":     {fill: "#9f9f9f", ink: "#fff"},
-		"lightgray":     {fill: "#9f9f9f", ink: "#fff"},
-		"inactive":      {fill: "#9f9f9f", ink: "#fff"},
-		"rebeccapurple": {fill: "rebeccapurple", ink: "#fff"},
-		"":              {fill: "#9f9f9f", ink: "#fff"},
-		"#fff":          {fill: "#9f9f9f", ink: "#fff"},
-		"12345":         {fill: "#9f9f9f", ink: "#fff"},
-		"1234567":       {fill: "#9f9f9f", ink: "#fff"},
-		`"/><script>`:   {fill: "#9f9f9f", ink: "#fff"},
-		"url(x)":        {fill: "#9f9f9f", ink: "#fff"},
+	for color, want := range map[string]string{
+		"000": "#fff", "fff": "#333", "FFF": "#333", "white": "#333", "black": "#fff", "papayawhip": "#333", "rebeccapurple": "#fff",
+		"b1b1b1": "#fff", // a brightness of 0.694
+		"b2b2b2": "#333", // and one of 0.698
+		"ff0000": "#fff", "00ff00": "#fff", "ffff00": "#333", "00ffff": "#333", "ff00ff": "#fff",
+		"#fff": "#333", "#fff0": "#333", "#ffffff00": "#333", "#000f": "#fff",
+		"brightgreen": "#fff", "yellow": "#fff", "lightgrey": "#fff",
 	} {
-		got := parse(t, badge.Badge{Message: "x", Color: color}.SVG())
-		if got.Rects[0].Fill != want.fill {
-			t.Errorf("color %q: fill %s, want %s", color, got.Rects[0].Fill, want.fill)
+		if got := parse(t, badge.Badge{Message: "x", Color: color}.SVG()).Texts[1].Fill; got != want {
+			t.Errorf("color %q: text in %s, want %s", color, got, want)
 		}
-		if got.Texts[1].Fill != want.ink {
-			t.Errorf("color %q: text in %s, want %s", color, got.Texts[1].Fill, want.ink)
+		got := parse(t, badge.Badge{Label: "x", Message: "y", Color: "blue", LabelColor: color}.SVG())
+		if got.Texts[1].Fill != want {
+			t.Errorf("label color %q: text in %s, want %s", color, got.Texts[1].Fill, want)
+		}
+	}
+}
+
+// TestUnknownColorIsLightgrey, since a picture has to have one.
+func TestUnknownColorIsLightgrey(t *testing.T) {
+	t.Parallel()
+	for _, color := range []string{"", "12345", "rgb(1,2,3)", "url(x)", `"/><script>`} {
+		if badge.IsColor(color) {
+			t.Errorf("IsColor(%q)", color)
+		}
+		got := parse(t, badge.Badge{Label: "x", LabelColor: color, Message: "x", Color: color}.SVG())
+		want := map[bool]string{true: "#555", false: "#939393"}[color == ""]
+		if got.Rects[0].Fill != want || got.Rects[1].Fill != "#939393" {
+			t.Errorf("color %q: fills %s and %s, want %s and #939393", color, got.Rects[0].Fill, got.Rects[1].Fill, want)
 		}
 	}
 }
@@ -193,7 +182,7 @@ func TestIDsDiffer(t *testing.T) {
 	if a, b := id(first), id(first); a != b {
 		t.Errorf("one badge has the ids %s and %s", a, b)
 	}
-	for _, other := range []badge.Badge{{Message: "2", Color: "blue"}, {Message: "1", Color: "red"}, {Label: "1", Message: "1", Color: "blue"}} {
+	for _, other := range []badge.Badge{{Message: "2", Color: "blue"}, {Message: "1", Color: "red"}, {Label: "1", Message: "1", Color: "blue"}, {Message: "1", Color: "blue", LabelColor: "red"}} {
 		if id(first) == id(other) {
 			t.Errorf("%+v and %+v have the same id", first, other)
 		}
@@ -201,11 +190,11 @@ func TestIDsDiffer(t *testing.T) {
 }
 
 func FuzzSVG(f *testing.F) {
-	f.Add("", "wasmcloud.azurecr.io/wash:0.18.1", "253746")
-	f.Add("<&>", "]]>\x00", "url(#x)")
-	f.Add("漢字", "😀\xff", "white")
-	f.Fuzz(func(t *testing.T, label, message, color string) {
-		svg := badge.Badge{Label: label, Message: message, Color: color}.SVG()
+	f.Add("", "wasmcloud.azurecr.io/wash:0.18.1", "253746", "", false)
+	f.Add("<&>", "]]>\x00", "url(#x)", "#ffff", true)
+	f.Add("漢字", "😀\xff", "white", `"`, false)
+	f.Fuzz(func(t *testing.T, label, message, color, labelColor string, isSquare bool) {
+		svg := badge.Badge{Label: label, Message: message, Color: color, LabelColor: labelColor, IsSquare: isSquare}.SVG()
 		if got := parse(t, svg); got.Width < 10 {
 			t.Errorf("%d px wide", got.Width)
 		}
