@@ -4,9 +4,10 @@ import (
 	"cmp"
 	"fmt"
 	"hash/fnv"
-	"html"
 	"strconv"
 	"strings"
+
+	"ocireffer/pkg/xmltext"
 )
 
 const (
@@ -19,7 +20,7 @@ const (
 // ship. The image is complete in itself: it has no script and no style sheet, and loads
 // nothing. Screen readers read its title.
 func (b Badge) SVG() []byte {
-	label, message := xmlText(strings.TrimSpace(b.Label)), xmlText(strings.TrimSpace(b.Message))
+	label, message := strings.TrimSpace(b.Label), strings.TrimSpace(b.Message)
 	title := message
 	if label != "" {
 		title = label + ": " + message
@@ -34,8 +35,9 @@ func (b Badge) SVG() []byte {
 	all := left + fields[len(fields)-1].width
 
 	var s strings.Builder
+	escaped := xmltext.Escape(title)
 	fmt.Fprintf(&s, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" role="img" aria-label="%s"><title>%s</title>`,
-		all, height, html.EscapeString(title), html.EscapeString(title))
+		all, height, escaped, escaped)
 	if b.IsSquare {
 		s.WriteString(`<g shape-rendering="crispEdges">`)
 		writeRects(&s, fields)
@@ -95,7 +97,7 @@ func (f field) writeText(s *strings.Builder, hasShadow bool) {
 		ink, shadow = "#333", "#ccc"
 	}
 	middle, length := 10*(f.margin+padding)+5*f.textWidth, 10*f.textWidth // the group is scaled by 0.1
-	escaped := html.EscapeString(f.text)
+	escaped := xmltext.Escape(f.text)
 	if hasShadow {
 		fmt.Fprintf(s, `<text x="%d" y="150" fill="%s" fill-opacity=".3" textLength="%d" aria-hidden="true">%s</text>`, middle, shadow, length, escaped)
 	}
@@ -111,14 +113,4 @@ func idOf(title string, fields []field) string {
 		sum.Write([]byte("\n" + f.fill))
 	}
 	return strconv.FormatUint(uint64(sum.Sum32()), 36)
-}
-
-// xmlText returns s with � in place of the characters that XML 1.0 forbids.
-func xmlText(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' && r != '\t' && r != '\n' && r != '\r' || r == 0xFFFE || r == 0xFFFF {
-			return '\uFFFD'
-		}
-		return r
-	}, s)
 }
