@@ -35,11 +35,13 @@ func CatalogueBytes(memorySize string) int {
 // the store is read as often for many readers as for one. Everything else goes to the
 // store.
 //
-// It holds the repositories in parts, in the order of names, from the first part to
-// the last that a request has needed. A request that needs more loads the next parts,
-// for at most loadTime, and takes the rest of its answer from the store. So a load that
-// takes longer than one request goes on in the next. Once there is no room, the parts
-// that are held stay, and the repositories behind them come from the store.
+// It holds the repositories in a chain of parts for each order, by name and by push, from
+// the first part to the last that a request has needed. A request that needs more loads
+// the next parts, for at most loadTime, and takes the rest of its answer from the store.
+// So a load that takes longer than one request goes on in the next. Once there is no
+// room, the parts that are held stay, and the repositories behind them come from the
+// store. By push, a repository that is pushed while parts are loaded moves to the front,
+// which is held already: such a list lacks it for as long as that is.
 type catalogue struct {
 	store.Reader
 	maxAge time.Duration
@@ -77,62 +79,76 @@ func (c *catalogue) Repositories(ctx context.Context, l store.Listing) (page sto
 	loading, cancel := context.WithTimeout(ctx, loadTime)
 	defer cancel()
 	enough := l.Limit + 1 // one more shows that another page follows
-	after := l.After      // where the store would have to go on
+	after := ""           // where the store would have to go on, if not at l.After
 	for i := 0; len(page.Items) < enough; i++ {
 		if err := ctx.Err(); err != nil {
 			return page, err
 		}
-		part, err := c.part(loading, h, i)
+		part, err := c.part(loading, h, l, i)
 		if err != nil {
 			return page, err
 		}
 		if part == nil {
-			rest, err := c.Reader.Repositories(ctx, store.Listing{Span: store.Span{After: after, Limit: enough - len(page.Items)}, Words: l.Words})
+			rest := l
+			rest.Span = store.Span{After: further(l, l.After, after), Limit: enough - len(page.Items)}
+			more, err := c.Reader.Repositories(ctx, rest)
 			if err != nil {
 				return page, err
 			}
-			page.Items = append(page.Items, rest.Items...)
+			page.Items = append(page.Items, more.Items...)
 			break
 		}
 		page.Items = part.appendTo(page.Items, l, enough)
 		if part.next == "" {
 			break
 		}
-		after = max(after, part.next)
+		after = part.next
 	}
 	if len(page.Items) == enough {
 		page.Items = page.Items[:l.Limit]
-		page.Next = store.Partition(page.Items[l.Limit-1].Name)
+		page.Next = l.Place(page.Items[l.Limit-1])
 	}
 	return page, nil
 }
 
-// part returns part i of the repositories, of which h has all before it. It loads the
-// part if h lacks it, unless ctx ends or there is no room: then it returns nil.
-func (c *catalogue) part(ctx context.Context, h *held, i int) (*part, error) {
-	if part := h.part(i); part != nil {
+// further returns that of two places which is further in the order of l. The empty one
+// is the beginning.
+func further(l store.Listing, a, b string) string {
+	if b == "" || a != "" && (a > b) != l.Newest {
+		return a
+	}
+	return b
+}
+
+// part returns part i of the repositories in the order of l, of which h has all before
+// it. It loads the part if h lacks it, unless ctx ends or there is no room: then it
+// returns nil.
+func (c *catalogue) part(ctx context.Context, h *held, l store.Listing, i int) (*part, error) {
+	chain := h.chain(l)
+	if part := h.part(chain, i); part != nil {
 		return part, nil
 	}
-	if !h.loading.take(ctx) {
+	if !chain.loading.take(ctx) {
 		return nil, nil
 	}
-	defer h.loading.pass()
-	if part := h.part(i); part != nil { // loaded while this request waited
+	defer chain.loading.pass()
+	if part := h.part(chain, i); part != nil { // loaded while this request waited
 		return part, nil
 	}
 	if h.isFull() {
 		return nil, nil
 	}
-	page, err := c.Reader.Repositories(ctx, store.Listing{Span: store.Span{After: h.next(), Limit: partSize}})
+	all := store.Listing{Span: store.Span{After: h.next(chain), Limit: partSize}, Newest: l.Newest}
+	page, err := c.Reader.Repositories(ctx, all)
 	if ctx.Err() != nil {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	part := newPart(page)
+	part := newPart(l.Newest, page)
 	if i > 0 || len(page.Items) > 0 { // a first push shows at once
-		h.addPart(part)
+		h.addPart(chain, part)
 	}
 	return part, nil
 }

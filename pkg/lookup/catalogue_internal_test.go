@@ -1,6 +1,7 @@
 package lookup
 
 import (
+	gocmp "cmp"
 	"context"
 	"crypto/sha256"
 	"fmt"
@@ -19,19 +20,30 @@ import (
 	"ocireffer/pkg/store"
 )
 
-// A list is a store of entries, which are in the order of names.
+// A list is a store of entries, in the order of names and in that of pushes.
 type list struct {
 	store.Reader
-	entries []store.Entry
+	entries, byPush []store.Entry
+}
+
+func listOf(entries []store.Entry) list {
+	place := store.Listing{Newest: true}.Place
+	byPush := slices.SortedFunc(slices.Values(entries), func(a, b store.Entry) int { return -gocmp.Compare(place(a), place(b)) })
+	return list{entries: entries, byPush: byPush}
 }
 
 func (s list) Repositories(_ context.Context, l store.Listing) (page store.Page[store.Entry], err error) {
-	for _, e := range s.entries {
-		if name := store.Partition(e.Name); name <= l.After || !l.Has(e) {
+	sorted := s.entries
+	if l.Newest {
+		sorted = s.byPush
+	}
+	for _, e := range sorted {
+		isBehind := l.After == "" || (l.Place(e) > l.After) != l.Newest && l.Place(e) != l.After
+		if !isBehind || !l.Has(e) {
 			continue
 		}
 		if len(page.Items) == l.Limit {
-			page.Next = store.Partition(page.Items[l.Limit-1].Name)
+			page.Next = l.Place(page.Items[l.Limit-1])
 			break
 		}
 		page.Items = append(page.Items, e)
@@ -52,7 +64,8 @@ func (s list) Entries(_ context.Context, names []reference.Name) (entries []stor
 	return entries, nil
 }
 
-// typical returns the i-th of many entries such as registries have.
+// typical returns the i-th of many entries such as registries have. They were pushed in
+// another order.
 func typical(i int) store.Entry {
 	ref := reference.Reference{Registry: "wasmcloud.azurecr.io", Repository: fmt.Sprintf("team-%d/app-%06d", i/1000, i), Tag: fmt.Sprintf("1.%d.0", i%100)}
 	p := event.Push{
@@ -60,7 +73,7 @@ func typical(i int) store.Entry {
 		Digest:    fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(ref.String()))),
 		MediaType: "application/vnd.oci.image.manifest.v1+json",
 		Size:      2203,
-		PushedAt:  time.Date(2023, 7, 3, 12, 0, 0, i, time.UTC),
+		PushedAt:  time.Date(2023, 7, 3, 12, 0, 0, i*7919%10007, time.UTC),
 	}
 	return store.Entry{Name: p.ListedAs(), Newest: p, Highest: p.Reference}
 }
@@ -77,18 +90,29 @@ func typicals(n int) (all []store.Entry) {
 // of them is in memory, they are those that the store has.
 func TestHeldListsAreTheStores(t *testing.T) {
 	t.Parallel()
-	db := list{entries: typicals(2 * partSize)}
+	all := typicals(2 * partSize)
+	var lists []list
+	for _, n := range []int{0, 1, 7, partSize - 1, partSize, partSize + 1, 2*partSize - 1, 2 * partSize} {
+		lists = append(lists, listOf(all[:n]))
+	}
+	pushes := []string{"", "2022", "2023-07-03T12:00:00.000005000Z", "2024"}
+	for _, e := range []int{0, 1, 999, 1000, 1001, 1002, 2001} {
+		pushes = append(pushes, all[e].PushedKey())
+	}
 	rapid.Check(t, func(t *rapid.T) {
-		db := list{entries: db.entries[:rapid.SampledFrom([]int{0, 1, 7, partSize - 1, partSize, partSize + 1, 2*partSize - 1, 2 * partSize}).Draw(t, "repositories")]}
+		db := rapid.SampledFrom(lists).Draw(t, "repositories")
 		room := rapid.SampledFrom([]int{1, 300_000, 16 << 20}).Draw(t, "room")
 		held := newCatalogue(Settings{CacheSeconds: 60, CatalogueBytes: room}, db)
 		for range rapid.IntRange(1, 5).Draw(t, "requests") {
+			newest := rapid.Bool().Draw(t, "newest")
 			l := store.Listing{
+				Newest: newest,
 				Span: store.Span{
-					After: rapid.SampledFrom([]string{"", "team", "team-0/app-000998", "team-0/app-000999", "team-1/app-001000", "team-1/app-001001", "team-1/app-0015", "team-1/app-001999", "team-2/app-002001", "zoo"}).Draw(t, "after"),
+					After: rapid.SampledFrom(map[bool][]string{true: pushes, false: {"", "team", "team-0/app-000998", "team-0/app-000999", "team-1/app-001000", "team-1/app-001001", "team-1/app-0015", "team-1/app-001999", "team-2/app-002001", "zoo"}}[newest]).Draw(t, "after"),
 					Limit: rapid.SampledFrom([]int{1, 2, 10, 99, 100, 999, 1000}).Draw(t, "limit"),
 				},
-				Words: rapid.SampledFrom([][]string{nil, nil, nil, {"team-1"}, {"99"}, {"app-0010", "1"}, {"7", "77"}, {"none"}}).Draw(t, "words"),
+				Words:    rapid.SampledFrom([][]string{nil, nil, nil, {"team-1"}, {"99"}, {"app-0010", "1"}, {"7", "77"}, {"azurecr"}, {"io/team-1"}, {"sha256"}, {"none"}}).Draw(t, "words"),
+				Registry: rapid.SampledFrom([]string{"", "", "wasmcloud.azurecr.io", "wasmcloud.azurecr", "none.io"}).Draw(t, "registry"),
 			}
 			want, _ := db.Repositories(t.Context(), l)
 			got, err := held.Repositories(t.Context(), l)
@@ -124,8 +148,6 @@ func TestPackedEntriesLoseNothing(t *testing.T) {
 	t.Parallel()
 	given := typical(0)
 	given.Name, given.Newest.GivenName = reference.Name{Repository: "app"}, "app"
-	higher := typical(0)
-	higher.Highest = reference.Reference{Registry: "b.io", Repository: higher.Name.Repository, Tag: "2.0"}
 	registrys := typical(0)
 	registrys.Name = registrys.Newest.Reference.Name()
 	long := typical(0)
@@ -136,18 +158,27 @@ func TestPackedEntriesLoseNothing(t *testing.T) {
 		Size:      event.UnknownSize,
 		PushedAt:  time.Date(1, 1, 1, 0, 0, 0, 1, time.UTC),
 	}}
+	noVersion, older, elsewhere := typical(0), typical(0), typical(0)
+	noVersion.Highest = reference.Reference{}
+	older.Highest.Tag = "0.1.0"
+	elsewhere.Highest = reference.Reference{Registry: "a.io", Repository: elsewhere.Newest.Reference.Repository, Tag: "9.9.9"}
 	for what, e := range map[string]store.Entry{
-		"a usual one":                     typical(0),
-		"one with a given name":           given,
-		"one with a higher version":       higher,
-		"one of a registry":               registrys,
-		"the longest":                     long,
-		"one of which nothing is known":   unknown,
-		"one that is not published":       {Name: reference.Name{Repository: "wash"}},
-		"a registry's, not published yet": {Name: reference.Name{Registry: "a.io", Repository: "wash"}},
+		"a usual one":                              typical(0),
+		"one with a given name":                    given,
+		"one of a registry":                        registrys,
+		"the longest":                              long,
+		"one of which nothing is known":            unknown,
+		"one without a version":                    noVersion,
+		"one whose newest is not the highest":      older,
+		"one whose highest is in another registry": elsewhere,
+		"one that is not published":                {Name: reference.Name{Repository: "wash"}},
+		"a registry's that is not published":       {Name: reference.Name{Registry: "a.io", Repository: "wash"}},
 	} {
-		if diff := cmp.Diff(e, unpack(e.Name, pack(e))); diff != "" {
-			t.Errorf("%s: -before +after\n%s", what, diff)
+		h := newHeld(time.Time{}, 1)
+		h.addEntry(e)
+		got, ok := h.entry(e.Name)
+		if diff := cmp.Diff(e, got); diff != "" || !ok {
+			t.Errorf("%s, held %t: -before +after\n%s", what, ok, diff)
 		}
 	}
 }
@@ -171,7 +202,7 @@ func TestClockThatIsSetBackHoldsNothing(t *testing.T) {
 // them as a member, too.
 func load(t testing.TB, n int) *catalogue {
 	t.Helper()
-	c := newCatalogue(Settings{CacheSeconds: 60, CatalogueBytes: 1 << 30}, list{entries: typicals(n)}).(*catalogue)
+	c := newCatalogue(Settings{CacheSeconds: 60, CatalogueBytes: 1 << 30}, listOf(typicals(n))).(*catalogue)
 	if _, err := c.Repositories(t.Context(), store.Listing{Span: store.Span{Limit: 1}, Words: []string{"none"}}); err != nil {
 		t.Fatal(err)
 	}

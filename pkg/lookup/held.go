@@ -17,35 +17,49 @@ type held struct {
 	begun time.Time // before the first read of it
 	room  int       // bytes; once it has as many, it takes nothing more
 
-	loading turn // to load the next part
-	listing turn // to load the members
+	byName, byPush chain
+	listing        turn // to load the members
 
 	mu         sync.Mutex
 	bytes      int
-	parts      []*part                   // of the repositories, in their order
-	entries    map[reference.Name]string // packed, of names that the parts do not have
+	entries    map[reference.Name]string // packed, of names that byName does not have
 	allMembers []event.Member
 	hasMembers bool
+}
+
+// A chain has repositories in an order, from the first to the last that was needed.
+type chain struct {
+	loading turn    // to load the next part
+	parts   []*part // locked by held.mu
 }
 
 func newHeld(begun time.Time, room int) *held {
 	return &held{
 		begun:   begun,
 		room:    room,
-		loading: make(turn, 1),
+		byName:  chain{loading: make(turn, 1)},
+		byPush:  chain{loading: make(turn, 1)},
 		listing: make(turn, 1),
 		entries: map[reference.Name]string{},
 	}
 }
 
-// part returns part i of the repositories, nil if it is not held.
-func (h *held) part(i int) *part {
+// chain returns the repositories in the order of l.
+func (h *held) chain(l store.Listing) *chain {
+	if l.Newest {
+		return &h.byPush
+	}
+	return &h.byName
+}
+
+// part returns part i of a chain, nil if it is not held.
+func (h *held) part(c *chain, i int) *part {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if i >= len(h.parts) {
+	if i >= len(c.parts) {
 		return nil
 	}
-	return h.parts[i]
+	return c.parts[i]
 }
 
 func (h *held) isFull() bool {
@@ -54,20 +68,20 @@ func (h *held) isFull() bool {
 	return h.bytes >= h.room
 }
 
-// next returns what Span.After must be for the part behind the last one.
-func (h *held) next() string {
+// next returns what Span.After must be for the part behind the last one of a chain.
+func (h *held) next(c *chain) string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if len(h.parts) == 0 {
+	if len(c.parts) == 0 {
 		return ""
 	}
-	return h.parts[len(h.parts)-1].next
+	return c.parts[len(c.parts)-1].next
 }
 
-func (h *held) addPart(p *part) {
+func (h *held) addPart(c *chain, p *part) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.parts = append(h.parts, p)
+	c.parts = append(c.parts, p)
 	h.bytes += p.size()
 }
 
@@ -75,32 +89,38 @@ func (h *held) addPart(p *part) {
 func (h *held) entry(name reference.Name) (e store.Entry, ok bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if packed, ok := h.entries[name]; ok {
-		return unpack(name, packed), true
+	if packed, ok := h.entries[name]; ok && packed == "" {
+		return store.Entry{Name: name}, true
+	} else if ok {
+		return unpack(packed), true
 	}
 	if name.Registry != "" { // the catalogue lists repositories only
 		return store.Entry{}, false
 	}
-	text := store.Partition(name)
-	i := sort.Search(len(h.parts), func(i int) bool { return h.parts[i].next == "" || h.parts[i].next >= text })
-	if i == len(h.parts) {
+	text, parts := store.Partition(name), h.byName.parts
+	i := sort.Search(len(parts), func(i int) bool { return parts[i].next == "" || parts[i].next >= text })
+	if i == len(parts) {
 		return store.Entry{}, false
 	}
-	return h.parts[i].entry(name), true
+	return parts[i].entry(name), true
 }
 
 // entryBytes is how much an entry of held.entries takes beside its texts: three
 // strings of 16 bytes, in a map that may be half empty.
 const entryBytes = 120
 
-// addEntry holds an entry unless there is no room for it.
+// addEntry holds an entry, as an empty text if it is not published, unless there is no
+// room for it.
 func (h *held) addEntry(e store.Entry) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.bytes >= h.room {
 		return
 	}
-	packed := pack(e)
+	packed := ""
+	if e.Published() {
+		packed = pack(e)
+	}
 	h.entries[e.Name] = packed
 	h.bytes += entryBytes + len(e.Name.String()) + len(packed)
 }

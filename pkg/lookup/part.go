@@ -11,105 +11,136 @@ import (
 // A part is a page of the store's repositories in one text. A store.Entry for each
 // would take twice the memory, in a dozen pieces that the garbage collector visits.
 type part struct {
-	text   string  // the entries one after the other, each its name and then itself, packed
-	places []place // of the entries, in the order of names
-	next   string  // as in store.Page
+	text   string   // the entries one after the other, packed
+	ends   []uint32 // where each entry ends in text
+	newest bool     // as in store.Listing
+	next   string   // as in store.Page
 }
 
-// A place says where an entry is in the text of its part.
-type place struct{ name, packed, end uint32 }
+const endBytes = 4
 
-const placeBytes = 12
-
-func newPart(page store.Page[store.Entry]) *part {
-	p := &part{places: make([]place, len(page.Items)), next: page.Next}
+func newPart(newest bool, page store.Page[store.Entry]) *part {
+	p := &part{ends: make([]uint32, len(page.Items)), newest: newest, next: page.Next}
 	var text []byte
 	for i, e := range page.Items {
-		at := &p.places[i]
-		at.name = uint32(len(text))
-		text = append(text, store.Partition(e.Name)...)
-		at.packed = uint32(len(text))
 		text = append(text, pack(e)...)
-		at.end = uint32(len(text))
+		p.ends[i] = uint32(len(text))
 	}
 	p.text = string(text)
 	return p
 }
 
 // size returns how many bytes p takes.
-func (p *part) size() int { return len(p.text) + placeBytes*len(p.places) }
+func (p *part) size() int { return len(p.text) + endBytes*len(p.ends) }
 
-// name returns the text of entry i's name, which is what sorts the entries.
-func (p *part) name(i int) string { return p.text[p.places[i].name:p.places[i].packed] }
-
-func (p *part) unpack(i int) store.Entry {
-	return unpack(store.NameOf(p.name(i)), p.text[p.places[i].packed:p.places[i].end])
+// packed returns entry i as it is packed.
+func (p *part) packed(i int) string {
+	begin := uint32(0)
+	if i > 0 {
+		begin = p.ends[i-1]
+	}
+	return p.text[begin:p.ends[i]]
 }
 
-// find returns the first entry whose name is not less than name.
-func (p *part) find(name string) int {
-	return sort.Search(len(p.places), func(i int) bool { return p.name(i) >= name })
+// find returns the first entry behind a place in the order of p.
+func (p *part) find(place string) int {
+	if place == "" {
+		return 0
+	}
+	return sort.Search(len(p.ends), func(i int) bool {
+		name, pushed := keysOf(p.packed(i))
+		if p.newest {
+			return pushed < place
+		}
+		return name > place
+	})
 }
 
-// entry returns the entry of a name, unpublished if p has none.
+// entry returns the entry of a name, unpublished if p, which is sorted by name, has none.
 func (p *part) entry(name reference.Name) store.Entry {
 	text := store.Partition(name)
-	if i := p.find(text); i < len(p.places) && p.name(i) == text {
-		return p.unpack(i)
+	i := sort.Search(len(p.ends), func(i int) bool {
+		name, _ := keysOf(p.packed(i))
+		return name >= text
+	})
+	if i < len(p.ends) {
+		if e := unpack(p.packed(i)); e.Name == name {
+			return e
+		}
 	}
 	return store.Entry{Name: name}
 }
 
 // appendTo appends to entries those that l lists, until they are enough.
 func (p *part) appendTo(entries []store.Entry, l store.Listing, enough int) []store.Entry {
-	for i := p.find(l.After); i < len(p.places) && len(entries) < enough; i++ {
-		if e := p.unpack(i); p.name(i) != l.After && l.Has(e) {
+	for i := p.find(l.After); i < len(p.ends) && len(entries) < enough; i++ {
+		packed := p.packed(i)
+		if !mayHave(packed, l) {
+			continue
+		}
+		if e := unpack(packed); l.Has(e) {
 			entries = append(entries, e)
 		}
 	}
 	return entries
 }
 
-// pack returns an entry but for its name as a text, which is empty for an unpublished
-// one.
-func pack(e store.Entry) string {
-	if !e.Published() {
-		return ""
+// mayHave reports whether l may list a packed entry. It saves to unpack most of those
+// that l does not list: what is not in the packed text is not in the entry's.
+func mayHave(packed string, l store.Listing) bool {
+	for _, word := range l.Words {
+		if !strings.Contains(packed, word) {
+			return false
+		}
 	}
-	return e.Newest.Reference.String() + " " + packHighest(e) + " " + e.Newest.Rank()
+	return strings.Contains(packed, l.Registry)
 }
 
-// sameAsNewest stands for the highest version where that is the newest reference.
-const sameAsNewest = "="
+// pack returns a published entry as a text. It has the entry's store.Entry.PushedKey, which
+// is a time, the newest reference and the name, then the highest reference, and what
+// else the rank of the newest push says. There is a blank between each two.
+func pack(e store.Entry) string {
+	_, rank, _ := strings.Cut(e.Newest.Rank(), " ") // its time is in the key
+	return e.PushedKey() + " " + packHighest(e) + " " + rank
+}
 
-// packHighest returns the reference of e's highest version as a text, empty if it has
-// none.
+// packHighest returns the highest reference, without the repository if that is the
+// newest's.
 func packHighest(e store.Entry) string {
-	switch e.Highest {
-	case reference.Reference{}:
-		return ""
-	case e.Newest.Reference:
-		return sameAsNewest
-	default:
-		return e.Highest.String()
+	if e.Highest.Name() == e.Newest.Reference.Name() {
+		return ":" + e.Highest.Tag
 	}
+	if e.Highest == (reference.Reference{}) {
+		return ""
+	}
+	return e.Highest.String()
+}
+
+// keysOf returns what sorts a packed entry by name, and by push.
+func keysOf(packed string) (name, pushed string) {
+	begin := strings.IndexByte(packed, ' ') + 1 // of the newest reference
+	begin += strings.IndexByte(packed[begin:], ' ') + 1
+	end := begin + strings.IndexByte(packed[begin:], ' ')
+	return packed[begin:end], packed[:end]
 }
 
 // unpack is the reverse of pack.
-func unpack(name reference.Name, packed string) store.Entry {
-	e := store.Entry{Name: name}
-	if packed == "" {
-		return e
-	}
-	ref, rest, _ := strings.Cut(packed, " ")
-	highest, rank, _ := strings.Cut(rest, " ")
+func unpack(packed string) store.Entry {
+	name, pushed := keysOf(packed)
+	at, ref, _ := strings.Cut(pushed[:len(pushed)-len(name)-1], " ")
+	highest, rank, _ := strings.Cut(packed[len(pushed)+1:], " ")
+
+	e := store.Entry{Name: store.NameOf(name)}
 	e.Newest.Reference, _ = reference.Split(ref)
-	if e.Highest, _ = reference.Split(highest); highest == sameAsNewest {
-		e.Highest = e.Newest.Reference
+	e.Newest.GivenName = store.GivenNameIn(name, e.Newest.Reference)
+	if err := e.Newest.SetRank(at + " " + rank); err != nil {
+		panic(err) // pack made it
 	}
-	e.Newest.GivenName = store.GivenNameIn(store.Partition(name), e.Newest.Reference)
-	if err := e.Newest.SetRank(rank); err != nil {
-		panic(err) // Rank made it
+	if tag, ok := strings.CutPrefix(highest, ":"); ok {
+		e.Highest = e.Newest.Reference
+		e.Highest.Tag = tag
+	} else {
+		e.Highest, _ = reference.Split(highest)
 	}
 	return e
 }
