@@ -1,19 +1,21 @@
 package badge_test
 
 import (
-	"fmt"
+	"encoding/json"
+	"os"
+	"strings"
 	"testing"
 
 	"ocireffer/pkg/badge"
 )
 
-func ExampleBadge_JSON() {
+func ExampleBadge_Endpoint() {
 	b := badge.Badge{Message: "wasmcloud.azurecr.io/wash:0.18.1", Color: "253746", Logo: "wasmcloud"}
-	fmt.Printf("%s\n", b.JSON())
+	json.NewEncoder(os.Stdout).Encode(b.Endpoint())
 	// Output: {"schemaVersion":1,"label":"","message":"wasmcloud.azurecr.io/wash:0.18.1","color":"253746","namedLogo":"wasmcloud"}
 }
 
-func TestJSON(t *testing.T) {
+func TestEndpoint(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		badge badge.Badge
@@ -40,16 +42,14 @@ func TestJSON(t *testing.T) {
 			want:  `{"schemaVersion":1,"label":"<&>","message":"\"é\\","color":"x"}`,
 		},
 	} {
-		if got := string(c.badge.JSON()); got != c.want {
-			t.Errorf("%s: JSON() = %s, want %s", name, got, c.want)
+		var got strings.Builder
+		enc := json.NewEncoder(&got)
+		enc.SetEscapeHTML(false)
+		if err := enc.Encode(c.badge.Endpoint()); err != nil {
+			t.Fatal(err)
 		}
-	}
-}
-
-func BenchmarkJSON(b *testing.B) {
-	badge := badge.Badge{Message: "wasmcloud.azurecr.io/wash:0.18.1", Color: "253746", Logo: "wasmcloud"}
-	b.ReportAllocs()
-	for b.Loop() {
-		badge.JSON()
+		if got := strings.TrimSuffix(got.String(), "\n"); got != c.want {
+			t.Errorf("%s: Endpoint() = %s, want %s", name, got, c.want)
+		}
 	}
 }

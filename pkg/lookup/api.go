@@ -11,20 +11,20 @@ import (
 	"ocireffer/pkg/store"
 )
 
-// asJSON returns the renderer of an answer for programs: the value that find returns, as
+// asJSON returns the format of an answer for programs: the value that find returns, as
 // JSON.
-func asJSON(find func(context.Context, store.Reader, request) (any, error)) renderer {
-	return renderer{
+func asJSON(find func(context.Context, *handler, request) (any, error)) map[string]renderer {
+	return only(renderer{
 		contentType: "application/json",
 		found: func(ctx context.Context, h *handler, req request) ([]byte, error) {
-			value, err := find(ctx, h.db, req)
+			value, err := find(ctx, h, req)
 			if err != nil {
 				return nil, err
 			}
 			return encode(value), nil
 		},
 		failed: failedJSON,
-	}
+	})
 }
 
 func failedJSON(_ *handler, _ request, f failure) []byte {
@@ -32,20 +32,20 @@ func failedJSON(_ *handler, _ request, f failure) []byte {
 }
 
 // listRepositories answers GET /api/repositories.
-func listRepositories(ctx context.Context, db store.Reader, req request) (any, error) {
-	page, err := db.Repositories(ctx, store.Listing{Span: req.span})
+func listRepositories(ctx context.Context, h *handler, req request) (any, error) {
+	page, err := h.db.Repositories(ctx, req.listing)
 	if err != nil {
 		return nil, err
 	}
 	return struct {
 		Repositories []repositoryJSON `json:"repositories"`
 		Next         string           `json:"next,omitempty"`
-	}{repositoriesJSON(page.Items), pageToken(page.Next)}, nil
+	}{repositoriesJSON(page.Items), tokenOf(req.listing).of(page.Next)}, nil
 }
 
 // listReferences answers GET /api/repositories/{name+}.
-func listReferences(ctx context.Context, db store.Reader, req request) (any, error) {
-	page, err := readReferences(ctx, db, req.name, req.span)
+func listReferences(ctx context.Context, h *handler, req request) (any, error) {
+	page, err := readReferences(ctx, h.db, req.name, req.query.match(), req.listing.Span)
 	if err != nil {
 		return nil, err
 	}
@@ -53,12 +53,12 @@ func listReferences(ctx context.Context, db store.Reader, req request) (any, err
 		Name       string          `json:"name"`
 		References []referenceJSON `json:"references"`
 		Next       string          `json:"next,omitempty"`
-	}{req.name.String(), referencesJSON(page.Items), pageToken(page.Next)}, nil
+	}{req.name.String(), referencesJSON(page.Items), plainToken.of(page.Next)}, nil
 }
 
 // listCategories answers GET /api/categories.
-func listCategories(ctx context.Context, db store.Reader, _ request) (any, error) {
-	members, err := db.Members(ctx, "")
+func listCategories(ctx context.Context, h *handler, _ request) (any, error) {
+	members, err := h.db.Members(ctx, "")
 	if err != nil {
 		return nil, err
 	}
@@ -70,8 +70,8 @@ func listCategories(ctx context.Context, db store.Reader, _ request) (any, error
 }
 
 // listCategory answers GET /api/categories/{category}.
-func listCategory(ctx context.Context, db store.Reader, req request) (any, error) {
-	page, err := readMembers(ctx, db, req.category, req.span)
+func listCategory(ctx context.Context, h *handler, req request) (any, error) {
+	page, err := readMembers(ctx, h.db, req.category, req.listing)
 	if err != nil {
 		return nil, err
 	}
@@ -79,7 +79,28 @@ func listCategory(ctx context.Context, db store.Reader, req request) (any, error
 		Category     string           `json:"category"`
 		Repositories []repositoryJSON `json:"repositories"`
 		Next         string           `json:"next,omitempty"`
-	}{req.category, repositoriesJSON(page.Items), pageToken(page.Next)}, nil
+	}{req.category, repositoriesJSON(page.Items), plainToken.of(page.Next)}, nil
+}
+
+// tellStatus answers GET /api/status. It reads the store itself, not what is held of it:
+// the answer says that the store works.
+func tellStatus(ctx context.Context, h *handler, _ request) (any, error) {
+	page, err := h.store.Repositories(ctx, store.Listing{Span: store.Span{Limit: 1}, Newest: true})
+	if err != nil {
+		return nil, err
+	}
+	type newest struct {
+		Reference string `json:"reference"`
+		PushedAt  string `json:"pushedAt"`
+	}
+	status := struct {
+		Version string  `json:"version"`
+		Newest  *newest `json:"newest,omitempty"`
+	}{Version: h.settings.Version}
+	for _, e := range page.Items {
+		status.Newest = &newest{e.Newest.Reference.String(), timeJSON(e.Newest.PushedAt)}
+	}
+	return status, nil
 }
 
 // repositoryJSON is an entry of the catalogue. Of a member of a category that is
@@ -92,6 +113,7 @@ type repositoryJSON struct {
 	Digest    string `json:"digest,omitempty"`
 	PushedAt  string `json:"pushedAt,omitempty"`
 	Version   string `json:"version,omitempty"` // the highest of the repository, releases first
+	Highest   string `json:"highest,omitempty"` // the reference of that
 }
 
 func repositoriesJSON(entries []store.Entry) []repositoryJSON {
@@ -105,8 +127,10 @@ func repositoriesJSON(entries []store.Entry) []repositoryJSON {
 		all[i].Reference = e.Newest.Reference.String()
 		all[i].Tag = e.Newest.Reference.Tag
 		all[i].Digest = e.Newest.Digest
-		all[i].PushedAt = e.Newest.PushedAt.Format(time.RFC3339Nano)
-		all[i].Version = e.Version()
+		all[i].PushedAt = timeJSON(e.Newest.PushedAt)
+		if version := e.Version(); version != "" {
+			all[i].Version, all[i].Highest = version, e.Highest.String()
+		}
 	}
 	return all
 }
@@ -132,15 +156,17 @@ func referencesJSON(pushes []event.Push) []referenceJSON {
 			Tag:       p.Reference.Tag,
 			Digest:    p.Digest,
 			MediaType: p.MediaType,
-			PushedAt:  p.PushedAt.Format(time.RFC3339Nano),
+			PushedAt:  timeJSON(p.PushedAt),
 			Version:   p.Version(),
 		}
-		if p.Size >= 0 {
+		if p.SizeKnown() {
 			all[i].Size = &p.Size
 		}
 	}
 	return all
 }
+
+func timeJSON(t time.Time) string { return t.Format(time.RFC3339Nano) }
 
 // encode returns v as JSON, without a newline at its end and with <, > and & as
 // they are.

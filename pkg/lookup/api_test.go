@@ -27,7 +27,7 @@ func TestRepositoriesJSON(t *testing.T) {
 			pushOf("a.azurecr.io/team/app:x", time.Date(2023, 7, 4, 0, 0, 0, 0, time.UTC)))
 		app := `{"name":"team/app","registry":"a.azurecr.io","reference":"a.azurecr.io/team/app:x","tag":"x","pushedAt":"2023-07-04T00:00:00Z"}`
 		wash := `{"name":"wash","registry":"a.azurecr.io","reference":"a.azurecr.io/wash:v1.0","tag":"v1.0",` +
-			`"digest":"sha256:0000000000000000000000000000000000000000000000000000000000000001","pushedAt":"2023-07-03T14:56:52.0604218Z","version":"1.0"}`
+			`"digest":"sha256:0000000000000000000000000000000000000000000000000000000000000001","pushedAt":"2023-07-03T14:56:52.0604218Z","version":"1.0","highest":"a.azurecr.io/wash:v1.0"}`
 		wantAnswer(t, h, "/api/repositories", 200, typeJSON, `{"repositories":[`+app+`,`+wash+`]}`)
 		wantAnswer(t, h, "/api/repositories?limit=&next=", 200, typeJSON, `{"repositories":[`+app+`,`+wash+`]}`)
 		first := `{"repositories":[` + app + `],"next":"`
@@ -58,15 +58,28 @@ func TestReferencesJSON(t *testing.T) {
 	})
 }
 
-// TestListOfReferencesIsOneRead, also of a name that has none.
+// TestListOfReferencesIsOneRead, also of a name that has none. A page has the answer to
+// its query at its head, which is another, and a name that is there although a filter
+// leaves nothing of it is one more, too.
 func TestListOfReferencesIsOneRead(t *testing.T) {
 	t.Parallel()
 	db := open(t, "a.azurecr.io/wash:1")
-	for _, target := range []string{"/api/repositories/wash", "/api/repositories/nothing", "/wash?format=html", "/nothing?format=html"} {
+	for target, want := range map[string]int{
+		"/api/repositories/wash":                  1,
+		"/api/repositories/nothing":               1,
+		"/api/repositories/wash?tag=1":            1,
+		"/api/repositories/wash?tag=2":            2,
+		"/wash?format=atom":                       1,
+		"/nothing?format=atom":                    1,
+		"/wash?format=atom&tag=2":                 2,
+		"/wash?format=html":                       2,
+		"/nothing?format=html":                    2,
+		"/wash?format=html&next=" + tokenOf("19"): 1,
+	} {
 		spy := &spy{Reader: db}
 		do(handlerOf(t, spy), "GET", target)
-		if spy.reads != 1 {
-			t.Errorf("GET %s reads the store %d times, want once", target, spy.reads)
+		if spy.reads != want {
+			t.Errorf("GET %s reads the store %d times, want %d", target, spy.reads, want)
 		}
 	}
 }
@@ -89,7 +102,7 @@ func TestReferencesMayEndEarly(t *testing.T) {
 
 		deleteTag(t, db, "a.azurecr.io/wash:2")
 		wantAnswer(t, h, api, 404, typeJSON, unknownJSON)
-		wantTexts(t, h, html, 404, "Provider not yet published")
+		wantTexts(t, h, html, 404, "Repository not yet published")
 	})
 }
 
@@ -106,9 +119,9 @@ func TestCategoriesJSON(t *testing.T) {
 		categorize(t, db, "apps", "soon")
 		wantAnswer(t, h, "/api/categories", 200, typeJSON, `{"categories":["apps","official"]}`)
 		wantAnswer(t, h, "/api/categories/official", 200, typeJSON, `{"category":"official","repositories":[`+
-			`{"name":"a.azurecr.io/wash","registry":"a.azurecr.io","reference":"a.azurecr.io/wash:v1.0","tag":"v1.0","pushedAt":"1970-01-01T00:00:00Z","version":"1.0"},`+
+			`{"name":"a.azurecr.io/wash","registry":"a.azurecr.io","reference":"a.azurecr.io/wash:v1.0","tag":"v1.0","pushedAt":"1970-01-01T00:00:00Z","version":"1.0","highest":"a.azurecr.io/wash:v1.0"},`+
 			`{"name":"soon"},`+
-			`{"name":"wash","registry":"b.azurecr.io","reference":"b.azurecr.io/wash:latest","tag":"latest","pushedAt":"1970-01-01T00:00:00.000000001Z","version":"1.0"}]}`)
+			`{"name":"wash","registry":"b.azurecr.io","reference":"b.azurecr.io/wash:latest","tag":"latest","pushedAt":"1970-01-01T00:00:00.000000001Z","version":"1.0","highest":"a.azurecr.io/wash:v1.0"}]}`)
 		wantAnswer(t, h, "/api/categories/apps", 200, typeJSON, `{"category":"apps","repositories":[{"name":"soon"}]}`)
 
 		removed := event.Membership{Member: event.Member{Category: "apps", Name: parseName("soon")}, Removed: true, At: time.Unix(1, 0).UTC()}

@@ -27,6 +27,7 @@ const (
 	typeText = "text/plain; charset=utf-8"
 	typeSVG  = "image/svg+xml; charset=utf-8"
 	typeHTML = "text/html; charset=utf-8"
+	typeAtom = "application/atom+xml; charset=utf-8"
 )
 
 // env returns a lookup of environment variables in vars.
@@ -44,6 +45,7 @@ func handlerOf(t testing.TB, db store.Reader) http.Handler {
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.Version = "v0.2.0"
 	return lookup.New(s, db)
 }
 
@@ -269,6 +271,11 @@ func (s *spy) note(do func()) {
 func (s *spy) Pick(ctx context.Context, q store.Query) (event.Push, error) {
 	s.note(func() {})
 	return s.Reader.Pick(ctx, q)
+}
+
+func (s *spy) Versioned(ctx context.Context, name reference.Name, p event.Push) (event.Push, error) {
+	s.note(func() {})
+	return s.Reader.Versioned(ctx, name, p)
 }
 
 func (s *spy) Repositories(ctx context.Context, l store.Listing) (store.Page[store.Entry], error) {

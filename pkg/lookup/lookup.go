@@ -1,37 +1,36 @@
 // Package lookup answers readers: with the newest reference of a repository, as a
 // badge or as text, and with the catalogue, a repository's references and curated
-// lists, as pages and as JSON. It only reads from the store. Badges and pages are
-// drawn by packages badge and web.
+// lists, as pages, as JSON and as feeds. It only reads from the store. Badges, pages
+// and feeds are drawn by packages badge and web.
 //
 // Each request takes three steps: its route's parser makes it a request struct, a
 // renderer asks the store and draws the answer, and respond sends it. An error of
-// any step becomes an answer in one place, outcome.
+// any step becomes an answer in one place, failureOf.
 package lookup
 
 import (
 	"context"
-	"log/slog"
 	"net/http"
 
 	"ocireffer/pkg/badge"
 	"ocireffer/pkg/openapi"
-	"ocireffer/pkg/requestlog"
 	"ocireffer/pkg/route"
 	"ocireffer/pkg/store"
 )
 
 // New returns the routes of the read side. Each path has GET and HEAD.
 func New(s Settings, db store.Reader) route.Routes {
-	h := &handler{s, newCatalogue(s, db)}
+	h := &handler{settings: s, store: db, db: newCatalogue(s, db)}
 	routes := route.Routes{}
 	for path, serve := range map[string]http.HandlerFunc{
 		"/api/repositories":          h.serve(parseRepositories, asJSON(listRepositories)),
 		"/api/repositories/{name+}":  h.serve(parseReferences, asJSON(listReferences)),
 		"/api/categories":            h.serve(parseNothing, asJSON(listCategories)),
 		"/api/categories/{category}": h.serve(parseCategory, asJSON(listCategory)),
-		"/api/openapi.json":          h.serve(parseNothing, description),
-		"/":                          h.serve(parseCatalogue, asPage(cataloguePage)),
-		"/{name+}":                   h.name,
+		"/api/status":                h.serve(parseNothing, asJSON(tellStatus)),
+		"/api/openapi.json":          h.serve(parseNothing, only(description)),
+		"/":                          h.serve(parseCatalogue, catalogueFormats),
+		"/{name+}":                   h.serve(parseLookup, nameFormats),
 	} {
 		routes["GET "+path], routes["HEAD "+path] = serve, serve
 	}
@@ -43,23 +42,23 @@ func New(s Settings, db store.Reader) route.Routes {
 // reserves the domain.
 const WarmUpPath = "/warm-up.invalid/warm-up"
 
-// formats has a renderer for each value of the parameter format.
-var formats = map[string]renderer{
-	"json": asBadge("application/json", badge.Badge.JSON, nil),
-	"svg":  asBadge("image/svg+xml; charset=utf-8", badge.Badge.SVG, forbidLoading),
-	"text": {contentType: "text/plain; charset=utf-8", found: drawLine, failed: failedLine},
-	"html": asPage(repositoryPage),
-}
-
-// name answers GET /{name+}.
-func (h *handler) name(w http.ResponseWriter, r *http.Request) {
-	req, err := parseLookup(r)
-	format, ok := formats[req.query.format]
-	if !ok {
-		format, err = formats["json"], &queryError{"format"}
+// The formats of /{name+} and of /, by the value of the parameter.
+var (
+	nameFormats = map[string]renderer{
+		"json": asBadge("application/json", func(b badge.Badge) []byte { return encode(b.Endpoint()) }, nil),
+		"svg":  asBadge("image/svg+xml; charset=utf-8", badge.Badge.SVG, forbidLoading),
+		"text": {contentType: "text/plain; charset=utf-8", found: drawLine, failed: failedLine},
+		"html": asPage(repositoryPage),
+		"atom": asFeed(repositoryFeed),
 	}
-	h.respond(r.Context(), w, format, req, err)
-}
+	catalogueFormats = map[string]renderer{
+		"html": asPage(cataloguePage),
+		"atom": asFeed(catalogueFeed),
+	}
+)
+
+// only returns the formats of a route that has no parameter for them.
+func only(r renderer) map[string]renderer { return map[string]renderer{"": r} }
 
 // description answers GET /api/openapi.json.
 var description = renderer{contentType: "application/json", found: document, failed: failedJSON}
@@ -77,18 +76,19 @@ func asBadge(contentType string, draw func(badge.Badge) []byte, header func(http
 		header:      header,
 		alwaysOK:    true,
 		found: func(ctx context.Context, h *handler, req request) ([]byte, error) {
-			text, err := pick(ctx, h.db, req)
+			text, err := answer(ctx, h.db, req)
 			if err != nil {
 				return nil, err
 			}
-			return draw(badge.Badge{Label: h.settings.Label, Message: text, Color: h.settings.Color, Logo: h.settings.Logo}), nil
+			return draw(h.badge(req, text)), nil
 		},
-		failed: func(h *handler, _ request, f failure) []byte {
-			color := "lightgrey"
+		failed: func(h *handler, req request, f failure) []byte {
+			b := h.badge(req, f.text)
+			b.Color, b.Logo, b.IsError = "lightgrey", "", true
 			if f.status == http.StatusBadRequest {
-				color = "red"
+				b.Color = "red"
 			}
-			return draw(badge.Badge{Label: h.settings.Label, Message: f.text, Color: color, IsError: true})
+			return draw(b)
 		},
 	}
 }
@@ -101,7 +101,7 @@ func forbidLoading(header http.Header) {
 
 // drawLine answers scripts with a line of text.
 func drawLine(ctx context.Context, h *handler, req request) ([]byte, error) {
-	text, err := pick(ctx, h.db, req)
+	text, err := answer(ctx, h.db, req)
 	if err != nil {
 		return nil, err
 	}
@@ -109,27 +109,3 @@ func drawLine(ctx context.Context, h *handler, req request) ([]byte, error) {
 }
 
 func failedLine(_ *handler, _ request, f failure) []byte { return []byte(f.text + "\n") }
-
-// pick returns the reference that req asks for, or the part of it to show.
-func pick(ctx context.Context, db store.Reader, req request) (string, error) {
-	q := req.query
-	push, err := db.Pick(ctx, store.Query{Name: req.name, Order: q.order, Match: q.matches()})
-	if err != nil {
-		return "", err
-	}
-	ref := push.Reference
-	requestlog.Add(ctx, slog.String("reference", ref.String()))
-	if q.needsDigest() && push.Digest == "" {
-		return "", errNoDigest
-	}
-	switch q.show {
-	case "tag":
-		return ref.Tag, nil
-	case "digest":
-		return ref.Name().String() + "@" + push.Digest, nil
-	case "pinned":
-		return ref.String() + "@" + push.Digest, nil
-	default:
-		return ref.String(), nil
-	}
-}

@@ -15,6 +15,7 @@ import (
 const (
 	found   = `{"schemaVersion":1,"label":"","message":"wasmcloud.azurecr.io/wash:0.18.1","color":"253746","namedLogo":"wasmcloud"}`
 	unknown = `{"schemaVersion":1,"label":"","message":"Provider not yet published","color":"lightgrey","isError":true}`
+	noMatch = `{"schemaVersion":1,"label":"","message":"No tag matches","color":"lightgrey","isError":true}`
 	failed  = `{"schemaVersion":1,"label":"","message":"Lookup failed, try again","color":"lightgrey","isError":true}`
 )
 
@@ -64,8 +65,8 @@ func TestBadge(t *testing.T) {
 func TestHeadHasTheHeadersOfGet(t *testing.T) {
 	t.Parallel()
 	h := handlerOf(t, stub{})
-	for _, target := range []string{"/", "/?category=Bad", "/wash", "/Wash", "/wash?format=text", "/Wash?format=text", "/wash?format=svg", "/wash?format=html", "/Wash?format=html",
-		"/api/repositories", "/api/repositories?limit=0", "/api/repositories/wash", "/api/repositories/Wash", "/api/categories", "/api/categories/official", "/api/categories/Bad", "/api/openapi.json"} {
+	for _, target := range []string{"/", "/?category=Bad", "/wash", "/Wash", "/wash?format=text", "/Wash?format=text", "/wash?format=svg", "/wash?format=html", "/Wash?format=html", "/?format=atom", "/wash?format=atom", "/Wash?format=atom",
+		"/api/status", "/api/repositories", "/api/repositories?limit=0", "/api/repositories/wash", "/api/repositories/Wash", "/api/categories", "/api/categories/official", "/api/categories/Bad", "/api/openapi.json"} {
 		get, head := do(h, "GET", target), do(h, "HEAD", target)
 		if head.Code != get.Code {
 			t.Errorf("HEAD %s: status %d, want that of GET, %d", target, head.Code, get.Code)
@@ -120,6 +121,12 @@ func TestFromEnvDefaults(t *testing.T) {
 	if got, err := lookup.FromEnv(env(nil)); err != nil || got != want {
 		t.Errorf("FromEnv of no variables = %+v, %v, want %+v", got, err, want)
 	}
+	if got, err := lookup.FromEnv(env(map[string]string{"BADGE_COLOR": ""})); err != nil || got != want {
+		t.Errorf("FromEnv with an empty BADGE_COLOR = %+v, %v, want the default", got, err)
+	}
+	if got, err := lookup.FromEnv(env(map[string]string{"TABLE_NAME": "Table-1"})); err != nil || got.Instance != "Table-1" {
+		t.Errorf("FromEnv with a TABLE_NAME = %+v, %v, want it as the instance", got, err)
+	}
 	if got, err := lookup.FromEnv(env(map[string]string{"CACHE_SECONDS": "0"})); err != nil || got.CacheSeconds != 0 {
 		t.Errorf("FromEnv with CACHE_SECONDS=0 = %+v, %v, want 0 seconds", got, err)
 	}
@@ -127,11 +134,11 @@ func TestFromEnvDefaults(t *testing.T) {
 
 func TestFromEnvNamesEveryMistake(t *testing.T) {
 	t.Parallel()
-	_, err := lookup.FromEnv(env(map[string]string{"BADGE_COLOR": "", "CACHE_SECONDS": "-1"}))
+	_, err := lookup.FromEnv(env(map[string]string{"BADGE_COLOR": "Blue", "CACHE_SECONDS": "-1"}))
 	if err == nil {
 		t.Fatal("no error")
 	}
-	for _, want := range []string{"BADGE_COLOR", "CACHE_SECONDS", `"-1"`} {
+	for _, want := range []string{"BADGE_COLOR", `"Blue"`, "CACHE_SECONDS", `"-1"`} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("error %q does not name %s", err, want)
 		}
@@ -161,9 +168,9 @@ func TestRepositoryCannotAnswerForAnotherRegistry(t *testing.T) {
 		wantTexts(t, h, own+"?format=html", 200, "<h1>mirror.azurecr.io/wasmcloud.azurecr.io/wash</h1>")
 		wantTexts(t, h, "/", 200,
 			`<a href="/mirror.azurecr.io/wasmcloud.azurecr.io/wash?format=html">wasmcloud.azurecr.io/wash</a>`,
-			"![mirror.azurecr.io/wasmcloud.azurecr.io/wash](https://example.com/mirror.azurecr.io/wasmcloud.azurecr.io/wash?format=svg)")
+			"[![mirror.azurecr.io/wasmcloud.azurecr.io/wash](https://example.com/mirror.azurecr.io/wasmcloud.azurecr.io/wash?format=svg)](https://example.com/mirror.azurecr.io/wasmcloud.azurecr.io/wash?format=html)")
 		wantAnswer(t, h, "/api/repositories", 200, typeJSON, `{"repositories":[{"name":"wasmcloud.azurecr.io/wash","registry":"mirror.azurecr.io",`+
-			`"reference":"`+ref+`","tag":"6.6.6","pushedAt":"1970-01-01T00:00:00Z","version":"6.6.6"}]}`)
+			`"reference":"`+ref+`","tag":"6.6.6","pushedAt":"1970-01-01T00:00:00Z","version":"6.6.6","highest":"`+ref+`"}]}`)
 
 		// A member of a category is a name as readers write it.
 		categorize(t, db, "official", "wasmcloud.azurecr.io/wash", "mirror.azurecr.io/wasmcloud.azurecr.io/wash")

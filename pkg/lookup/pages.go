@@ -30,7 +30,7 @@ func asPage(find func(context.Context, store.Reader, request) (drawer, error)) r
 			return page.HTML(), nil
 		},
 		failed: func(_ *handler, req request, f failure) []byte {
-			return web.Problem{Title: f.text, Text: advice(req, f)}.HTML()
+			return web.Problem{Title: heading(f), Text: advice(req, f)}.HTML()
 		},
 	}
 }
@@ -45,52 +45,74 @@ func protect(header http.Header) {
 	header.Set("Referrer-Policy", "no-referrer")
 }
 
-// repositoryPage returns the page of a name.
+// repositoryPage returns the page of a name. The first one has the answer to req's query
+// at its head.
 func repositoryPage(ctx context.Context, db store.Reader, req request) (drawer, error) {
-	page, err := readReferences(ctx, db, req.name, req.span)
-	return web.Repository{
-		Site:       siteOf(req),
-		Name:       req.name,
-		References: page.Items,
-		Later:      isLater(req),
-		Next:       pageToken(page.Next),
-	}, err
+	page := web.Repository{Site: siteOf(req), Name: req.name, Filter: req.filter, NotFirst: isLater(req)}
+	var found store.Page[event.Push]
+	var err error
+	if page.NotFirst {
+		found, err = readReferences(ctx, db, req.name, req.query.match(), req.listing.Span)
+	} else {
+		page.Newest, found, err = readHead(ctx, db, req)
+	}
+	page.References, page.Next = found.Items, plainToken.of(found.Next)
+	return page, err
+}
+
+// readHead returns the answer to req's query, and the first page of references.
+func readHead(ctx context.Context, db store.Reader, req request) (newest reference.Reference, page store.Page[event.Push], err error) {
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		push, err := db.Pick(groupCtx, req.pick())
+		newest = push.Reference
+		return err
+	})
+	group.Go(func() (err error) {
+		page, err = db.References(groupCtx, req.name, req.query.match(), req.listing.Span)
+		return err
+	})
+	return newest, page, group.Wait()
 }
 
 // cataloguePage returns the page of all repositories, of a search, or of a category.
 func cataloguePage(ctx context.Context, db store.Reader, req request) (drawer, error) {
-	page := web.Catalogue{Site: siteOf(req), Search: req.search, Category: req.category, Later: isLater(req)}
+	page := web.Catalogue{Site: siteOf(req), View: viewOf(req), NotFirst: isLater(req)}
 	var err error
-	switch {
-	case req.category != "":
-		err = readCategory(ctx, db, req, &page)
-	case req.search != "" || page.Later:
-		err = readEntries(ctx, db, req, &page)
-	default:
+	if req.category == "" && req.search == "" && req.listing.Registry == "" && !page.NotFirst {
 		err = readFirstPage(ctx, db, req, &page)
+	} else {
+		err = readPage(ctx, db, req, &page)
 	}
 	return page, err
 }
 
-// readEntries puts the repositories that a reader asks for into page.
-func readEntries(ctx context.Context, db store.Reader, req request, page *web.Catalogue) error {
-	found, err := db.Repositories(ctx, store.Listing{Span: req.span, Words: req.words})
-	page.Entries, page.Next = found.Items, pageToken(found.Next)
+func viewOf(req request) web.View {
+	v := web.View{Search: req.search, Category: req.category, Registry: req.listing.Registry}
+	v.Newest = req.listing.Newest && req.query.format != "atom" // each feed is in that order
+	return v
+}
+
+// readPage puts the repositories that a reader asks for into page.
+func readPage(ctx context.Context, db store.Reader, req request, page *web.Catalogue) error {
+	found, err := readListing(ctx, db, req)
+	page.Entries, page.Next = found.Items, tokenOf(req.listing).of(found.Next)
 	return err
 }
 
-// readCategory puts members of the category that a reader asks for into page.
-func readCategory(ctx context.Context, db store.Reader, req request, page *web.Catalogue) error {
-	found, err := readMembers(ctx, db, req.category, req.span)
-	page.Entries, page.Next = found.Items, pageToken(found.Next)
-	return err
+// readListing returns the repositories that a reader asks for: of a category, or of all.
+func readListing(ctx context.Context, db store.Reader, req request) (store.Page[store.Entry], error) {
+	if req.category != "" {
+		return readMembers(ctx, db, req.category, req.listing)
+	}
+	return db.Repositories(ctx, req.listing)
 }
 
 // readFirstPage puts the first repositories and the curated lists into page.
 func readFirstPage(ctx context.Context, db store.Reader, req request, page *web.Catalogue) error {
 	var members []event.Member
 	group, groupCtx := errgroup.WithContext(ctx)
-	group.Go(func() error { return readEntries(groupCtx, db, req, page) })
+	group.Go(func() error { return readPage(groupCtx, db, req, page) })
 	group.Go(func() (err error) {
 		members, err = db.Members(groupCtx, "")
 		return err
@@ -153,11 +175,21 @@ func completeLists(ctx context.Context, db store.Reader, page *web.Catalogue) er
 
 func siteOf(req request) web.Site { return web.Site{URL: req.site, Now: time.Now()} }
 
-func isLater(req request) bool { return req.span.After != "" }
+func isLater(req request) bool { return req.listing.After != "" }
+
+// heading returns the heading of a page about a failure. People do not look up providers.
+func heading(f failure) string {
+	if f.text == notPublished {
+		return "Repository not yet published"
+	}
+	return f.text
+}
 
 // advice says what a person can do about a failure.
 func advice(req request, f failure) string {
 	switch {
+	case f.outcome == "no_match":
+		return "“" + req.path + "” is published, but under no tag that passes the filter in the address. At most 1,000 tags are looked at, in the order that is asked for."
 	case f.status == http.StatusNotFound && req.path != "":
 		return "No push of “" + req.path + "” is known, or all that was pushed is deleted. It appears here with its next push."
 	case f.status == http.StatusNotFound:

@@ -18,7 +18,7 @@ func TestPagesOfAnEmptyStore(t *testing.T) {
 	onBoth(t, func(t *testing.T, db store.Store) {
 		h := handlerOf(t, db)
 		wantTexts(t, h, "/", 200, "Nothing has been pushed yet", "https://example.com/api/azurehook")
-		wantTexts(t, h, "/wash?format=html", 404, "<h1>Provider not yet published</h1>", "No push of “wash” is known, or all that was pushed is deleted.")
+		wantTexts(t, h, "/wash?format=html", 404, "<h1>Repository not yet published</h1>", "No push of “wash” is known, or all that was pushed is deleted.")
 		wantTexts(t, h, "/Not%20%3Ca%3E%20name?format=html", 404, "No push of “Not &lt;a&gt; name” is known")
 		wantTexts(t, h, "/?category=official", 404, "<h1>No such category</h1>", "A curated list is there as long as it has a member.")
 	})
@@ -36,7 +36,7 @@ func TestPages(t *testing.T) {
 
 		for target, texts := range map[string][]string{
 			"/": {
-				">a.azurecr.io/wash:latest</code></td><td>1.0.0</td>", "1 hour ago", "2 repositories<", "https://example.com/team/app?format=svg",
+				">a.azurecr.io/wash:latest</code></td><td><code>a.azurecr.io/wash:1.0.0</code></td>", "1 hour ago", "2 repositories<", "https://example.com/team/app?format=svg",
 				`<a href="/?category=official">official</a>`,
 				`<a href="/wash?format=html">wash</a><small> 1.0.0<`, `<a href="/a.azurecr.io/wash?format=html">a.azurecr.io/wash</a><small> 1.0.0<`, "soon<small> not yet published<",
 			},

@@ -87,7 +87,7 @@ func TestPagesForPeopleHaveAThousandRepositoriesAnd200References(t *testing.T) {
 }
 
 // lists are all targets that take a page token.
-var lists = []string{"/?x", "/?q=wash", "/wash?format=html", "/api/repositories?x", "/api/repositories/wash?x"}
+var lists = []string{"/?x", "/?q=wash", "/?registry=a.io", "/wash?format=html", "/wash?format=html&tag=*", "/api/repositories?x", "/api/repositories/wash?x"}
 
 func tokenOf(text string) string { return base64.RawURLEncoding.EncodeToString([]byte(text)) }
 
@@ -150,14 +150,40 @@ func TestNextIsTheStoresNext(t *testing.T) {
 	h := handlerOf(t, endless{})
 	token := tokenOf("1" + endlessNext)
 	for target, want := range map[string]string{
-		"/":                      `href="/?next=` + token + `">Next page<`,
-		"/?q=wash":               `href="/?next=` + token + `&amp;q=wash">Next page<`,
-		"/wash?format=html":      `href="/wash?format=html&amp;next=` + token + `">Older<`,
-		"/api/repositories":      `],"next":"` + token + `"}`,
-		"/api/repositories/wash": `],"next":"` + token + `"}`,
+		"/":                                   `href="/?next=` + token + `">Next page<`,
+		"/?q=wash":                            `href="/?next=` + token + `&amp;q=wash">Next page<`,
+		"/wash?format=html":                   `href="/wash?format=html&amp;next=` + token + `">Older<`,
+		"/wash?format=html&tag=*&sort=semver": `href="/wash?format=html&amp;sort=semver&amp;tag=%2A&amp;next=` + token + `">Older<`,
+		"/?registry=a.io":                     `href="/?next=` + token + `&amp;registry=a.io">Next page<`,
+		"/?sort=pushed":                       `href="/?next=` + tokenOf("2"+endlessNext) + `&amp;sort=pushed">Next page<`,
+		"/api/repositories?sort=pushed":       `],"next":"` + tokenOf("2"+endlessNext) + `"}`,
+		"/api/repositories":                   `],"next":"` + token + `"}`,
+		"/api/repositories/wash":              `],"next":"` + token + `"}`,
 	} {
 		if body := get(t, h, target); !strings.Contains(body, want) {
 			t.Errorf("GET %s = %s, want %s in it", target, mainOf(body), want)
+		}
+	}
+}
+
+// TestPageTokenBelongsToItsOrder: a place in one order is none in another.
+func TestPageTokenBelongsToItsOrder(t *testing.T) {
+	t.Parallel()
+	for target, status := range map[string]int{
+		"/api/repositories?next=" + tokenOf("1x"):             200,
+		"/api/repositories?sort=name&next=" + tokenOf("1x"):   200,
+		"/api/repositories?sort=pushed&next=" + tokenOf("2x"): 200,
+		"/?sort=pushed&next=" + tokenOf("2x"):                 200,
+		"/api/repositories?next=" + tokenOf("2x"):             400,
+		"/api/repositories?sort=pushed&next=" + tokenOf("1x"): 400,
+		"/?next=" + tokenOf("2x"):                             400,
+		"/?sort=pushed&next=" + tokenOf("1x"):                 400,
+		"/?category=official&next=" + tokenOf("2x"):           400,
+		"/wash?format=html&next=" + tokenOf("2x"):             400,
+		"/api/repositories/wash?next=" + tokenOf("2x"):        400,
+	} {
+		if w := do(handlerOf(t, stub{}), "GET", target); w.Code != status {
+			t.Errorf("GET %s: status %d, want %d: %s", target, w.Code, status, mainOf(w.Body.String()))
 		}
 	}
 }

@@ -1,22 +1,23 @@
 package lookup
 
 import (
-	"errors"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 
+	"ocireffer/pkg/reference"
 	"ocireffer/pkg/store"
 )
 
 // A query is what a reader asks for besides the name.
 type query struct {
-	format string // a key of formats, but not checked
-	show   string // reference, tag, digest or pinned
+	format string // a key of nameFormats or catalogueFormats
+	look   look
+	show   string // reference, tag, digest, pinned, version or date
 	order  store.Order
-	tag    []string // globs of which a tag must match one; none: any tag counts
-	ignore []string // globs of which a tag must match none
+	tag    reference.Globs // of which a tag must match one; none: any tag counts
+	ignore reference.Globs // of which a tag must match none
 }
 
 // A queryError names a parameter with a value that it cannot have.
@@ -24,36 +25,45 @@ type queryError struct{ parameter string }
 
 func (e *queryError) Error() string { return "invalid query parameter: " + e.parameter }
 
-// errNoDigest says that a digest is to be shown and none is known.
-var errNoDigest = errors.New("no digest is known")
-
-// parseQuery reads the parameters of a lookup. The format is set with an error, too.
+// parseQuery reads the parameters of a lookup. With an error it returns what it has read
+// so far, with a format in any case.
 func parseQuery(values url.Values) (query, error) {
 	q := query{format: "json"}
-	if format := parameter(values, "format"); format != "" {
-		q.format = format
-	}
-	sort, err := oneOf(values, "sort", "date", "semver")
+	format, err := oneOf(values, "format", "json", "text", "svg", "html", "atom")
 	if err != nil {
 		return q, err
 	}
-	if q.show, err = oneOf(values, "show", "reference", "tag", "digest", "pinned"); err != nil {
+	q.format = format
+	if q.look, err = parseLook(values); err != nil {
 		return q, err
 	}
-	switch {
-	case sort == "date":
-		q.order = store.ByPushed
-	case values.Has("include_prereleases"):
-		q.order = store.ByVersion
-	default:
-		q.order = store.ByRelease
-	}
-	limit := globLimit{maxGlobs, maxGlobBytes}
-	if q.tag, err = limit.parse(values, "tag"); err != nil {
+	if q.order, err = parseOrder(values); err != nil {
 		return q, err
 	}
-	q.ignore, err = limit.parse(values, "ignore")
+	if q.show, err = oneOf(values, "show", "reference", "tag", "digest", "pinned", "version", "date"); err != nil {
+		return q, err
+	}
+	q.tag, q.ignore, err = parseTags(values)
 	return q, err
+}
+
+func parseOrder(values url.Values) (store.Order, error) {
+	sort, err := oneOf(values, "sort", "date", "semver")
+	switch {
+	case err != nil || sort == "date":
+		return store.ByPushed, err
+	case isSet(values, "include_prereleases"):
+		return store.ByVersion, nil
+	default:
+		return store.ByRelease, nil
+	}
+}
+
+// isSet reports whether a parameter is there whose presence is what counts, unless its
+// value says the opposite.
+func isSet(values url.Values, name string) bool {
+	denials := []string{"false", "0", "no"}
+	return values.Has(name) && !slices.Contains(denials, strings.ToLower(parameter(values, name)))
 }
 
 // parameter returns the first value of a parameter that is not empty, since an
@@ -102,64 +112,41 @@ const (
 	maxGlobBytes = 512
 )
 
-// A globLimit is how many globs, and bytes of them, a query may still have.
-type globLimit struct{ globs, bytes int }
-
-// parse returns the globs of a parameter, whose values are lists separated by commas.
-func (l *globLimit) parse(values url.Values, name string) ([]string, error) {
-	var all []string
-	for _, list := range values[name] {
-		for glob := range strings.SplitSeq(list, ",") {
-			if glob == "" {
-				continue
-			}
-			l.globs--
-			l.bytes -= len(glob)
-			if l.globs < 0 || l.bytes < 0 {
-				return nil, &queryError{name}
-			}
-			all = append(all, glob)
+// parseTags returns the globs of tag and ignore. Of a repeated parameter all count.
+func parseTags(values url.Values) (tag, ignore reference.Globs, err error) {
+	globs, bytes := 0, 0
+	parse := func(name string) (reference.Globs, error) {
+		all, err := reference.ParseGlobs(strings.Join(values[name], ","))
+		n, size := all.Len()
+		globs, bytes = globs+n, bytes+size
+		if err != nil || globs > maxGlobs || bytes > maxGlobBytes {
+			return reference.Globs{}, &queryError{name}
 		}
+		return all, nil
 	}
-	return all, nil
+	if tag, err = parse("tag"); err != nil {
+		return tag, ignore, err
+	}
+	ignore, err = parse("ignore")
+	return tag, ignore, err
 }
 
-// needsDigest reports whether only a reference with a digest can be shown.
-func (q query) needsDigest() bool { return q.show == "digest" || q.show == "pinned" }
-
-// matches returns the store's condition on tags, nil if any tag counts: then a
-// lookup is a single read.
-func (q query) matches() func(tag string) bool {
-	if len(q.tag) == 0 && len(q.ignore) == 0 {
+// match returns the store's condition on tags, nil if any tag counts: then a lookup
+// reads one reference, or two.
+func (q query) match() func(tag string) bool {
+	wanted, _ := q.tag.Len()
+	ignored, _ := q.ignore.Len()
+	if wanted == 0 && ignored == 0 {
 		return nil
 	}
-	return func(tag string) bool {
-		fits := func(glob string) bool { return fitsGlob(glob, tag) }
-		wanted := len(q.tag) == 0 || slices.ContainsFunc(q.tag, fits)
-		return wanted && !slices.ContainsFunc(q.ignore, fits)
-	}
+	return func(tag string) bool { return (wanted == 0 || q.tag.Match(tag)) && !q.ignore.Match(tag) }
 }
 
-// fitsGlob reports whether s fits glob, in which * is any text and ? any one
-// character. At a mismatch only the last * takes one character more, so it takes
-// at most len(glob)*len(s) steps.
-func fitsGlob(glob, s string) bool {
-	g, i := 0, 0
-	star, begin := -1, 0 // the last *, and where in s its text ends
-	for i < len(s) {
-		switch {
-		case g < len(glob) && glob[g] == '*':
-			star, begin = g, i
-			g++
-		case g < len(glob) && (glob[g] == '?' || glob[g] == s[i]):
-			g++
-			i++
-		case star >= 0:
-			begin++
-			g, i = star+1, begin
-		default:
-			return false
-		}
+// prefix returns the text that is in front of the versions of one of several components
+// in a repository, as in tag=foo-*, if a version is asked for.
+func (q query) prefix() string {
+	if q.order == store.ByPushed {
+		return ""
 	}
-	return strings.Trim(glob[g:], "*") == ""
+	return q.tag.Prefix()
 }

@@ -6,230 +6,17 @@ import (
 	"encoding/xml"
 	"fmt"
 	"io"
-	"maps"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
-	"path"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/Masterminds/semver/v3"
 	"golang.org/x/sync/errgroup"
 
-	"ocireffer/pkg/event"
 	"ocireffer/pkg/lookup"
 	"ocireffer/pkg/reference"
-	"ocireffer/pkg/store"
 )
-
-// tags are pushed in this order. The newest has no digest.
-var tags = []string{"1.0.0", "1.2.0", "v1.10.0", "2.0.0-rc.1", "2.0.0-rc.2", "0.9.1", "nightly", "1.1.0", "22.04-alpha", "latest"}
-
-func washPushes() []event.Push {
-	var all []event.Push
-	for i, tag := range tags {
-		p := pushOf("wasmcloud.azurecr.io/wash:"+tag, time.Unix(int64(i), 0))
-		if tag != "latest" {
-			p.Digest = fmt.Sprintf("sha256:%064d", i)
-		}
-		all = append(all, p)
-	}
-	return all
-}
-
-// expect returns what the contract says of a query, worked out in another way than
-// the code's.
-func expect(q url.Values) (text string, found bool) {
-	candidates := slices.DeleteFunc(washPushes(), func(p event.Push) bool {
-		tag := p.Reference.Tag
-		return q.Has("tag") && !matchesAny(q.Get("tag"), tag) || q.Has("ignore") && matchesAny(q.Get("ignore"), tag)
-	})
-	if len(candidates) == 0 {
-		return "Provider not yet published", false
-	}
-	best := candidates[len(candidates)-1]
-	if q.Get("sort") == "semver" {
-		best = highest(candidates, q.Has("include_prereleases"))
-	}
-	return expectShown(best, q.Get("show"))
-}
-
-func matchesAny(globs, tag string) bool {
-	return slices.ContainsFunc(strings.Split(globs, ","), func(glob string) bool {
-		ok, _ := path.Match(glob, tag)
-		return ok
-	})
-}
-
-// highest returns the push of the highest version, or the last one if no tag is a
-// version.
-func highest(pushes []event.Push, prereleases bool) event.Push {
-	type candidate struct {
-		push    event.Push
-		version *semver.Version
-	}
-	var versions, releases []candidate
-	for _, p := range pushes {
-		v, err := semver.NewVersion(p.Reference.Tag)
-		if err != nil {
-			continue
-		}
-		versions = append(versions, candidate{p, v})
-		if v.Prerelease() == "" {
-			releases = append(releases, candidate{p, v})
-		}
-	}
-	if len(releases) > 0 && !prereleases {
-		versions = releases
-	}
-	if len(versions) == 0 {
-		return pushes[len(pushes)-1]
-	}
-	return slices.MaxFunc(versions, func(a, b candidate) int { return a.version.Compare(b.version) }).push
-}
-
-func expectShown(p event.Push, show string) (text string, found bool) {
-	ref := p.Reference.String()
-	repository := strings.TrimSuffix(ref, ":"+p.Reference.Tag)
-	switch {
-	case show == "tag":
-		return p.Reference.Tag, true
-	case show != "digest" && show != "pinned":
-		return ref, true
-	case p.Digest == "":
-		return "digest unknown", false
-	case show == "digest":
-		return repository + "@" + p.Digest, true
-	default:
-		return ref + "@" + p.Digest, true
-	}
-}
-
-// absent is the value of a parameter that is not given.
-const absent = "-"
-
-type parameter struct {
-	name   string
-	values []string
-}
-
-// parameters have values that are all good.
-var parameters = []parameter{
-	{name: "sort", values: []string{absent, "date", "semver"}},
-	{name: "include_prereleases", values: []string{absent, "1"}},
-	{name: "tag", values: []string{absent, "1.*", "v*,2.0.0-rc.?", "nothing*", "*"}},
-	{name: "ignore", values: []string{absent, "latest", "*-*,latest", "*"}},
-	{name: "show", values: []string{absent, "reference", "tag", "digest", "pinned"}},
-	{name: "format", values: []string{absent, "json", "text", "svg"}},
-}
-
-// TestParametersByPairs asks so many combinations of parameters that each value
-// meets each value of every other parameter.
-func TestParametersByPairs(t *testing.T) {
-	combinations := pairs(parameters)
-	t.Logf("%d combinations", len(combinations))
-	onBoth(t, func(t *testing.T, db store.Store) {
-		push(t, db, washPushes()...)
-		h := handlerOf(t, db)
-		for _, q := range combinations {
-			text, found := expect(q)
-			wantDrawn(t, h, "/wash?"+q.Encode(), q.Get("format"), text, found)
-		}
-	})
-}
-
-// pairs returns combinations of values in which each two values of different
-// parameters come together. It takes the combination with the most new pairs until
-// there are none.
-func pairs(parameters []parameter) []url.Values {
-	var chosen []url.Values
-	seen := map[string]bool{}
-	for {
-		best, most := url.Values(nil), 0
-		for _, q := range product(parameters) {
-			n := 0
-			for _, pair := range pairsOf(q) {
-				if !seen[pair] {
-					n++
-				}
-			}
-			if n > most {
-				best, most = q, n
-			}
-		}
-		if best == nil {
-			return chosen
-		}
-		for _, pair := range pairsOf(best) {
-			seen[pair] = true
-		}
-		chosen = append(chosen, best)
-	}
-}
-
-// product returns all combinations of values.
-func product(parameters []parameter) []url.Values {
-	all := []url.Values{{}}
-	for _, p := range parameters {
-		var longer []url.Values
-		for _, q := range all {
-			for _, value := range p.values {
-				q := maps.Clone(q)
-				if value != absent {
-					q.Set(p.name, value)
-				}
-				longer = append(longer, q)
-			}
-		}
-		all = longer
-	}
-	return all
-}
-
-// pairsOf returns the pairs of values in a combination.
-func pairsOf(q url.Values) []string {
-	var all []string
-	for i, a := range parameters {
-		for _, b := range parameters[i+1:] {
-			all = append(all, fmt.Sprintf("%s=%s&%s=%s", a.name, q[a.name], b.name, q[b.name]))
-		}
-	}
-	return all
-}
-
-// wantDrawn asks for target and wants text in the format, as found or not.
-func wantDrawn(t *testing.T, h http.Handler, target, format, text string, found bool) {
-	t.Helper()
-	w := do(h, "GET", target)
-	status, contentType, drawn := 200, typeJSON, ""
-	switch format {
-	case "text":
-		contentType, drawn = typeText, strings.TrimSuffix(w.Body.String(), "\n")
-		if !found {
-			status = 404
-		}
-	case "svg":
-		contentType, drawn = typeSVG, svgTitle(t, w.Body.Bytes())
-	default:
-		badge := endpointBadge(t, w.Body.Bytes())
-		drawn = badge.Message
-		if badge.IsError == found {
-			t.Errorf("GET %s: isError %t, want %t", target, badge.IsError, !found)
-		}
-	}
-	if drawn != text {
-		t.Errorf("GET %s shows %q, want %q", target, drawn, text)
-	}
-	if w.Code != status {
-		t.Errorf("GET %s: status %d, want %d", target, w.Code, status)
-	}
-	if got := w.Header().Get("Content-Type"); got != contentType {
-		t.Errorf("GET %s: Content-Type %q, want %q", target, got, contentType)
-	}
-}
 
 // svgTitle returns the title of an image that must be XML.
 func svgTitle(t testing.TB, svg []byte) string {
@@ -251,6 +38,7 @@ type shieldsBadge struct {
 	Label         *string
 	Message       string
 	Color         string
+	LabelColor    *string
 	NamedLogo     *string
 	IsError       bool
 }
@@ -268,7 +56,8 @@ func endpointBadge(t testing.TB, b []byte) (badge shieldsBadge) {
 		t.Errorf("%s: more than one value", b)
 	}
 	isComplete := badge.SchemaVersion == 1 && badge.Label != nil && badge.Message != "" && badge.Color != ""
-	if !isComplete || badge.NamedLogo != nil && *badge.NamedLogo == "" {
+	isEmpty := func(s *string) bool { return s != nil && *s == "" }
+	if !isComplete || isEmpty(badge.NamedLogo) || isEmpty(badge.LabelColor) {
 		t.Errorf("%s is no badge that shields.io takes", b)
 	}
 	return badge
@@ -281,9 +70,30 @@ func TestBadParameters(t *testing.T) {
 		status int // 0: 200
 		text   string
 	}{
-		"sort=newest":               {text: "invalid query parameter: sort"},
-		"sort=SemVer":               {text: "invalid query parameter: sort"},
-		"show=url":                  {text: "invalid query parameter: show"},
+		"sort=newest":                                    {text: "invalid query parameter: sort"},
+		"sort=SemVer":                                    {text: "invalid query parameter: sort"},
+		"show=url":                                       {text: "invalid query parameter: show"},
+		"show=Version":                                   {text: "invalid query parameter: show"},
+		"style=plastic":                                  {text: "invalid query parameter: style"},
+		"style=plastic&format=atom":                      {status: 400, text: "invalid query parameter: style"},
+		"format=atom&sort=x":                             {status: 400, text: "invalid query parameter: sort"},
+		"color=Blue":                                     {text: "invalid query parameter: color"},
+		"color=12345&format=text":                        {status: 400, text: "invalid query parameter: color"},
+		"color=rgb(1,2,3)":                               {text: "invalid query parameter: color"},
+		"labelColor=fffe":                                {text: "invalid query parameter: labelColor"},
+		"labelColor=%22%3E&format=svg":                   {text: "invalid query parameter: labelColor"},
+		"label=a%0Ab":                                    {text: "invalid query parameter: label"},
+		"label=" + strings.Repeat("x", 65):               {text: "invalid query parameter: label"},
+		"label=" + strings.Repeat("%C3%A9", 65):          {text: "invalid query parameter: label"},
+		"logo=" + strings.Repeat("x", 65):                {text: "invalid query parameter: logo"},
+		"logo=x%00&format=html":                          {status: 400, text: "invalid query parameter: logo"},
+		"label=" + strings.Repeat("x", 65) + "&logo=%00": {text: "invalid query parameter: label"},
+		"tag=[":                     {text: "invalid query parameter: tag"},
+		"tag=a,[z-a]&format=svg":    {text: "invalid query parameter: tag"},
+		"tag=[]&ignore=[]":          {text: "invalid query parameter: tag"},
+		"ignore=[!]&format=text":    {status: 400, text: "invalid query parameter: ignore"},
+		"ignore=%5C*&format=html":   {status: 400, text: "invalid query parameter: ignore"},
+		"tag=a]&format=atom":        {status: 400, text: "invalid query parameter: tag"},
 		"format=xml":                {text: "invalid query parameter: format"},
 		"format=JSON":               {text: "invalid query parameter: format"},
 		"format=xml&sort=x":         {text: "invalid query parameter: format"},
@@ -311,6 +121,9 @@ func TestBadParameters(t *testing.T) {
 	}
 	const bad = `{"schemaVersion":1,"label":"","message":"invalid query parameter: sort","color":"red","isError":true}`
 	wantAnswer(t, handlerOf(t, db), "/wash?sort=x", 200, typeJSON, bad)
+	// A badge keeps the look that was read before the mistake.
+	wantAnswer(t, handlerOf(t, db), "/wash?label=oci&labelColor=blue&color=green&logo=docker&sort=x", 200, typeJSON,
+		`{"schemaVersion":1,"label":"oci","message":"invalid query parameter: sort","color":"red","labelColor":"blue","isError":true}`)
 	// A name that cannot be one is not found, but the query is looked at first.
 	wantAnswer(t, handlerOf(t, db), "/Wash?sort=x", 200, typeJSON, bad)
 }
@@ -327,6 +140,15 @@ func TestEmptyAndRepeatedParameters(t *testing.T) {
 		"sort=semver&other=%zz&x=1;2":             "2.0.0",
 		"sort=semver&include_prereleases":         "2.1.0-rc.1",
 		"sort=semver&include_prereleases=":        "2.1.0-rc.1",
+		"sort=semver&include_prereleases=yes":     "2.1.0-rc.1",
+		"sort=semver&include_prereleases=false":   "2.0.0",
+		"sort=semver&include_prereleases=False":   "2.0.0",
+		"sort=semver&include_prereleases=0":       "2.0.0",
+		"sort=semver&include_prereleases=no":      "2.0.0",
+		"sort=semver&include_prereleases=00":      "2.1.0-rc.1",
+		"ignore=edge,%202.1*%20,%20":              "1.0.0",
+		"tag=%20edge":                             "edge",
+		"tag=[0-9].0.[!1-9]":                      "1.0.0",
 		"include_prereleases":                     "edge",
 		"tag=1.*&tag=x&ignore=y":                  "1.0.0",
 		"tag=x&tag=&tag=1.*":                      "1.0.0",
@@ -338,8 +160,8 @@ func TestEmptyAndRepeatedParameters(t *testing.T) {
 	} {
 		wantAnswer(t, h, "/wash?"+query, 200, typeJSON, showing("wasmcloud.azurecr.io/wash:"+tag))
 	}
-	for _, query := range []string{"tag=[&ignore=]", "tag=*.*.*&ignore=1*,2*", "ignore=*", "tag=Edge"} {
-		wantAnswer(t, h, "/wash?"+query, 200, typeJSON, unknown)
+	for _, query := range []string{"tag=*.*.*&ignore=1*,2*", "ignore=*", "tag=Edge"} {
+		wantAnswer(t, h, "/wash?"+query, 200, typeJSON, noMatch)
 	}
 }
 
@@ -357,7 +179,7 @@ func TestGlobsStopAfterAThousand(t *testing.T) {
 	}
 	h := handlerOf(t, db)
 	wantAnswer(t, h, "/wash?format=text&tag=last", 200, typeText, "a.azurecr.io/wash:last\n")
-	wantAnswer(t, h, "/wash?format=text&tag=hidden", 404, typeText, "Provider not yet published\n")
+	wantAnswer(t, h, "/wash?format=text&tag=hidden", 404, typeText, "No match among 1000 tags\n")
 }
 
 func FuzzLookup(f *testing.F) {
@@ -366,7 +188,16 @@ func FuzzLookup(f *testing.F) {
 		f.Add("/wash", query)
 		f.Add("/h:5000/team/app/", query)
 	}
+	f.Add("/wash", "label=%F0%9F%98%80&labelColor=%23fffe&color=white&logo=docker&style=flat-square&format=svg")
+	f.Add("/wash", "show=version&tag=late[s-u]t&ignore=[!a-z]*&sort=semver")
+	f.Add("/wash", "show=date&include_prereleases=no&tag=1.0.0-*")
+	f.Add("/wash", "format=atom&tag=*&ignore=latest")
 	f.Add("/", "q=wash&next=x&category=official")
+	f.Add("/", "sort=pushed&registry=h:5000&next=MjIwMjM")
+	f.Add("/", "format=atom&q=%00%3C&registry=localhost")
+	f.Add("/api/repositories", "sort=pushed&registry=h:5000&limit=1&q=app&next=MjIwMjM")
+	f.Add("/api/repositories/wash", "tag=1*&ignore=[")
+	f.Add("/api/status", "")
 	f.Add("/wash", "format=html&next=MWE")
 	f.Add("//", "")
 	f.Add("/<script>\x00\xff", "format=svg")
@@ -395,6 +226,8 @@ func FuzzLookup(f *testing.F) {
 			if n := strings.Count(body, "<script"); n != 1 {
 				t.Errorf("%d scripts: %s", n, body)
 			}
+		case typeAtom:
+			checkFeed(t, w.Body.Bytes())
 		default:
 			t.Errorf("Content-Type %q", w.Header().Get("Content-Type"))
 		}

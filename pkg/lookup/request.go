@@ -19,9 +19,9 @@ type request struct {
 	name     reference.Name // to look up
 	path     string         // the name as the reader wrote it
 	query    query
-	span     store.Span // which page of a list
-	search   string     // as the reader typed it
-	words    []string   // of search, in lower case like all names
+	filter   url.Values    // the parameters of query that choose references, as the reader wrote them
+	listing  store.Listing // which page of a list
+	search   string        // the listing's words, as the reader typed them
 	category string
 	site     string // scheme and host under which the reader found us
 
@@ -30,10 +30,11 @@ type request struct {
 	acceptEncoding []string
 }
 
-// How many items a page for people shows.
+// How many items a page for people shows, and a feed.
 const (
 	pageRepositories = 1000
 	pageReferences   = 200
+	feedEntries      = 50
 )
 
 // How many items a list for programs has. Curated lists are short: one is a single page
@@ -62,14 +63,33 @@ func parseLookup(r *http.Request) (request, error) {
 	if req.query, err = parseQuery(values); err != nil {
 		return req, err
 	}
-	if req.query.format == "html" { // no other format has pages
+	switch req.query.format {
+	case "html":
 		req.site = siteURL(r)
-		if req.span, err = parseSpan(values, pageReferences); err != nil {
+		req.filter = keep(values, "tag", "ignore", "sort", "include_prereleases")
+		if req.listing.Span, err = parseSpan(values, pageReferences, plainToken); err != nil {
 			return req, err
 		}
+	case "atom":
+		req.site = siteURL(r)
+		req.filter = keep(values, "tag", "ignore")
+		req.listing.Limit = feedEntries
 	}
 	req.name, err = parseName(req.path)
 	return req, err
+}
+
+// keep returns those of values that belong to some parameters, without empty ones.
+func keep(values url.Values, names ...string) url.Values {
+	kept := url.Values{}
+	for _, name := range names {
+		for _, v := range values[name] {
+			if v != "" {
+				kept.Add(name, v)
+			}
+		}
+	}
+	return kept
 }
 
 // parseReferences is the parser of /api/repositories/{name+}.
@@ -78,13 +98,23 @@ func parseReferences(r *http.Request) (request, error) {
 	if err != nil {
 		return req, err
 	}
+	if req.query.tag, req.query.ignore, err = parseTags(r.URL.Query()); err != nil {
+		return req, err
+	}
 	req.path = r.PathValue("name")
 	req.name, err = parseName(req.path)
 	return req, err
 }
 
 // parseRepositories is the parser of /api/repositories.
-func parseRepositories(r *http.Request) (request, error) { return parseList(r, defaultLimit) }
+func parseRepositories(r *http.Request) (request, error) {
+	req, values := newRequest(r), r.URL.Query()
+	limit, err := parseLimit(values, defaultLimit)
+	if err != nil {
+		return req, err
+	}
+	return req, req.parseListing(values, limit)
+}
 
 // parseList reads which page of a list for programs is wanted.
 func parseList(r *http.Request, preset int) (request, error) {
@@ -93,7 +123,7 @@ func parseList(r *http.Request, preset int) (request, error) {
 	if err != nil {
 		return req, err
 	}
-	req.span, err = parseSpan(values, limit)
+	req.listing.Span, err = parseSpan(values, limit, plainToken)
 	return req, err
 }
 
@@ -112,14 +142,17 @@ func parseCategory(r *http.Request) (request, error) {
 func parseCatalogue(r *http.Request) (request, error) {
 	req, values := newRequest(r), r.URL.Query()
 	req.site = siteURL(r)
-	var err error
-	if req.span, err = parseSpan(values, pageRepositories); err != nil {
+	req.query.format = "html"
+	format, err := oneOf(values, "format", "html", "atom")
+	if err != nil {
 		return req, err
 	}
-	req.search = strings.TrimSpace(parameter(values, "q"))
-	req.words = strings.Fields(strings.ToLower(req.search))
-	if len(req.words) > maxWords {
-		return req, &queryError{"q"}
+	req.query.format = format
+	if err := req.parseListing(values, pageRepositories); err != nil {
+		return req, err
+	}
+	if format == "atom" {
+		req.listing.Span, req.listing.Newest = store.Span{Limit: feedEntries}, true
 	}
 	if req.search != "" {
 		return req, nil
@@ -155,12 +188,43 @@ func checkCategory(category string) error {
 	return nil
 }
 
-func parseSpan(values url.Values, limit int) (store.Span, error) {
-	after, err := parsePageToken(parameter(values, "next"))
+// parseListing reads which page of the catalogue is wanted, of at most limit
+// repositories.
+func (req *request) parseListing(values url.Values, limit int) error {
+	sort, err := oneOf(values, "sort", "name", "pushed")
+	if err != nil {
+		return err
+	}
+	l := &req.listing
+	l.Newest = sort == "pushed"
+	if l.Span, err = parseSpan(values, limit, tokenOf(*l)); err != nil {
+		return err
+	}
+	req.search = strings.TrimSpace(parameter(values, "q"))
+	l.Words = strings.Fields(strings.ToLower(req.search))
+	if len(l.Words) > maxWords {
+		return &queryError{"q"}
+	}
+	if registry := parameter(values, "registry"); registry != "" {
+		if l.Registry, err = reference.ParseRegistry(registry); err != nil {
+			return &queryError{"registry"}
+		}
+	}
+	return nil
+}
+
+func parseSpan(values url.Values, limit int, token token) (store.Span, error) {
+	after, err := token.parse(parameter(values, "next"))
 	if err != nil {
 		return store.Span{}, &queryError{"next"}
 	}
 	return store.Span{After: after, Limit: limit}, nil
+}
+
+// pick returns the store's query for the one reference that is asked for.
+func (req request) pick() store.Query {
+	q := req.query
+	return store.Query{Name: req.name, Order: q.order, Match: q.match(), Prefix: q.prefix()}
 }
 
 // siteURL returns the scheme and host to which r was sent. Behind API Gateway the

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"strconv"
@@ -18,7 +19,8 @@ import (
 // handler answers all routes.
 type handler struct {
 	settings Settings
-	db       store.Reader
+	store    store.Reader
+	db       store.Reader // the store behind lists that are held in memory
 }
 
 // A renderer is one way to answer.
@@ -40,36 +42,47 @@ type failure struct {
 	text    string // a sentence
 }
 
-// outcome is the one place where an error becomes a failure. An error that it does
+const notPublished = "Provider not yet published"
+
+// failureOf is the one place where an error becomes a failure. An error that it does
 // not know is our fault: it goes to the log and not to the reader.
-func outcome(err error) failure {
-	var bad *queryError
-	var noMatch *store.NoMatchError
-	switch {
-	case errors.As(err, &bad):
+func failureOf(err error) failure {
+	if bad, ok := errors.AsType[*queryError](err); ok {
 		return failure{http.StatusBadRequest, "bad_query", bad.Error()}
-	case errors.Is(err, store.ErrNotFound), errors.As(err, &noMatch):
-		return failure{http.StatusNotFound, "unknown", "Provider not yet published"}
+	}
+	if none, ok := errors.AsType[*store.NoMatchError](err); ok {
+		text := "No tag matches"
+		if none.More {
+			text = fmt.Sprintf("No match among %d tags", none.Read)
+		}
+		return failure{http.StatusNotFound, "no_match", text}
+	}
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return failure{http.StatusNotFound, "unknown", notPublished}
 	case errors.Is(err, errNoCategory):
 		return failure{http.StatusNotFound, "unknown", "No such category"}
 	case errors.Is(err, errNoDigest):
 		return failure{http.StatusNotFound, "no_digest", "digest unknown"}
+	case errors.Is(err, errNoVersion):
+		return failure{http.StatusNotFound, "no_version", "no version"}
 	default:
 		return failure{http.StatusServiceUnavailable, "store_failed", "Lookup failed, try again"}
 	}
 }
 
-// serve returns the handler of a route that answers in one format.
-func (h *handler) serve(parse func(*http.Request) (request, error), format renderer) http.HandlerFunc {
+// serve returns the handler of a route whose answers have these formats. A parser sets
+// which of them is wanted.
+func (h *handler) serve(parse func(*http.Request) (request, error), formats map[string]renderer) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		req, err := parse(r)
-		h.respond(r.Context(), w, format, req, err)
+		h.respond(r.Context(), w, formats[req.query.format], req, err)
 	}
 }
 
 // respond answers req within Deadline. err is the mistake in the request, if it has
 // one.
-func (h *handler) respond(ctx context.Context, w http.ResponseWriter, format renderer, req request, err error) {
+func (h *handler) respond(ctx context.Context, w http.ResponseWriter, render renderer, req request, err error) {
 	ctx, cancel := context.WithTimeout(ctx, Deadline)
 	defer cancel()
 	if req.name != (reference.Name{}) {
@@ -77,42 +90,42 @@ func (h *handler) respond(ctx context.Context, w http.ResponseWriter, format ren
 	}
 	var body []byte
 	if err == nil {
-		body, err = format.found(ctx, h, req)
+		body, err = render.found(ctx, h, req)
 	}
 	if err != nil {
-		h.fail(ctx, w, format, req, err)
+		h.fail(ctx, w, render, req, err)
 		return
 	}
 	requestlog.Add(ctx, slog.String("outcome", "found"))
-	h.write(w, format, req, http.StatusOK, body)
+	h.write(w, render, req, http.StatusOK, body)
 }
 
 // fail answers req with what went wrong.
-func (h *handler) fail(ctx context.Context, w http.ResponseWriter, format renderer, req request, err error) {
-	f := outcome(err)
+func (h *handler) fail(ctx context.Context, w http.ResponseWriter, render renderer, req request, err error) {
+	f := failureOf(err)
 	requestlog.Add(ctx, slog.String("outcome", f.outcome))
 	status := f.status
 	switch {
 	case status >= 500:
 		requestlog.Add(ctx, slog.Any("err", err))
-	case format.alwaysOK:
+	case render.alwaysOK:
 		status = http.StatusOK
 	}
-	h.write(w, format, req, status, format.failed(h, req, f))
+	h.write(w, render, req, status, render.failed(h, req, f))
 }
 
 // write sends an answer, or 304 in place of a 200 that the reader has already.
 // Failures of ours are not cached.
-func (h *handler) write(w http.ResponseWriter, format renderer, req request, status int, body []byte) {
+func (h *handler) write(w http.ResponseWriter, render renderer, req request, status int, body []byte) {
 	header := w.Header()
 	header.Set("Access-Control-Allow-Origin", "*")
 	header.Set("X-Content-Type-Options", "nosniff")
-	if format.header != nil {
-		format.header(header)
+	if render.header != nil {
+		render.header(header)
 	}
 	if status >= 500 {
 		header.Set("Cache-Control", "no-store")
-		send(w, format, req, status, body)
+		send(w, render, req, status, body)
 		return
 	}
 	header.Set("Cache-Control", "public, max-age="+strconv.Itoa(h.settings.CacheSeconds))
@@ -121,7 +134,7 @@ func (h *handler) write(w http.ResponseWriter, format renderer, req request, sta
 		header.Set("Vary", "Accept-Encoding")
 		zip = acceptsGzip(req.acceptEncoding)
 	}
-	tag := etag(format.contentType, body, zip)
+	tag := etag(render.contentType, body, zip)
 	header.Set("ETag", tag)
 	if status == http.StatusOK && has(req.ifNoneMatch, tag) { // RFC 9110, section 13.2.1
 		w.WriteHeader(http.StatusNotModified)
@@ -131,11 +144,11 @@ func (h *handler) write(w http.ResponseWriter, format renderer, req request, sta
 		header.Set("Content-Encoding", "gzip")
 		body = compress(body)
 	}
-	send(w, format, req, status, body)
+	send(w, render, req, status, body)
 }
 
-func send(w http.ResponseWriter, format renderer, req request, status int, body []byte) {
-	w.Header().Set("Content-Type", format.contentType)
+func send(w http.ResponseWriter, render renderer, req request, status int, body []byte) {
+	w.Header().Set("Content-Type", render.contentType)
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
 	if !req.isHead {

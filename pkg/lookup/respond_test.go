@@ -55,6 +55,13 @@ func (b broken) Pick(ctx context.Context, q store.Query) (event.Push, error) {
 	return b.stub.Pick(ctx, q)
 }
 
+func (b broken) Versioned(ctx context.Context, name reference.Name, p event.Push) (event.Push, error) {
+	if err := b.err(ctx, "Versioned"); err != nil {
+		return event.Push{}, err
+	}
+	return b.stub.Versioned(ctx, name, p)
+}
+
 func (b broken) Repositories(ctx context.Context, l store.Listing) (store.Page[store.Entry], error) {
 	if err := b.err(ctx, "Repositories"); err != nil {
 		return store.Page[store.Entry]{}, err
@@ -101,6 +108,10 @@ var failures = []failure{
 	{route: "GET /{name+}", target: "/wash?format=svg", contentType: typeSVG, text: "<title>Lookup failed, try again</title>", repository: "wash"},
 	{route: "GET /{name+}", target: "/wash?format=html", contentType: typeHTML, text: "<h1>Lookup failed, try again</h1><p>This is no fault of yours. It is worth trying again in a moment.</p>", repository: "wash"},
 	{route: "GET /{name+}", target: "/wash?format=html&next=MXg", method: "Pick", contentType: typeHTML, text: "<h1>Lookup failed, try again</h1>", repository: "wash"},
+	{route: "GET /{name+}", target: "/wash?format=html", method: "Pick", contentType: typeHTML, text: "<h1>Lookup failed, try again</h1>", repository: "wash"},
+	{route: "GET /{name+}", target: "/wash?format=html", method: "References", contentType: typeHTML, text: "<h1>Lookup failed, try again</h1>", repository: "wash"},
+	{route: "GET /{name+}", target: "/wash?format=atom", contentType: typeAtom, text: "<title>Lookup failed, try again</title>", repository: "wash"},
+	{route: "GET /{name+}", target: "/wash?show=version&tag=*", method: "Pick", contentType: typeJSON, text: failed, repository: "wash"},
 	{route: "HEAD /{name+}", target: "/wash", contentType: typeJSON, repository: "wash"},
 	{route: "HEAD /{name+}", target: "/wash?format=html", contentType: typeHTML, repository: "wash"},
 	{route: "GET /", target: "/", contentType: typeHTML, text: "<h1>Lookup failed, try again</h1>"},
@@ -111,10 +122,16 @@ var failures = []failure{
 	{route: "GET /", target: "/?next=MXg", contentType: typeHTML, text: "<h1>Lookup failed, try again</h1>"},
 	{route: "GET /", target: "/?category=official", method: "Members", contentType: typeHTML, text: "<h1>Lookup failed, try again</h1>"},
 	{route: "GET /", target: "/?category=official", method: "Entries", contentType: typeHTML, text: "<h1>Lookup failed, try again</h1>"},
+	{route: "GET /", target: "/?registry=a.io", contentType: typeHTML, text: "<h1>Lookup failed, try again</h1>"},
+	{route: "GET /", target: "/?format=atom", contentType: typeAtom, text: "<title>Lookup failed, try again</title>"},
+	{route: "GET /", target: "/?format=atom&category=official", method: "Members", contentType: typeAtom, text: "<title>Lookup failed, try again</title>"},
+	{route: "GET /", target: "/?sort=pushed&category=official", method: "Entries", contentType: typeHTML, text: "<h1>Lookup failed, try again</h1>"},
 	{route: "HEAD /", target: "/", contentType: typeHTML},
 	{route: "GET /api/repositories", target: "/api/repositories", contentType: typeJSON, text: `{"error":"Lookup failed, try again"}`},
 	{route: "GET /api/repositories/{name+}", target: "/api/repositories/wash", contentType: typeJSON, text: `{"error":"Lookup failed, try again"}`, repository: "wash"},
 	{route: "GET /api/repositories/{name+}", target: "/api/repositories/wash?next=MXg", method: "Pick", contentType: typeJSON, text: `{"error":"Lookup failed, try again"}`, repository: "wash"},
+	{route: "GET /api/status", target: "/api/status", contentType: typeJSON, text: `{"error":"Lookup failed, try again"}`},
+	{route: "HEAD /api/status", target: "/api/status", contentType: typeJSON},
 	{route: "GET /api/categories", target: "/api/categories", contentType: typeJSON, text: `{"error":"Lookup failed, try again"}`},
 	{route: "GET /api/categories/{category}", target: "/api/categories/official", method: "Members", contentType: typeJSON, text: `{"error":"Lookup failed, try again"}`},
 	{route: "GET /api/categories/{category}", target: "/api/categories/official", method: "Entries", contentType: typeJSON, text: `{"error":"Lookup failed, try again"}`},
@@ -218,7 +235,12 @@ func TestLogSaysWhatBecameOfARequest(t *testing.T) {
 		{target: "/wash", level: "INFO", outcome: "found", repository: "wash", reference: "wasmcloud.azurecr.io/wash:0.18.1"},
 		{target: "/WASMCLOUD.azurecr.io/wash/?format=text", level: "INFO", outcome: "found", repository: "wasmcloud.azurecr.io/wash", reference: "wasmcloud.azurecr.io/wash:0.18.1"},
 		{target: "/wash?show=digest", level: "INFO", outcome: "no_digest", repository: "wash", reference: "wasmcloud.azurecr.io/wash:0.18.1"},
+		{target: "/wash?tag=2", level: "INFO", outcome: "no_match", repository: "wash"},
+		{target: "/wash?tag=2&format=text", level: "WARN", outcome: "no_match", repository: "wash"},
+		{target: "/wash?tag=2&format=html", level: "WARN", outcome: "no_match", repository: "wash"},
+		{target: "/wash?tag=2&format=atom", level: "WARN", outcome: "no_match", repository: "wash"},
 		{target: "/wash?format=html", level: "INFO", outcome: "found", repository: "wash"},
+		{target: "/wash?format=atom", level: "INFO", outcome: "found", repository: "wash"},
 		{target: "/nothing", level: "INFO", outcome: "unknown", repository: "nothing"},
 		{target: "/nothing?format=text", level: "WARN", outcome: "unknown", repository: "nothing"},
 		{target: "/nothing?format=html", level: "WARN", outcome: "unknown", repository: "nothing"},
@@ -234,6 +256,8 @@ func TestLogSaysWhatBecameOfARequest(t *testing.T) {
 		{target: "/api/repositories?limit=0", level: "WARN", outcome: "bad_query"},
 		{target: "/api/categories", level: "INFO", outcome: "found"},
 		{target: "/api/categories/x", level: "WARN", outcome: "unknown"},
+		{target: "/?format=atom", level: "INFO", outcome: "found"},
+		{target: "/api/status", level: "INFO", outcome: "found"},
 		{target: "/api/openapi.json", level: "INFO", outcome: "found"},
 	} {
 		_, line := askLogged(t, db, "GET", c.target)
@@ -352,6 +376,19 @@ func TestHeaders(t *testing.T) {
 		"catalogue, bad query":      {h: working, target: "/?next=x", status: 400, want: page()},
 		"category, unknown":         {h: working, target: "/?category=x", status: 404, want: page()},
 		"catalogue, failed":         {h: failing, target: "/", header: []string{"Accept-Encoding", "gzip"}, status: 503, want: page("Cache-Control", "no-store", "ETag", "", "Vary", "")},
+		"feed":                      {h: working, target: "/wash?format=atom", status: 200, want: with(typeAtom)},
+		"feed, unknown":             {h: working, target: "/nothing?format=atom", status: 404, want: with(typeAtom)},
+		"feed, no match":            {h: working, target: "/wash?format=atom&tag=2", status: 404, want: with(typeAtom)},
+		"feed, bad query":           {h: working, target: "/wash?format=atom&sort=x", status: 400, want: with(typeAtom)},
+		"feed, failed":              {h: failing, target: "/?format=atom", status: 503, want: with(typeAtom, "Cache-Control", "no-store", "ETag", "")},
+		"feed of the catalogue":     {h: working, target: "/?format=atom", status: 200, want: with(typeAtom)},
+		"status":                    {h: working, target: "/api/status", status: 200, want: with(typeJSON)},
+		"status, failed":            {h: failing, target: "/api/status", status: 503, want: with(typeJSON, "Cache-Control", "no-store", "ETag", "")},
+		"badge, no match":           {h: working, target: "/wash?tag=2", status: 200, want: with(typeJSON)},
+		"image, no match":           {h: working, target: "/wash?format=svg&tag=2", status: 200, want: with(typeSVG, "Content-Security-Policy", imagePolicy)},
+		"text, no match":            {h: working, target: "/wash?format=text&tag=2", status: 404, want: with(typeText)},
+		"text, no version":          {h: working, target: "/wash?format=text&show=version", status: 404, want: with(typeText)},
+		"repository, no match":      {h: working, target: "/wash?format=html&tag=2", status: 404, want: page()},
 		"JSON":                      {h: working, target: "/api/repositories", status: 200, want: with(typeJSON)},
 		"JSON, unknown":             {h: working, target: "/api/repositories/nothing", status: 404, want: with(typeJSON)},
 		"JSON, bad query":           {h: working, target: "/api/repositories?limit=x", status: 400, want: with(typeJSON)},
@@ -414,7 +451,7 @@ func TestETagChangesWithTheAnswer(t *testing.T) {
 	db := open(t, "wasmcloud.azurecr.io/wash:0.18.1")
 	h := handlerOf(t, db)
 	tags := map[string]string{}
-	for _, target := range []string{"/wash", "/wash?show=tag", "/wash?format=text", "/wash?format=svg", "/wash?format=html", "/nothing", "/", "/api/repositories"} {
+	for _, target := range []string{"/wash", "/wash?show=tag", "/wash?format=text", "/wash?format=svg", "/wash?format=html", "/wash?format=atom", "/nothing", "/", "/?format=atom", "/api/repositories", "/api/status"} {
 		tag := do(h, "GET", target).Header().Get("ETag")
 		if again := do(h, "GET", target).Header().Get("ETag"); again != tag {
 			t.Errorf("GET %s has the ETag %s, and then %s", target, tag, again)

@@ -1,18 +1,29 @@
 package lookup
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strconv"
 	"time"
+
+	"ocireffer/pkg/badge"
 )
 
 // Settings of the read side.
 type Settings struct {
 	Label        string // BADGE_LABEL: the left side of a badge, default empty
-	Color        string // BADGE_COLOR: of the right side, hex digits without # or a name, default 253746
+	Color        string // BADGE_COLOR: of the right side, as badge.IsColor has it, default 253746
 	Logo         string // BADGE_LOGO: a slug of Simple Icons, default wasmcloud; set but empty: none
 	CacheSeconds int    // CACHE_SECONDS: how long an answer may be cached, and how old lists may be, default 60
+
+	// Instance tells the feeds of this installation from those of others. It is the name
+	// of the table, TABLE_NAME, which stays when a host's name changes; default empty.
+	Instance string
+
+	// Version is that of the build, which GET /api/status tells. No variable sets it, but
+	// the program.
+	Version string
 
 	// CatalogueBytes is how much memory lists may take that are held for CacheSeconds,
 	// in bytes; 0: each list is read from the store. No variable sets it, but the
@@ -34,13 +45,14 @@ func FromEnv(lookup func(string) (string, bool)) (Settings, error) {
 		return preset
 	}
 	s := Settings{
-		Label: value("BADGE_LABEL", ""),
-		Color: value("BADGE_COLOR", "253746"),
-		Logo:  value("BADGE_LOGO", "wasmcloud"),
+		Label:    value("BADGE_LABEL", ""),
+		Color:    cmp.Or(value("BADGE_COLOR", ""), "253746"),
+		Logo:     value("BADGE_LOGO", "wasmcloud"),
+		Instance: value("TABLE_NAME", ""),
 	}
 	var errs []error
-	if s.Color == "" {
-		errs = append(errs, errors.New(`BADGE_COLOR is empty: want a hex triplet without # (253746) or a name (blue)`))
+	if !badge.IsColor(s.Color) {
+		errs = append(errs, fmt.Errorf("BADGE_COLOR is %q: want three or six hex digits (253746) or a name in lower case (blue)", s.Color))
 	}
 	seconds := value("CACHE_SECONDS", "60")
 	n, err := strconv.Atoi(seconds)

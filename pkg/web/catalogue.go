@@ -2,7 +2,6 @@ package web
 
 import (
 	"cmp"
-	"net/url"
 	"strconv"
 
 	g "maragu.dev/gomponents"
@@ -14,10 +13,9 @@ import (
 // Catalogue is the page of all repositories, of a search, or of a category.
 type Catalogue struct {
 	Site
+	View
 	Entries  []store.Entry
-	Search   string     // the words that were searched for, if any
-	Category string     // the category of which Entries are the members, if any
-	Later    bool       // whether a page comes before this one
+	NotFirst bool       // a page comes before this one
 	Next     string     // token of the next page; empty on the last
 	Lists    []Category // the curated lists
 }
@@ -31,15 +29,16 @@ type Category struct {
 
 // HTML draws the page.
 func (c Catalogue) HTML() []byte {
+	f := frame{title: c.title(), search: c.Search, asJSON: c.jsonPath(), feed: c.path("format", "atom")}
 	lists := g.Map(c.Lists, list)
-	if c.everything() && len(c.Entries) == 0 {
-		return c.page("ocireffer", h.H1(g.Text("Nothing has been pushed yet")), howToConnect(c.URL), lists)
+	if c.isWhole() && len(c.Entries) == 0 {
+		f.title = "Nothing has been pushed yet"
+		return f.page(h.H1(g.Text(f.title)), howToConnect(c.URL), lists)
 	}
-	title := c.title()
-	return c.page(title+" · ocireffer",
+	return f.page(
 		h.Div(h.ID("results"),
-			g.If(c.everything(), h.Data("all", "")),
-			h.H1(g.Text(title)),
+			g.If(c.isWhole(), h.Data("all", "")),
+			h.H1(g.Text(f.title)),
 			lists,
 			g.If(len(lists) > 0, h.H2(g.Text("All"))),
 			h.P(h.ID("count"), h.Role("status"), g.Text(c.found())),
@@ -52,35 +51,16 @@ func (c Catalogue) HTML() []byte {
 	)
 }
 
-// page draws a page with this main part. The search box keeps what was searched
-// for.
-func (c Catalogue) page(title string, main ...g.Node) []byte {
-	return page(title, c.Search, "/api/repositories", main...)
-}
-
-func (c Catalogue) title() string {
-	switch {
-	case c.Search != "":
-		return "Repositories with “" + c.Search + "”"
-	case c.Category != "":
-		return c.Category
-	default:
-		return "Repositories"
-	}
-}
-
-// everything reports whether the page has all repositories, so that the script
-// can search in it without asking the server.
-func (c Catalogue) everything() bool {
-	return c.Search == "" && c.Category == "" && !c.Later && c.Next == ""
-}
+// isWhole reports whether the page has all repositories, so that the script can search
+// in it without asking the server.
+func (c Catalogue) isWhole() bool { return c.isAll() && !c.NotFirst && c.Next == "" }
 
 func (c Catalogue) found() string {
 	n := count(len(c.Entries), "repository", "repositories")
 	switch {
 	case c.Next != "":
 		return n + " on this page, more follow"
-	case c.Search != "" && len(c.Entries) == 0 && !c.Later:
+	case c.Search != "" && len(c.Entries) == 0 && !c.NotFirst:
 		return "No repository has all of these words in its name."
 	default:
 		return n
@@ -95,30 +75,31 @@ func (c Catalogue) row(e store.Entry) g.Node {
 	// No scope="row" here: browsers already treat a leading th as the row header
 	// when the next cell is not empty. Saves 12 bytes a row.
 	return h.Tr(
-		h.Th(h.A(h.Href(repositoryPath(name)), g.Text(e.Name.String()))),
+		h.Th(h.A(h.Href(repositoryPath(name, nil)), g.Text(e.Name.String()))),
 		h.Td(code(e.Newest.Reference.String())),
-		h.Td(g.Text(e.Version())),
+		h.Td(highest(e)),
 		ago(c.Now, e.Newest.PushedAt),
 		h.Td(code(c.badge(name, ""))),
 	)
 }
 
+// highest shows the highest version: as a reference to copy, if it is not the newest.
+func highest(e store.Entry) g.Node {
+	if version := e.Version(); version == "" || e.Highest == e.Newest.Reference {
+		return g.Text(version)
+	}
+	return code(e.Highest.String())
+}
+
 // pages links to the other pages.
 func (c Catalogue) pages() g.Node {
-	if c.everything() {
+	if c.isWhole() {
 		return nil
 	}
-	first, next := url.Values{}, url.Values{"next": {c.Next}}
-	for name, value := range map[string]string{"q": c.Search, "category": c.Category} {
-		if value != "" {
-			first.Set(name, value)
-			next.Set(name, value)
-		}
-	}
 	return h.Nav(h.Aria("label", "Pages"),
-		g.If(c.Later, h.A(h.Href("/?"+first.Encode()), g.Text("First page"))),
-		g.If(c.Next != "", h.A(h.Rel("next"), h.Href("/?"+next.Encode()), g.Text("Next page"))),
-		g.If(c.Search != "" || c.Category != "", h.A(h.Href("/"), g.Text("All repositories"))),
+		g.If(c.NotFirst, h.A(h.Href(c.path()), g.Text("First page"))),
+		g.If(c.Next != "", h.A(h.Rel("next"), h.Href(c.path("next", c.Next)), g.Text("Next page"))),
+		g.If(!c.isAll(), h.A(h.Href("/"), g.Text("All repositories"))),
 	)
 }
 
@@ -138,7 +119,7 @@ func member(e store.Entry) g.Node {
 	if !e.Published() {
 		return h.Li(name, h.Small(g.Text(" not yet published")))
 	}
-	return h.Li(h.A(h.Href(repositoryPath(e.LookupName())), name), h.Small(g.Text(" "+cmp.Or(e.Version(), e.Newest.Reference.Tag))))
+	return h.Li(h.A(h.Href(repositoryPath(e.LookupName(), nil)), name), h.Small(g.Text(" "+cmp.Or(e.Version(), e.Newest.Reference.Tag))))
 }
 
 // howToConnect tells whoever runs an empty catalogue how to fill it.

@@ -14,19 +14,22 @@ import (
 type Repository struct {
 	Site
 	Name       reference.Name
-	References []event.Push // newest first; never empty on the first page
-	Later      bool         // whether a page comes before this one
-	Next       string       // token of the next page; empty on the last
+	Filter     url.Values          // the parameters that choose what is shown, for all of its pages
+	Newest     reference.Reference // the answer to the question for a single one; only the first page has it
+	References []event.Push        // newest first
+	NotFirst   bool                // a page comes before this one
+	Next       string              // token of the next page; empty on the last
 }
 
 // HTML draws the page.
 func (r Repository) HTML() []byte {
 	name := r.Name.String()
-	return page(name+" · ocireffer", "", "/api/repositories"+path(r.Name),
+	f := frame{title: name, asJSON: r.jsonPath(), feed: feedPath(r.Name, r.Filter)}
+	return f.page(
 		h.H1(g.Text(name)),
-		g.Iff(!r.Later, r.top),
+		g.Iff(!r.NotFirst, r.top),
 		h.H2(g.Text("References")),
-		g.If(len(r.References) == 0, h.P(g.Text("None is older."))),
+		g.If(len(r.References) == 0, h.P(g.Text(r.nothing()))),
 		g.If(len(r.References) > 0, h.Table(h.Class("references"),
 			h.THead(h.Tr(head("Reference"), head("Version"), head("Digest"), head("Manifest"), head("Pushed"))),
 			h.TBody(g.Map(r.References, r.row)),
@@ -35,9 +38,25 @@ func (r Repository) HTML() []byte {
 	)
 }
 
+func (r Repository) jsonPath() string {
+	p := "/api/repositories" + path(r.Name)
+	if len(r.Filter) > 0 {
+		p += "?" + r.Filter.Encode()
+	}
+	return p
+}
+
+// nothing says why the page has no references.
+func (r Repository) nothing() string {
+	if r.Next != "" {
+		return "None of these matches."
+	}
+	return "None is older."
+}
+
 // top shows the newest reference and the badges.
 func (r Repository) top() g.Node {
-	return g.Group{h.P(h.Class("newest"), code(r.References[0].Reference.String())), r.badges()}
+	return g.Group{h.P(h.Class("newest"), code(r.Newest.String())), r.badges()}
 }
 
 // badges has a row for each badge that a repository can have.
@@ -46,13 +65,13 @@ func (r Repository) badges() g.Node {
 		h.Summary(g.Text("Badges for a README")),
 		h.Table(
 			h.THead(h.Tr(head("Shows"), head("Badge"), head("Markdown"))),
-			h.TBody(g.Map(kinds, r.badgeRow), r.shieldsRow()),
+			h.TBody(g.Map(badgeKinds, r.badgeRow), r.shieldsRow()),
 		),
 	)
 }
 
-// kinds are the badges that are drawn here, with their parameters.
-var kinds = []kind{
+// badgeKinds are the badges that are drawn here, with their parameters.
+var badgeKinds = []badgeKind{
 	{"pushed last", ""},
 	{"highest version", "&sort=semver"},
 	{"tag alone", "&show=tag"},
@@ -60,9 +79,9 @@ var kinds = []kind{
 	{"tag and digest", "&show=pinned"},
 }
 
-type kind struct{ shows, parameters string }
+type badgeKind struct{ shows, parameters string }
 
-func (r Repository) badgeRow(k kind) g.Node {
+func (r Repository) badgeRow(k badgeKind) g.Node {
 	return h.Tr(
 		h.Th(h.Scope("row"), g.Text(k.shows)),
 		h.Td(h.Img(h.Loading("lazy"), h.Alt("badge: "+k.shows), h.Src(badgePath(r.Name, k.parameters)))),
@@ -77,7 +96,7 @@ func (r Repository) shieldsRow() g.Node {
 	return h.Tr(
 		h.Th(h.Scope("row"), g.Text("by shields.io")),
 		h.Td(g.Text("with a logo and its styles")),
-		h.Td(code(markdown(r.Name, image))),
+		h.Td(code(r.markdown(r.Name, image))),
 	)
 }
 
@@ -86,7 +105,7 @@ func (r Repository) row(p event.Push) g.Node {
 	if p.Digest != "" {
 		digest = code(p.Digest)
 	}
-	if p.Size >= 0 {
+	if p.SizeKnown() {
 		manifest = size(p.Size)
 	}
 	return h.Tr(
@@ -100,12 +119,12 @@ func (r Repository) row(p event.Push) g.Node {
 
 // pages links to the other pages.
 func (r Repository) pages() g.Node {
-	if !r.Later && r.Next == "" {
+	if !r.NotFirst && r.Next == "" {
 		return nil
 	}
-	newest := repositoryPath(r.Name)
+	newest := repositoryPath(r.Name, r.Filter)
 	return h.Nav(h.Aria("label", "Pages"),
-		g.If(r.Later, h.A(h.Href(newest), g.Text("Newest"))),
+		g.If(r.NotFirst, h.A(h.Href(newest), g.Text("Newest"))),
 		g.If(r.Next != "", h.A(h.Rel("next"), h.Href(newest+"&next="+url.QueryEscape(r.Next)), g.Text("Older"))),
 	)
 }

@@ -32,7 +32,7 @@
   // Closed, it asks for no image.
   const addBoxes = root => {
     for (const code of root.querySelectorAll('#results td:last-child > code')) {
-      const src = code.textContent.match(/\(https?:\/\/[^/]*(.*)\)/)[1];
+      const src = code.textContent.match(/\(https?:\/\/[^/]*([^)]*)\)/)[1];
       const cell = code.parentNode;
       cell.append(element('details', { name: 'badge' },
         element('summary', { textContent: 'Badge', ariaLabel: 'Badge of ' + cell.parentNode.cells[0].textContent }),
@@ -70,12 +70,15 @@
   let results = document.getElementById('results');
   const words = () => input.value.toLowerCase().split(/\s+/).filter(Boolean);
 
+  // What the server searches in, too: the name, and the newest reference without its tag.
+  const searched = row => row.cells[0].textContent + ' ' + (row.querySelector('code')?.textContent ?? '').replace(/:[^:]*$/, '');
+
   const filter = () => {
     const all = words();
     let n = 0;
     for (const row of results.querySelectorAll('tbody tr')) {
-      const name = row.cells[0].textContent;
-      row.hidden = !all.every(word => name.includes(word));
+      const text = searched(row);
+      row.hidden = !all.every(word => text.includes(word));
       n += !row.hidden;
     }
     for (const part of results.querySelectorAll('.list, h2')) part.hidden = all.length > 0;

@@ -30,21 +30,30 @@ import (
 
 // Site is what all pages know.
 type Site struct {
-	URL string    // scheme and host, without a slash at its end
-	Now time.Time // from which ages are counted
+	URL      string    // scheme and host, without a slash at its end
+	Now      time.Time // from which ages are counted
+	Instance string    // tells its feeds from those of other sites, whatever its URL
 }
 
-// page draws a page with this main part. search is the text in the search box,
-// asJSON the address of the same for programs.
-func page(title, search, asJSON string, main ...g.Node) []byte {
+// A frame is what is around the main part of a page.
+type frame struct {
+	title  string
+	search string // in the search box
+	asJSON string // path of the same for programs
+	feed   string // path of its feed; empty: it has none
+}
+
+// page draws a page with this main part.
+func (f frame) page(main ...g.Node) []byte {
 	var buf bytes.Buffer
 	err := h.Doctype(h.HTML(h.Lang("en"),
 		h.Head(
 			h.Meta(h.Charset("utf-8")),
-			h.TitleEl(g.Text(title)),
+			h.TitleEl(g.Text(f.title+" · ocireffer")),
 			h.Meta(h.Name("viewport"), h.Content("width=device-width, initial-scale=1")),
 			h.Meta(h.Name("color-scheme"), h.Content("light dark")),
 			h.Link(h.Rel("icon"), h.Href(icon)),
+			g.If(f.feed != "", h.Link(h.Rel("alternate"), h.Type("application/atom+xml"), h.Href(f.feed))),
 			h.StyleEl(g.Raw(style)),
 		),
 		h.Body(
@@ -52,14 +61,14 @@ func page(title, search, asJSON string, main ...g.Node) []byte {
 				h.A(h.Href("/"), g.Text("ocireffer")),
 				h.Form(h.Role("search"), h.Action("/"),
 					h.Label(h.For("q"), h.Class("unseen"), g.Text("Search repositories")),
-					h.Input(h.Type("search"), h.ID("q"), h.Name("q"), h.Value(search), h.Placeholder("Search repositories"),
+					h.Input(h.Type("search"), h.ID("q"), h.Name("q"), h.Value(f.search), h.Placeholder("Search repositories"),
 						h.AutoComplete("off"), g.Attr("spellcheck", "false")),
 					h.Button(g.Text("Search")),
 				),
 			),
 			h.Main(main...),
 			h.Footer(
-				h.A(h.Href(asJSON), g.Text("The same as JSON")),
+				h.A(h.Href(f.asJSON), g.Text("The same as JSON")),
 				h.A(h.Href("/api/openapi.json"), g.Text("Description of the API")),
 			),
 			h.P(h.Role("status"), h.ID("said"), h.Class("unseen")),
@@ -80,7 +89,7 @@ type Problem struct {
 
 // HTML draws the page.
 func (p Problem) HTML() []byte {
-	return page(p.Title+" · ocireffer", "", "/api/repositories",
+	return frame{title: p.Title, asJSON: "/api/repositories"}.page(
 		h.H1(g.Text(p.Title)),
 		h.P(g.Text(p.Text)),
 		h.P(h.A(h.Href("/"), g.Text("All repositories"))),
@@ -90,7 +99,22 @@ func (p Problem) HTML() []byte {
 // path returns the path of a name's answers, without parameters.
 func path(name reference.Name) string { return (&url.URL{Path: "/" + name.String()}).EscapedPath() }
 
-func repositoryPath(name reference.Name) string { return path(name) + "?format=html" }
+// repositoryPath returns the path of a name's page with these parameters.
+func repositoryPath(name reference.Name, parameters url.Values) string {
+	return pathOf(name, "html", parameters)
+}
+
+func feedPath(name reference.Name, parameters url.Values) string {
+	return pathOf(name, "atom", parameters)
+}
+
+func pathOf(name reference.Name, format string, parameters url.Values) string {
+	p := path(name) + "?format=" + format
+	if len(parameters) > 0 {
+		p += "&" + parameters.Encode()
+	}
+	return p
+}
 
 func badgePath(name reference.Name, parameters string) string {
 	return path(name) + "?format=svg" + parameters
@@ -98,11 +122,12 @@ func badgePath(name reference.Name, parameters string) string {
 
 // badge returns the Markdown of a badge that is drawn here.
 func (s Site) badge(name reference.Name, parameters string) string {
-	return markdown(name, s.URL+badgePath(name, parameters))
+	return s.markdown(name, s.URL+badgePath(name, parameters))
 }
 
-func markdown(name reference.Name, image string) string {
-	return "![" + name.String() + "](" + image + ")"
+// markdown returns the Markdown of an image that leads to a name's page.
+func (s Site) markdown(name reference.Name, image string) string {
+	return "[![" + name.String() + "](" + image + ")](" + s.URL + repositoryPath(name, nil) + ")"
 }
 
 // code draws a text that people copy.

@@ -133,15 +133,18 @@ func TestCatalogueIsCompleteWithoutScript(t *testing.T) {
 		Entries: append(entries(2), soon("team/soon")),
 		Lists:   []Category{{Name: "official", Members: []store.Entry{entries(1)[0], soon("soon")}, More: 7}},
 	}.HTML()
+	markdown := func(i int) string {
+		return fmt.Sprintf("[![capability-providers-%[1]d](%[2]s/capability-providers-%[1]d?format=svg)](%[2]s/capability-providers-%[1]d?format=html)", i, site.URL)
+	}
 	wantEqual(t, "rows", texts(elements(t, page, "tr")), []string{
 		"RepositoryNewest referenceHighest versionPushedREADME",
-		"capability-providers-0wasmcloud.azurecr.io/capability-providers-0:0.18.10.18.12 days ago![capability-providers-0](" + site.URL + "/capability-providers-0?format=svg)",
-		"capability-providers-1wasmcloud.azurecr.io/capability-providers-1:0.18.10.18.12 days ago![capability-providers-1](" + site.URL + "/capability-providers-1?format=svg)",
+		"capability-providers-0wasmcloud.azurecr.io/capability-providers-0:0.18.10.18.12 days ago" + markdown(0),
+		"capability-providers-1wasmcloud.azurecr.io/capability-providers-1:0.18.10.18.12 days ago" + markdown(1),
 		"team/soonnot yet published",
 	})
 	wantEqual(t, "copied texts", texts(elements(t, page, "code"))[:2], []string{
 		"wasmcloud.azurecr.io/capability-providers-0:0.18.1",
-		"![capability-providers-0](" + site.URL + "/capability-providers-0?format=svg)",
+		markdown(0),
 	})
 	wantEqual(t, "lists", texts(elements(t, page, "section")), []string{"officialcapability-providers-0 0.18.1soon not yet publishedand 7 more"})
 	wantEqual(t, "exact times", attrs(elements(t, page, "td"), "title"), []string{"2026-11-22 11:00:00 UTC", "2026-11-22 11:00:00 UTC"})
@@ -162,6 +165,55 @@ func TestListShowsAVersionOrATag(t *testing.T) {
 	}
 }
 
+// TestHighestVersionCanBePulled: where the newest reference is another, it is shown as a
+// reference, too.
+func TestHighestVersionCanBePulled(t *testing.T) {
+	t.Parallel()
+	newest := push("a.azurecr.io/wash:v0.18.1")
+	for highest, want := range map[reference.Reference]string{
+		{}:               "<td></td>",
+		newest.Reference: "<td>0.18.1</td>",
+		push("a.azurecr.io/wash:22.04").Reference:   "<td><code>a.azurecr.io/wash:22.04</code></td>",
+		push("b.azurecr.io/wash:v0.18.1").Reference: "<td><code>b.azurecr.io/wash:v0.18.1</code></td>",
+	} {
+		e := store.Entry{Name: parseName("wash"), Newest: newest, Highest: highest}
+		page := mainOf(Catalogue{Site: site, Entries: []store.Entry{e}}.HTML())
+		if want := "wash:v0.18.1</code></td>" + want; !strings.Contains(page, want) {
+			t.Errorf("with the highest version %v the page lacks %s: %s", highest, want, page)
+		}
+	}
+}
+
+// TestPagesLeadToTheirFeeds, and to the same as JSON.
+func TestPagesLeadToTheirFeeds(t *testing.T) {
+	t.Parallel()
+	name, filter := parseName("a.azurecr.io/wash"), url.Values{"tag": {"1.*", "2.*"}}
+	for what, c := range map[string]struct {
+		page []byte
+		feed string // empty: none
+		json string
+	}{
+		"all":            {page: Catalogue{Site: site, Entries: entries(1)}.HTML(), feed: "/?format=atom", json: "/api/repositories"},
+		"a search":       {page: Catalogue{Site: site, View: View{Search: "a b", Registry: "a.io"}}.HTML(), feed: "/?format=atom&q=a+b&registry=a.io", json: "/api/repositories?q=a+b&registry=a.io"},
+		"a list":         {page: Catalogue{Site: site, View: View{Category: "official"}}.HTML(), feed: "/?category=official&format=atom", json: "/api/categories/official"},
+		"a name":         {page: Repository{Site: site, Name: name}.HTML(), feed: "/a.azurecr.io/wash?format=atom", json: "/api/repositories/a.azurecr.io/wash"},
+		"some tags":      {page: Repository{Site: site, Name: name, Filter: filter}.HTML(), feed: "/a.azurecr.io/wash?format=atom&tag=1.%2A&tag=2.%2A", json: "/api/repositories/a.azurecr.io/wash?tag=1.%2A&tag=2.%2A"},
+		"a problem":      {page: Problem{Title: "x"}.HTML(), json: "/api/repositories"},
+		"an empty store": {page: Catalogue{Site: site}.HTML(), feed: "/?format=atom", json: "/api/repositories"},
+	} {
+		var feeds []string
+		for _, link := range elements(t, c.page, "link") {
+			if link.attr["rel"] == "alternate" && link.attr["type"] == "application/atom+xml" {
+				feeds = append(feeds, link.attr["href"])
+			}
+		}
+		if got := strings.Join(feeds, " "); got != c.feed {
+			t.Errorf("%s: feed %q, want %q", what, got, c.feed)
+		}
+		wantAll(t, what+": link", attrs(elements(t, c.page, "a"), "href"), c.json)
+	}
+}
+
 // TestLinksLeadToWhatIsListed: a repository whose path begins with a registry is
 // found in its own registry only. Its name stays as it is listed.
 func TestLinksLeadToWhatIsListed(t *testing.T) {
@@ -171,10 +223,10 @@ func TestLinksLeadToWhatIsListed(t *testing.T) {
 	const path = "/mirror.azurecr.io/wasmcloud.azurecr.io/wash"
 	wantEqual(t, "links", attrs(elements(t, page, "a"), "href"), []string{"/", "/?category=a", path + "?format=html", path + "?format=html", "/api/repositories", "/api/openapi.json"})
 	wantEqual(t, "names", texts(elements(t, page, "th"))[5:], []string{"wasmcloud.azurecr.io/wash"})
-	wantAll(t, "copied text", texts(elements(t, page, "code")), "!["+path[1:]+"]("+site.URL+path+"?format=svg)")
+	wantAll(t, "copied text", texts(elements(t, page, "code")), "[!["+path[1:]+"]("+site.URL+path+"?format=svg)]("+site.URL+path+"?format=html)")
 
 	registrys := store.Entry{Name: parseName("a.azurecr.io:5000/team/app"), Newest: push("a.azurecr.io:5000/team/app:1")}
-	page = Catalogue{Site: site, Category: "a", Entries: []store.Entry{registrys}}.HTML()
+	page = Catalogue{Site: site, View: View{Category: "a"}, Entries: []store.Entry{registrys}}.HTML()
 	wantAll(t, "link", attrs(elements(t, page, "a"), "href"), "/a.azurecr.io:5000/team/app?format=html")
 }
 
@@ -188,13 +240,13 @@ func TestCatalogueStates(t *testing.T) {
 	}{
 		"empty": {
 			page:  Catalogue{Site: site},
-			title: "ocireffer",
+			title: "Nothing has been pushed yet · ocireffer",
 			want:  []string{"Nothing has been pushed yet", "az acr webhook create", "--uri " + site.URL + "/api/azurehook ", site.URL + "/api/references/ghcr.io"},
 			not:   []string{"<table", "data-all"},
 		},
 		"empty but for a list": {
 			page:  Catalogue{Site: site, Lists: []Category{{Name: "official", Members: []store.Entry{soon("soon")}}}},
-			title: "ocireffer",
+			title: "Nothing has been pushed yet · ocireffer",
 			want:  []string{"Nothing has been pushed yet", "soon<"},
 			not:   []string{"<table", " more<"},
 		},
@@ -216,49 +268,61 @@ func TestCatalogueStates(t *testing.T) {
 			not:   []string{"data-all", "First page", "All repositories"},
 		},
 		"last of many": {
-			page:  Catalogue{Site: site, Entries: entries(2), Later: true},
+			page:  Catalogue{Site: site, Entries: entries(2), NotFirst: true},
 			title: "Repositories · ocireffer",
-			want:  []string{`href="/?">First page<`, "2 repositories<"},
+			want:  []string{`href="/">First page<`, "2 repositories<"},
 			not:   []string{"data-all", "Next page", "All repositories"},
 		},
 		"last of many, all deleted by now": {
-			page:  Catalogue{Site: site, Later: true},
+			page:  Catalogue{Site: site, NotFirst: true},
 			title: "Repositories · ocireffer",
 			want:  []string{"0 repositories<", "First page"},
 			not:   []string{"Nothing has been pushed", "<table"},
 		},
 		"nothing found": {
-			page:  Catalogue{Site: site, Search: `a "b" <c>`},
+			page:  Catalogue{Site: site, View: View{Search: `a "b" <c>`}},
 			title: "Repositories with “a \"b\" <c>” · ocireffer",
 			want:  []string{"No repository has all of these words in its name.", ">All repositories</a>"},
 			not:   []string{"<table", "<c>", "data-all", "First page"},
 		},
 		"nothing more found": {
-			page:  Catalogue{Site: site, Search: "a", Later: true},
+			page:  Catalogue{Site: site, View: View{Search: "a"}, NotFirst: true},
 			title: "Repositories with “a” · ocireffer",
 			want:  []string{"0 repositories<"},
 			not:   []string{"No repository has"},
 		},
 		"found": {
-			page:  Catalogue{Site: site, Search: "a&b", Entries: entries(2)},
+			page:  Catalogue{Site: site, View: View{Search: "a&b"}, Entries: entries(2)},
 			title: "Repositories with “a&b” · ocireffer",
 			want:  []string{"2 repositories<", ">All repositories</a>"},
 			not:   []string{"data-all", "Next page", "First page"},
 		},
 		"more found": {
-			page:  Catalogue{Site: site, Search: "a&b", Entries: entries(2), Next: "abc"},
+			page:  Catalogue{Site: site, View: View{Search: "a&b"}, Entries: entries(2), Next: "abc"},
 			title: "Repositories with “a&b” · ocireffer",
 			want:  []string{`href="/?next=abc&amp;q=a%26b">Next page<`},
 			not:   []string{"data-all"},
 		},
 		"more found, end": {
-			page:  Catalogue{Site: site, Search: "a&b", Entries: entries(2), Later: true},
+			page:  Catalogue{Site: site, View: View{Search: "a&b"}, Entries: entries(2), NotFirst: true},
 			title: "Repositories with “a&b” · ocireffer",
 			want:  []string{`href="/?q=a%26b">First page<`},
 			not:   []string{"Next page"},
 		},
+		"of a registry": {
+			page:  Catalogue{Site: site, View: View{Registry: "a.io", Newest: true}, Entries: entries(2), NotFirst: true, Next: "abc"},
+			title: "Repositories of a.io · ocireffer",
+			want:  []string{`href="/?registry=a.io&amp;sort=pushed">First page<`, `href="/?next=abc&amp;registry=a.io&amp;sort=pushed">Next page<`, `href="/">All repositories<`},
+			not:   []string{"data-all"},
+		},
+		"all, by push": {
+			page:  Catalogue{Site: site, View: View{Newest: true}, Entries: entries(2)},
+			title: "Repositories · ocireffer",
+			want:  []string{" data-all", "2 repositories<"},
+			not:   []string{"<nav"},
+		},
 		"category": {
-			page:  Catalogue{Site: site, Category: "official", Entries: entries(2)},
+			page:  Catalogue{Site: site, View: View{Category: "official"}, Entries: entries(2)},
 			title: "official · ocireffer",
 			want:  []string{"<h1>official</h1>", "2 repositories<", ">All repositories</a>"},
 			not:   []string{"data-all"},
@@ -286,12 +350,15 @@ func TestRepositoryPage(t *testing.T) {
 	t.Parallel()
 	latest := push("b.azurecr.io/team/app:latest")
 	latest.Digest, latest.MediaType, latest.Size = "", "", event.UnknownSize
-	page := Repository{Site: site, Name: parseName("team/app"), References: []event.Push{latest, push("a.azurecr.io/team/app:v1.2")}}.HTML()
+	page := Repository{
+		Site: site, Name: parseName("team/app"), Newest: push("a.azurecr.io/team/app:v1.2").Reference,
+		References: []event.Push{latest, push("a.azurecr.io/team/app:v1.2")},
+	}.HTML()
 	wantEqual(t, "title", texts(elements(t, page, "title")), []string{"team/app · ocireffer"})
 	wantEqual(t, "heading", texts(elements(t, page, "h1")), []string{"team/app"})
-	wantEqual(t, "newest", texts(elements(t, page, "p"))[0], "b.azurecr.io/team/app:latest")
+	wantEqual(t, "newest", texts(elements(t, page, "p"))[0], "a.azurecr.io/team/app:v1.2")
 	markdown := func(parameters string) string {
-		return "![team/app](" + site.URL + "/team/app?format=svg" + parameters + ")"
+		return "[![team/app](" + site.URL + "/team/app?format=svg" + parameters + ")](" + site.URL + "/team/app?format=html)"
 	}
 	wantEqual(t, "rows", texts(elements(t, page, "tr")), []string{
 		"ShowsBadgeMarkdown",
@@ -300,7 +367,7 @@ func TestRepositoryPage(t *testing.T) {
 		"tag alone" + markdown("&show=tag"),
 		"digest" + markdown("&show=digest"),
 		"tag and digest" + markdown("&show=pinned"),
-		"by shields.iowith a logo and its styles![team/app](https://img.shields.io/endpoint?url=https%3A%2F%2Fabcdef1234.execute-api.eu-central-1.amazonaws.com%2Fteam%2Fapp)",
+		"by shields.iowith a logo and its styles[![team/app](https://img.shields.io/endpoint?url=https%3A%2F%2Fabcdef1234.execute-api.eu-central-1.amazonaws.com%2Fteam%2Fapp)](" + site.URL + "/team/app?format=html)",
 		"ReferenceVersionDigestManifestPushed",
 		"b.azurecr.io/team/app:latest2 days ago 2026-11-22 11:00 UTC",
 		"a.azurecr.io/team/app:v1.21.2sha256:" + strings.Repeat("01", 32) + "2.2 kB2 days ago 2026-11-22 11:00 UTC",
@@ -322,8 +389,8 @@ func TestRepositoryPageOfARegistry(t *testing.T) {
 	wantEqual(t, "links", attrs(elements(t, page, "a"), "href"), []string{"/", path + "?format=html&next=abc", "/api/repositories" + path, "/api/openapi.json"})
 	wantEqual(t, "first image", attrs(elements(t, page, "img"), "src")[0], path+"?format=svg")
 	wantAll(t, "copied text", texts(elements(t, page, "code")),
-		"!["+path[1:]+"]("+site.URL+path+"?format=svg)",
-		"!["+path[1:]+"](https://img.shields.io/endpoint?url="+url.QueryEscape(site.URL+path)+")")
+		"[!["+path[1:]+"]("+site.URL+path+"?format=svg)]("+site.URL+path+"?format=html)",
+		"[!["+path[1:]+"](https://img.shields.io/endpoint?url="+url.QueryEscape(site.URL+path)+")]("+site.URL+path+"?format=html)")
 }
 
 func TestRepositoryPages(t *testing.T) {
@@ -336,8 +403,8 @@ func TestRepositoryPages(t *testing.T) {
 	}{
 		"only":   {page: Repository{References: pushes}, isTop: true},
 		"first":  {page: Repository{References: pushes, Next: "a+c"}, links: []string{"/team/app?format=html&next=a%2Bc"}, isTop: true},
-		"middle": {page: Repository{References: pushes, Later: true, Next: "abc"}, links: []string{"/team/app?format=html", "/team/app?format=html&next=abc"}},
-		"last":   {page: Repository{References: pushes, Later: true}, links: []string{"/team/app?format=html"}},
+		"middle": {page: Repository{References: pushes, NotFirst: true, Next: "abc"}, links: []string{"/team/app?format=html", "/team/app?format=html&next=abc"}},
+		"last":   {page: Repository{References: pushes, NotFirst: true}, links: []string{"/team/app?format=html"}},
 	} {
 		c.page.Site, c.page.Name = site, name
 		page := c.page.HTML()
@@ -352,7 +419,7 @@ func TestRepositoryPages(t *testing.T) {
 		wantEqual(t, what+": rows", len(elements(t, page, "table")) > 0, true)
 	}
 
-	gone := Repository{Site: site, Name: name, Later: true}.HTML()
+	gone := Repository{Site: site, Name: name, NotFirst: true}.HTML()
 	if !strings.Contains(mainOf(gone), "None is older.") {
 		t.Errorf("a later page of which all is deleted by now: %s", mainOf(gone))
 	}
@@ -432,7 +499,7 @@ func TestScriptIsShortened(t *testing.T) {
 // TestCatalogueIsSmall: a hundred repositories with long names, as they are sent.
 func TestCatalogueIsSmall(t *testing.T) {
 	t.Parallel()
-	const most = 50_000
+	const most = 60_000
 	c := Catalogue{Site: site, Entries: entries(100)}
 	for i := range 2 {
 		c.Lists = append(c.Lists, Category{Name: fmt.Sprintf("category-%d", i), Members: c.Entries[10*i : 10*i+10]})
@@ -494,13 +561,13 @@ func pagesWith(s string) [][]byte {
 	p := push("a.azurecr.io/wash:1")
 	p.MediaType = s
 	name := reference.Name{Repository: "x" + s}
-	entry := store.Entry{Name: name, Newest: p, Highest: reference.Reference{Tag: "1.0-" + s}}
+	entry := store.Entry{Name: name, Newest: p, Highest: reference.Reference{Registry: "a.io", Repository: s, Tag: "1.0"}}
 	site := Site{URL: "https://" + s, Now: now}
 	return [][]byte{
-		Catalogue{Site: site, Search: "x" + s, Next: "x" + s, Entries: []store.Entry{entry, {Name: name}}}.HTML(),
-		Catalogue{Site: site, Category: "x" + s, Lists: []Category{{Name: s, Members: []store.Entry{entry, {Name: name}}}}}.HTML(),
+		Catalogue{Site: site, View: View{Search: "x" + s, Registry: "x" + s, Newest: true}, Next: "x" + s, Entries: []store.Entry{entry, {Name: name}}}.HTML(),
+		Catalogue{Site: site, View: View{Category: "x" + s}, Lists: []Category{{Name: s, Members: []store.Entry{entry, {Name: name}}}}}.HTML(),
 		Catalogue{Site: site}.HTML(),
-		Repository{Site: site, Name: name, References: []event.Push{p}, Next: "x" + s}.HTML(),
+		Repository{Site: site, Name: name, Filter: url.Values{"tag": {s}}, Newest: entry.Highest, References: []event.Push{p}, Next: "x" + s}.HTML(),
 		Problem{Title: s, Text: s}.HTML(),
 	}
 }
