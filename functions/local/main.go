@@ -31,6 +31,9 @@ import (
 	"ocireffer/pkg/store/dynamo"
 )
 
+// version is that of the build, which go build sets by -ldflags "-X main.version=v1.2.3".
+var version = "devel"
+
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the program at once
@@ -67,6 +70,7 @@ func run(ctx context.Context, args []string, env environment, stderr io.Writer) 
 	if options.table != "" && len(write.Tokens) == 0 && !isLoopback(endpoint(env)) {
 		return usageError{errors.New("-dynamodb needs WEBHOOK_TOKEN_SHA256, as the table is not on this machine: AWS_ENDPOINT_URL_DYNAMODB is not a loopback address")}
 	}
+	read.Version, read.Instance = version, options.storeName()
 	db, err := openStore(ctx, options, env)
 	if err != nil {
 		return err
@@ -80,7 +84,7 @@ func run(ctx context.Context, args []string, env environment, stderr io.Writer) 
 	write.WithoutToken = listener.Addr().(*net.TCPAddr).IP.IsLoopback()
 
 	log := slog.New(slog.NewTextHandler(stderr, nil))
-	log.Info("listening", "url", "http://"+listener.Addr().String(), "store", options.storeName(), "writes", writers(write))
+	log.Info("listening", "url", "http://"+listener.Addr().String(), "store", options.storeName(), "writes", writers(write), "version", version)
 	var h http.Handler = route.Join(ingest.New(write, db, log), lookup.New(read, db))
 	if !write.NeedsToken() {
 		h = guard(h)

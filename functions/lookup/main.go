@@ -17,6 +17,9 @@ import (
 	"ocireffer/pkg/store/dynamo"
 )
 
+// version is that of the build, which go build sets by -ldflags "-X main.version=v1.2.3".
+var version = "devel"
+
 // startTimeout bounds what is done before the first event: a reader is waiting already.
 const startTimeout = 300 * time.Millisecond
 
@@ -27,10 +30,13 @@ func main() {
 		log.Error("lookup cannot start", "err", err)
 		os.Exit(1)
 	}
+	log.Info("starting", "version", version)
+	table := os.Getenv("TABLE_NAME")
+	settings.Version, settings.Instance = version, table
 	if os.Getenv("AWS_SAM_LOCAL") == "" { // whoever tries it out wants to see a push at once
 		settings.CatalogueBytes = lookup.CatalogueBytes(os.Getenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE"))
 	}
-	db, err := dynamo.Open(dynamo.FromEnv(os.Getenv), os.Getenv("TABLE_NAME"))
+	db, err := dynamo.Open(dynamo.FromEnv(os.Getenv), table)
 	if err != nil {
 		log.Error("lookup cannot start", "err", err)
 		os.Exit(1)

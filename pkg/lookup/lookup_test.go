@@ -124,9 +124,6 @@ func TestFromEnvDefaults(t *testing.T) {
 	if got, err := lookup.FromEnv(env(map[string]string{"BADGE_COLOR": ""})); err != nil || got != want {
 		t.Errorf("FromEnv with an empty BADGE_COLOR = %+v, %v, want the default", got, err)
 	}
-	if got, err := lookup.FromEnv(env(map[string]string{"TABLE_NAME": "Table-1"})); err != nil || got.Instance != "Table-1" {
-		t.Errorf("FromEnv with a TABLE_NAME = %+v, %v, want it as the instance", got, err)
-	}
 	if got, err := lookup.FromEnv(env(map[string]string{"CACHE_SECONDS": "0"})); err != nil || got.CacheSeconds != 0 {
 		t.Errorf("FromEnv with CACHE_SECONDS=0 = %+v, %v, want 0 seconds", got, err)
 	}

@@ -18,19 +18,19 @@ import (
 const pageMembers = 50
 
 // asPage returns the renderer of an answer for people: the page that find returns.
-func asPage(find func(context.Context, store.Reader, request) (drawer, error)) renderer {
+func asPage(find func(context.Context, *handler, request) (drawer, error)) renderer {
 	return renderer{
 		contentType: "text/html; charset=utf-8",
 		header:      protect,
 		found: func(ctx context.Context, h *handler, req request) ([]byte, error) {
-			page, err := find(ctx, h.db, req)
+			page, err := find(ctx, h, req)
 			if err != nil {
 				return nil, err
 			}
 			return page.HTML(), nil
 		},
-		failed: func(_ *handler, req request, f failure) []byte {
-			return web.Problem{Title: heading(f), Text: advice(req, f)}.HTML()
+		failed: func(h *handler, req request, f failure) []byte {
+			return web.Problem{Site: h.site(req), Title: heading(f), Text: advice(req, f)}.HTML()
 		},
 	}
 }
@@ -47,14 +47,14 @@ func protect(header http.Header) {
 
 // repositoryPage returns the page of a name. The first one has the answer to req's query
 // at its head.
-func repositoryPage(ctx context.Context, db store.Reader, req request) (drawer, error) {
-	page := web.Repository{Site: siteOf(req), Name: req.name, Filter: req.filter, NotFirst: isLater(req)}
+func repositoryPage(ctx context.Context, h *handler, req request) (drawer, error) {
+	page := web.Repository{Site: h.site(req), Name: req.name, Filter: req.filter, NotFirst: isLater(req)}
 	var found store.Page[event.Push]
 	var err error
 	if page.NotFirst {
-		found, err = readReferences(ctx, db, req.name, req.query.match(), req.listing.Span)
+		found, err = readReferences(ctx, h.db, req.name, req.query.match(), req.listing.Span)
 	} else {
-		page.Newest, found, err = readHead(ctx, db, req)
+		page.Newest, found, err = readHead(ctx, h.db, req)
 	}
 	page.References, page.Next = found.Items, plainToken.of(found.Next)
 	return page, err
@@ -76,13 +76,13 @@ func readHead(ctx context.Context, db store.Reader, req request) (newest referen
 }
 
 // cataloguePage returns the page of all repositories, of a search, or of a category.
-func cataloguePage(ctx context.Context, db store.Reader, req request) (drawer, error) {
-	page := web.Catalogue{Site: siteOf(req), View: viewOf(req), NotFirst: isLater(req)}
+func cataloguePage(ctx context.Context, h *handler, req request) (drawer, error) {
+	page := web.Catalogue{Site: h.site(req), View: viewOf(req), NotFirst: isLater(req)}
 	var err error
 	if req.category == "" && req.search == "" && req.listing.Registry == "" && !page.NotFirst {
-		err = readFirstPage(ctx, db, req, &page)
+		err = readFirstPage(ctx, h.db, req, &page)
 	} else {
-		err = readPage(ctx, db, req, &page)
+		err = readPage(ctx, h.db, req, &page)
 	}
 	return page, err
 }
@@ -173,7 +173,10 @@ func completeLists(ctx context.Context, db store.Reader, page *web.Catalogue) er
 	return nil
 }
 
-func siteOf(req request) web.Site { return web.Site{URL: req.site, Now: time.Now()} }
+// site returns what all pages and feeds know.
+func (h *handler) site(req request) web.Site {
+	return web.Site{URL: req.site, Now: time.Now(), Instance: h.settings.Instance, Version: h.settings.Version}
+}
 
 func isLater(req request) bool { return req.listing.After != "" }
 

@@ -17,17 +17,14 @@ type Settings struct {
 	Logo         string // BADGE_LOGO: a slug of Simple Icons, default wasmcloud; set but empty: none
 	CacheSeconds int    // CACHE_SECONDS: how long an answer may be cached, and how old lists may be, default 60
 
+	// The rest is set by no variable, but by the program.
+
 	// Instance tells the feeds of this installation from those of others. It is the name
-	// of the table, TABLE_NAME, which stays when a host's name changes; default empty.
+	// of the store, which stays when a host's name changes.
 	Instance string
-
-	// Version is that of the build, which GET /api/status tells. No variable sets it, but
-	// the program.
-	Version string
-
+	Version  string // of the build; GET /api/status tells it
 	// CatalogueBytes is how much memory lists may take that are held for CacheSeconds,
-	// in bytes; 0: each list is read from the store. No variable sets it, but the
-	// program: see the function CatalogueBytes.
+	// in bytes; 0: each list is read from the store. See the function CatalogueBytes.
 	CatalogueBytes int
 }
 
@@ -45,10 +42,9 @@ func FromEnv(lookup func(string) (string, bool)) (Settings, error) {
 		return preset
 	}
 	s := Settings{
-		Label:    value("BADGE_LABEL", ""),
-		Color:    cmp.Or(value("BADGE_COLOR", ""), "253746"),
-		Logo:     value("BADGE_LOGO", "wasmcloud"),
-		Instance: value("TABLE_NAME", ""),
+		Label: value("BADGE_LABEL", ""),
+		Color: cmp.Or(value("BADGE_COLOR", ""), "253746"),
+		Logo:  value("BADGE_LOGO", "wasmcloud"),
 	}
 	var errs []error
 	if !badge.IsColor(s.Color) {

@@ -29,7 +29,7 @@ type Category struct {
 
 // HTML draws the page.
 func (c Catalogue) HTML() []byte {
-	f := frame{title: c.title(), search: c.Search, asJSON: c.jsonPath(), feed: c.path("format", "atom")}
+	f := frame{title: c.title(), search: c.Search, asJSON: c.jsonPath(), feed: c.path("format", "atom"), version: c.Version}
 	lists := g.Map(c.Lists, list)
 	if c.isWhole() && len(c.Entries) == 0 {
 		f.title = "Nothing has been pushed yet"

@@ -24,7 +24,7 @@ type Repository struct {
 // HTML draws the page.
 func (r Repository) HTML() []byte {
 	name := r.Name.String()
-	f := frame{title: name, asJSON: r.jsonPath(), feed: feedPath(r.Name, r.Filter)}
+	f := frame{title: name, asJSON: r.jsonPath(), feed: feedPath(r.Name, r.Filter), version: r.Version}
 	return f.page(
 		h.H1(g.Text(name)),
 		g.Iff(!r.NotFirst, r.top),

@@ -33,14 +33,16 @@ type Site struct {
 	URL      string    // scheme and host, without a slash at its end
 	Now      time.Time // from which ages are counted
 	Instance string    // tells its feeds from those of other sites, whatever its URL
+	Version  string    // of the build
 }
 
 // A frame is what is around the main part of a page.
 type frame struct {
-	title  string
-	search string // in the search box
-	asJSON string // path of the same for programs
-	feed   string // path of its feed; empty: it has none
+	title   string
+	search  string // in the search box
+	asJSON  string // path of the same for programs
+	feed    string // path of its feed; empty: it has none
+	version string // of the build
 }
 
 // page draws a page with this main part.
@@ -70,6 +72,7 @@ func (f frame) page(main ...g.Node) []byte {
 			h.Footer(
 				h.A(h.Href(f.asJSON), g.Text("The same as JSON")),
 				h.A(h.Href("/api/openapi.json"), g.Text("Description of the API")),
+				g.If(f.version != "", h.Span(g.Text("ocireffer "+f.version))),
 			),
 			h.P(h.Role("status"), h.ID("said"), h.Class("unseen")),
 			h.Script(g.Raw(script())),
@@ -83,13 +86,14 @@ func (f frame) page(main ...g.Node) []byte {
 
 // Problem is a page about what went wrong and what to do.
 type Problem struct {
+	Site
 	Title string
 	Text  string
 }
 
 // HTML draws the page.
 func (p Problem) HTML() []byte {
-	return frame{title: p.Title, asJSON: "/api/repositories"}.page(
+	return frame{title: p.Title, asJSON: "/api/repositories", version: p.Version}.page(
 		h.H1(g.Text(p.Title)),
 		h.P(g.Text(p.Text)),
 		h.P(h.A(h.Href("/"), g.Text("All repositories"))),

@@ -20,7 +20,7 @@ import (
 
 var (
 	now  = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
-	site = Site{URL: "https://abcdef1234.execute-api.eu-central-1.amazonaws.com", Now: now}
+	site = Site{URL: "https://abcdef1234.execute-api.eu-central-1.amazonaws.com", Now: now, Version: "v0.2.0"}
 )
 
 func parseName(s string) reference.Name {
@@ -439,12 +439,13 @@ func TestEachPageIsForPeople(t *testing.T) {
 	for name, page := range map[string][]byte{
 		"catalogue":  Catalogue{Site: site, Entries: entries(1)}.HTML(),
 		"repository": Repository{Site: site, Name: parseName("app"), References: []event.Push{push("a.azurecr.io/app:1")}}.HTML(),
-		"problem":    Problem{Title: "x"}.HTML(),
+		"problem":    Problem{Site: site, Title: "x"}.HTML(),
 	} {
 		wantEqual(t, name+": language", attrs(elements(t, page, "html"), "lang"), []string{"en"})
 		wantEqual(t, name+": headings", len(elements(t, page, "h1")), 1)
 		wantAll(t, name+" meta", attrs(elements(t, page, "meta"), "content"), "width=device-width, initial-scale=1", "light dark")
 		wantEqual(t, name+": the search box's label", attrs(elements(t, page, "label"), "for"), attrs(elements(t, page, "input"), "id"))
+		wantAll(t, name+": foot", texts(elements(t, page, "span")), "ocireffer v0.2.0")
 		wantAll(t, name+" status", attrs(elements(t, page, "p"), "role"), "status")
 		if !strings.HasPrefix(string(page), "<!doctype html>") {
 			t.Errorf("%s begins %.30s", name, page)
@@ -562,13 +563,13 @@ func pagesWith(s string) [][]byte {
 	p.MediaType = s
 	name := reference.Name{Repository: "x" + s}
 	entry := store.Entry{Name: name, Newest: p, Highest: reference.Reference{Registry: "a.io", Repository: s, Tag: "1.0"}}
-	site := Site{URL: "https://" + s, Now: now}
+	site := Site{URL: "https://" + s, Now: now, Version: s}
 	return [][]byte{
 		Catalogue{Site: site, View: View{Search: "x" + s, Registry: "x" + s, Newest: true}, Next: "x" + s, Entries: []store.Entry{entry, {Name: name}}}.HTML(),
 		Catalogue{Site: site, View: View{Category: "x" + s}, Lists: []Category{{Name: s, Members: []store.Entry{entry, {Name: name}}}}}.HTML(),
 		Catalogue{Site: site}.HTML(),
 		Repository{Site: site, Name: name, Filter: url.Values{"tag": {s}}, Newest: entry.Highest, References: []event.Push{p}, Next: "x" + s}.HTML(),
-		Problem{Title: s, Text: s}.HTML(),
+		Problem{Site: site, Title: s, Text: s}.HTML(),
 	}
 }
 
