@@ -47,7 +47,8 @@ func checkFeed(t testing.TB, b []byte) (f feed) {
 	}
 	ids := map[string]bool{f.ID: true}
 	updated, err := time.Parse(time.RFC3339, f.Updated)
-	if err != nil || f.Title == "" || !strings.HasPrefix(f.ID, "urn:uuid:") || f.Author == "" || len(f.Links) != 2 || f.Links[0].Rel != "self" {
+	if err != nil || f.Title == "" || !strings.HasPrefix(f.ID, "urn:uuid:") || f.Author == "" || len(f.Links) != 2 ||
+		f.Links[0].Rel != "self" || !strings.HasPrefix(f.Links[0].Href, "http") || !strings.HasPrefix(f.Links[1].Href, "http") {
 		t.Errorf("%s: no feed: %v", b, err)
 	}
 	for i, e := range f.Entries {
@@ -97,6 +98,8 @@ func TestFeeds(t *testing.T) {
 			"/nothing?format=atom":         {404, "Provider not yet published"},
 			"/No%20name?format=atom":       {404, "Provider not yet published"},
 			"/wash?format=atom&tag=3.*":    {404, "No tag matches"},
+			"/wash?format=atom&sort=x":     {400, "invalid query parameter: sort"},
+			"/wash?format=atom&tag=[":      {400, "invalid query parameter: tag"},
 			"/?format=atom&category=none":  {404, "No such category"},
 			"/?format=atom&category=%3Cb>": {404, "No such category"},
 			"/?format=atom&registry=none":  {400, "invalid query parameter: registry"},

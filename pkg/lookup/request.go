@@ -60,18 +60,20 @@ func parseLookup(r *http.Request) (request, error) {
 	req, values := newRequest(r), r.URL.Query()
 	req.path = r.PathValue("name")
 	var err error
-	if req.query, err = parseQuery(values); err != nil {
+	req.query, err = parseQuery(values)
+	if format := req.query.format; format == "html" || format == "atom" {
+		req.site = siteURL(r)
+	}
+	if err != nil {
 		return req, err
 	}
 	switch req.query.format {
 	case "html":
-		req.site = siteURL(r)
 		req.filter = keep(values, "tag", "ignore", "sort", "include_prereleases")
 		if req.listing.Span, err = parseSpan(values, pageReferences, plainToken); err != nil {
 			return req, err
 		}
 	case "atom":
-		req.site = siteURL(r)
 		req.filter = keep(values, "tag", "ignore")
 		req.listing.Limit = feedEntries
 	}
