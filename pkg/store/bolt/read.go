@@ -114,7 +114,7 @@ func livePush(tx *bbolt.Tx, partition, ref string) (event.Push, error) {
 		return event.Push{}, err
 	}
 	if !r.isLive() {
-		return event.Push{}, fmt.Errorf("an index has %s of %s, which is not live", ref, partition)
+		return event.Push{}, fmt.Errorf("an index has %q of %s, which is not live", ref, partition)
 	}
 	return r.push, nil
 }
