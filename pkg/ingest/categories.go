@@ -27,9 +27,10 @@ func (h *handler) categorize(ctx context.Context, category, name string, remove 
 		return response{}, badRequest{err.Error()}
 	}
 	requestlog.Add(ctx, slog.String("repository", member.Name.String()), slog.String("category", member.Category))
-	answer, err := h.storeByHand(ctx, event.Event{Membership: &event.Membership{Member: member, Removed: remove, At: time.Now().UTC()}})
+	m := event.Membership{Member: member, Removed: remove, At: time.Now().UTC()}
+	answer, err := h.storeByHand(ctx, event.Event{Membership: &m})
 	if err != nil {
-		return response{}, notCategorized{member, err}
+		return response{}, notCategorized{m, err}
 	}
 	return answer, nil
 }

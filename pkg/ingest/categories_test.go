@@ -81,9 +81,12 @@ func TestBadCategoriesAndNamesAreRefused(t *testing.T) {
 
 func TestFailureToStoreAMemberNamesIt(t *testing.T) {
 	t.Parallel()
-	for _, method := range []string{"PUT", "DELETE"} {
+	for method, want := range map[string]string{
+		"PUT":    "Failed to store acme.azurecr.io/wash in official",
+		"DELETE": "Failed to remove acme.azurecr.io/wash from official",
+	} {
 		w := newServer(anyone, broken).do(method, "/api/categories/official/acme.azurecr.io/wash", "")
-		wantAnswer(t, method, w, 500, "Failed to store acme.azurecr.io/wash in official")
+		wantAnswer(t, method, w, 500, want)
 	}
 }
 

@@ -9,7 +9,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
@@ -31,9 +30,6 @@ import (
 // some.
 const Deadline = 3 * time.Second
 
-// maxBody is the largest body that is read, in bytes. Azure sends at most 1 MB.
-const maxBody = 1 << 20
-
 // parallel is how many events of a batch are stored at once.
 const parallel = 16
 
@@ -51,6 +47,8 @@ const reportTime = 200 * time.Microsecond
 func New(s Settings, db store.Writer, log *slog.Logger) route.Routes {
 	h := &handler{s, db, log}
 	return route.Routes{
+		"POST /api/webhook":      h.authorized(hook{h, "Webhook payload"}.receive),
+		"OPTIONS /api/webhook":   handshake,
 		"POST /api/azurehook":    h.authorized(hook{h, "Azure webhook payload"}.receive),
 		"OPTIONS /api/azurehook": handshake,
 
@@ -68,44 +66,7 @@ type handler struct {
 	log      *slog.Logger
 }
 
-// An endpoint answers a request that has been let through. It gets the request's
-// body, and a context that ends at the deadline.
-type endpoint func(r *http.Request, body []byte) (response, error)
-
-// authorized returns a handler that calls next for those who may write.
-func (h *handler) authorized(next endpoint) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		answer, err := h.serve(r, next)
-		respond(r.Context(), w, answer, err)
-	}
-}
-
-func (h *handler) serve(r *http.Request, next endpoint) (response, error) {
-	// A stranger's body is not even read.
-	if err := h.settings.authorize(r); err != nil {
-		return response{}, err
-	}
-	body, err := readBody(r.Body)
-	if err != nil {
-		return response{}, err
-	}
-	ctx, cancel := context.WithTimeout(r.Context(), Deadline)
-	defer cancel()
-	return next(r.WithContext(ctx), body)
-}
-
-func readBody(body io.Reader) ([]byte, error) {
-	b, err := io.ReadAll(io.LimitReader(body, maxBody+1))
-	if err != nil {
-		return nil, badRequest{"the body was cut short: " + err.Error()}
-	}
-	if len(b) > maxBody {
-		return nil, errTooLarge
-	}
-	return b, nil
-}
-
-// A hook receives webhooks, whoever sends them.
+// A hook receives webhooks, whoever sends them. Its path decides nothing else.
 type hook struct {
 	*handler
 	payload string // the name of the body in error messages
@@ -113,7 +74,16 @@ type hook struct {
 
 // receive stores each event of a body by itself, and answers with a line for each.
 func (h hook) receive(r *http.Request, body []byte) (response, error) {
-	items, err := webhook.Parse(body, r.Header.Get, time.Now())
+	registry, err := givenRegistry(r)
+	if err != nil {
+		return response{}, badRequest{err.Error()}
+	}
+	if registry != "" { // an event in the log lacks it
+		about := *h.handler
+		about.log = h.log.With("registry", registry)
+		h.handler = &about
+	}
+	items, err := webhook.Parse(body, webhook.Delivery{Header: r.Header.Get, Registry: registry, Now: time.Now()})
 	if err != nil {
 		return response{}, h.unusable(err)
 	}
@@ -129,6 +99,19 @@ func (h hook) receive(r *http.Request, body []byte) (response, error) {
 		defer cancel()
 	}
 	return join(h.handleAll(ctx, items)), nil
+}
+
+// givenRegistry returns the registry of the webhook's URL, empty if it has none.
+func givenRegistry(r *http.Request) (string, error) {
+	host := r.URL.Query().Get("registry")
+	if host == "" {
+		return "", nil
+	}
+	registry, err := reference.ParseRegistry(host)
+	if err != nil {
+		return "", fmt.Errorf("registry behind the webhook's URL: %w", err)
+	}
+	return registry, nil
 }
 
 // unusable returns the error of a body, or of one event of it, that cannot be used.
@@ -162,6 +145,8 @@ func (h hook) handleAll(ctx context.Context, items []webhook.Item) []response {
 // handle carries out one item.
 func (h hook) handle(ctx context.Context, item webhook.Item) response {
 	switch {
+	case item.Err != nil && item.Insistent:
+		return responseTo(badRequest{item.Err.Error()}).withoutRefusal()
 	case item.Err != nil:
 		return responseTo(h.unusable(item.Err))
 	case item.Event.IsZero():
@@ -169,7 +154,10 @@ func (h hook) handle(ctx context.Context, item webhook.Item) response {
 	}
 	answer, err := h.store(ctx, item.Event, item.Raw)
 	if err != nil {
-		return responseTo(err)
+		answer = responseTo(err)
+	}
+	if item.Insistent {
+		answer = answer.withoutRefusal()
 	}
 	return answer
 }
@@ -249,13 +237,13 @@ func (h *handler) logEvent(ctx context.Context, level slog.Level, msg string, ra
 //
 // See https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/http-webhook.md#4-abuse-protection
 func handshake(w http.ResponseWriter, r *http.Request) {
-	answer := response{status: http.StatusOK, outcome: "handshake", header: map[string]string{
-		"WebHook-Allowed-Origin": r.Header.Get("WebHook-Request-Origin"),
-		"WebHook-Allowed-Rate":   "*",
-	}}
-	var err error
-	if r.Header.Get("WebHook-Request-Origin") == "" {
-		err = badRequest{"The header WebHook-Request-Origin is missing"}
+	origin := r.Header.Get("WebHook-Request-Origin")
+	if origin == "" {
+		respond(r.Context(), w, response{}, badRequest{"The header WebHook-Request-Origin is missing"})
+		return
 	}
-	respond(r.Context(), w, answer, err)
+	respond(r.Context(), w, response{status: http.StatusOK, outcome: "handshake", header: map[string]string{
+		"WebHook-Allowed-Origin": origin,
+		"WebHook-Allowed-Rate":   "*",
+	}}, nil)
 }

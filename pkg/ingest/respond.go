@@ -26,6 +26,13 @@ type response struct {
 	err     error             // for the log: why the status is 500
 }
 
+// Outcomes that more than one place knows.
+const (
+	badInput    = "bad_request"
+	notAllowed  = "forbidden"
+	storeFailed = "store_failed"
+)
+
 // stored returns the response to e, which has been stored and has deleted references.
 func stored(e event.Event, deleted store.Deleted) response {
 	switch {
@@ -78,8 +85,15 @@ var (
 
 // A notCategorized is the store's error about a membership.
 type notCategorized struct {
-	member event.Member
+	event.Membership
 	error
+}
+
+func (e notCategorized) text() string {
+	if e.Removed {
+		return fmt.Sprintf("Failed to remove %s from %s", e.Name, e.Category)
+	}
+	return fmt.Sprintf("Failed to store %s in %s", e.Name, e.Category)
 }
 
 // A panicked is the error of an event during whose handling the code panicked.
@@ -94,10 +108,10 @@ func (e *panicked) Error() string { return fmt.Sprintf("panic: %v", e.value) }
 // but those above are the store's or ours: the log gets them, the sender does not.
 func responseTo(err error) response {
 	if e, ok := errors.AsType[badRequest](err); ok {
-		return response{status: http.StatusBadRequest, outcome: "bad_request", text: e.text}
+		return response{status: http.StatusBadRequest, outcome: badInput, text: e.text}
 	}
 	if e, ok := errors.AsType[forbidden](err); ok {
-		return response{status: http.StatusForbidden, outcome: "forbidden", text: fmt.Sprintf("Registry %s is not allowed", e.registry)}
+		return response{status: http.StatusForbidden, outcome: notAllowed, text: fmt.Sprintf("Registry %s is not allowed", e.registry)}
 	}
 	if errors.Is(err, errTooLarge) {
 		return response{status: http.StatusRequestEntityTooLarge, outcome: "too_large", text: fmt.Sprintf("The body is larger than %d bytes", maxBody)}
@@ -110,9 +124,9 @@ func responseTo(err error) response {
 	}
 	text := "Failed to store url"
 	if e, ok := errors.AsType[notCategorized](err); ok {
-		text = fmt.Sprintf("Failed to store %s in %s", e.member.Name, e.member.Category)
+		text = e.text()
 	}
-	return response{status: http.StatusInternalServerError, outcome: "store_failed", text: text, err: err}
+	return response{status: http.StatusInternalServerError, outcome: storeFailed, text: text, err: err}
 }
 
 // unauthorized returns a response that does not tell the sender why it may not write.
@@ -127,29 +141,38 @@ func join(responses []response) response {
 	if len(responses) == 1 {
 		return responses[0]
 	}
-	first := slices.MaxFunc(responses, func(a, b response) int { return severity(a.status) - severity(b.status) })
+	worst := slices.MaxFunc(responses, func(a, b response) int { return a.severity() - b.severity() })
 	lines := make([]string, len(responses))
 	for i, answer := range responses {
 		lines[i] = answer.text
 	}
-	return response{status: first.status, outcome: first.outcome, text: strings.Join(lines, "\n"), err: first.err}
+	return response{status: worst.status, outcome: worst.outcome, text: strings.Join(lines, "\n"), err: worst.err}
 }
 
-// severity orders the statuses of a batch's events. A sender repeats a batch after
+// severity orders the answers to a batch's events. A sender repeats a batch after
 // a 500 alone, so one event that could not be stored makes it one; a repeat changes
 // nothing where an event was stored. The batch is refused only if no event of it
 // could be used, and forbidden only if all were.
-func severity(status int) int {
-	switch status {
-	case http.StatusInternalServerError:
+func (r response) severity() int {
+	switch r.outcome {
+	case storeFailed:
 		return 3
-	case http.StatusOK:
-		return 2
-	case http.StatusBadRequest:
+	case badInput:
 		return 1
-	default: // http.StatusForbidden
+	case notAllowed:
 		return 0
+	default:
+		return 2
 	}
+}
+
+// withoutRefusal returns the response to a sender that does not bear a refusal: it is
+// told that its event was ignored. The log still says what it was.
+func (r response) withoutRefusal() response {
+	if r.outcome == badInput || r.outcome == notAllowed {
+		r.status, r.text = http.StatusOK, "Ignored: "+r.text
+	}
+	return r
 }
 
 // respond answers a request and adds the outcome to its line in the log.

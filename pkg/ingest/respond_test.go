@@ -29,6 +29,7 @@ const (
 // writes has a request that writes, for each such route.
 var writes = map[string]struct{ target, body string }{
 	"POST /api/azurehook":                       {target: "/api/azurehook", body: push},
+	"POST /api/webhook":                         {target: "/api/webhook", body: push},
 	"PUT /api/references/{reference+}":          {target: byHand},
 	"DELETE /api/references/{reference+}":       {target: byHand},
 	"PUT /api/categories/{category}/{name+}":    {target: official},
@@ -38,7 +39,7 @@ var writes = map[string]struct{ target, body string }{
 // TestEachRouteIsTested: a new route needs a request in writes.
 func TestEachRouteIsTested(t *testing.T) {
 	t.Parallel()
-	want := append(slices.Collect(maps.Keys(writes)), "OPTIONS /api/azurehook")
+	want := append(slices.Collect(maps.Keys(writes)), "OPTIONS /api/azurehook", "OPTIONS /api/webhook")
 	slices.Sort(want)
 	got := slices.Sorted(maps.Keys(ingest.New(anyone, broken, nil)))
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -322,8 +323,11 @@ func TestEveryRouteAnswersWithin3Seconds(t *testing.T) {
 	for route, write := range writes {
 		method, _, _ := strings.Cut(route, " ")
 		want := notStored
-		if strings.Contains(route, "categories") {
+		switch route {
+		case "PUT /api/categories/{category}/{name+}":
 			want = "Failed to store wash in official"
+		case "DELETE /api/categories/{category}/{name+}":
+			want = "Failed to remove wash from official"
 		}
 		requests[route] = struct{ method, target, body, want string }{method, write.target, write.body, want}
 	}

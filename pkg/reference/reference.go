@@ -78,7 +78,8 @@ func (r Reference) Name() Name { return Name{r.Registry, r.Repository} }
 // The grammar of a host is domain in github.com/distribution/reference: labels of
 // letters, digits and inner hyphens, or an IPv6 address in brackets. By Docker's
 // rule a host is a registry only if it has a dot or a port, or is localhost. Any
-// other is the first part of a repository.
+// other is the first part of a repository. A regional endpoint of Azure's is returned
+// as the registry that it belongs to.
 func ParseRegistry(host string) (string, error) {
 	if !isHost(host) {
 		return "", fmt.Errorf("registry %s is not a host with an optional port, of at most %d characters", Quote(host), maxRegistry)
@@ -87,7 +88,19 @@ func ParseRegistry(host string) (string, error) {
 	if !namesRegistry(registry) {
 		return "", fmt.Errorf("registry %s has neither a dot nor a port: want a host such as %s.azurecr.io or docker.io", Quote(host), registry)
 	}
-	return registry, nil
+	return withoutRegion(registry), nil
+}
+
+// withoutRegion returns NAME.azurecr.io for NAME.REGION.geo.azurecr.io. What is pushed
+// to one of a registry's regions is in all of them.
+//
+// See https://learn.microsoft.com/azure/container-registry/container-registry-geo-replication
+func withoutRegion(registry string) string {
+	name, isRegional := strings.CutSuffix(registry, ".geo.azurecr.io")
+	if name, region, _ := strings.Cut(name, "."); isRegional && region != "" && !strings.Contains(region, ".") {
+		return name + ".azurecr.io"
+	}
+	return registry
 }
 
 // namesRegistry reports whether the first segment of a name is a registry by

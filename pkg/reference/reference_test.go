@@ -59,6 +59,8 @@ func TestParseRegistry(t *testing.T) {
 		"localhost": "localhost", "LocalHost": "localhost", "localhost:5000": "localhost:5000", "host:5": "host:5", "HOST:5": "host:5",
 		"192.0.2.1:80": "192.0.2.1:80", "[2001:DB8::1]": "[2001:db8::1]", "[::1]:5000": "[::1]:5000",
 		strings.Repeat("a", 252) + ".io": strings.Repeat("a", 252) + ".io", // of 255
+		"Demo.EastUS2.geo.azurecr.io":    "demo.azurecr.io", "a.b.c.geo.azurecr.io": "a.b.c.geo.azurecr.io", "demo.geo.azurecr.io": "demo.geo.azurecr.io",
+		"demo.eastus.data.azurecr.io": "demo.eastus.data.azurecr.io", "demo.eastus.geo.azurecr.io.example": "demo.eastus.geo.azurecr.io.example",
 	} {
 		if got, err := reference.ParseRegistry(s); err != nil || got != want {
 			t.Errorf("ParseRegistry(%q) = %q, %v, want %q", s, got, err, want)

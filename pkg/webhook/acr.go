@@ -4,174 +4,115 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
-	"time"
+	"strings"
 
 	"ocireffer/pkg/event"
 	"ocireffer/pkg/reference"
 )
 
-// Azure Container Registry sends its own payload, Event Grid events or CloudEvents.
+// Azure Container Registry sends native events, Event Grid events or CloudEvents.
 //
 // See https://learn.microsoft.com/azure/container-registry/container-registry-webhook-reference
 // and https://learn.microsoft.com/azure/event-grid/event-schema-container-registry.
 
 // parseACR reads an event of Azure Container Registry, with or without an envelope.
-func parseACR(body object, now time.Time) Item {
-	payload, eventType, eventTime := unwrap(body)
-	action, reason := actionOf(payload, eventType)
+func parseACR(body object, d Delivery) Item {
+	e := unwrap(body)
+	if isConnected(e.payload) {
+		return ignore("event of a connected registry")
+	}
+	if e.eventType == typeValidation {
+		return parseValidation(e.payload)
+	}
+	action, reason := e.action()
 	if reason != "" {
 		return ignore("%s", reason)
 	}
-	timestamp, _ := payload.text("timestamp")
-	at := event.FirstTime(now, timestamp, eventTime)
-	switch action {
-	case "push":
-		return parsePush(payload, at)
-	case "delete":
-		return parseDelete(payload, at, now)
-	case "ping":
-		return answer(Pong, "pong")
-	case "validate":
-		return parseValidation(payload)
-	case "":
-		return refuse(errors.New("action and target are missing"))
-	default:
-		return ignore("action %s", reference.Quote(action))
-	}
+	return native{
+		payload:   e.payload,
+		action:    action,
+		at:        event.FirstTime(d.Now, e.payload.textOr("timestamp"), e.time),
+		elsewhere: hostOf(e.resource),
+		resource:  e.resourceField,
+	}.parse(d)
 }
 
-// unwrap returns the payload of body, and the type and time on its envelope, empty
-// if it has none. The payload is nil if an envelope holds none.
-func unwrap(body object) (payload object, eventType, eventTime string) {
+// An envelope is what an event of Event Grid or a CloudEvent says around its payload.
+// Without an envelope all but the payload is empty.
+type envelope struct {
+	payload                 object // nil if the envelope holds none
+	eventType, time         string
+	resource, resourceField string // the registry as a resource of Azure's
+}
+
+func unwrap(body object) envelope {
 	if _, ok := body.text("specversion"); ok {
-		eventType, _ = body.text("type")
-		eventTime, _ = body.text("time")
-		return objectOf(body["data"]), eventType, eventTime
+		return envelope{payloadOf(body["data"]), body.textOr("type"), body.textOr("time"), body.textOr("source"), "source"}
 	}
 	if eventType, ok := body.text("eventType"); ok {
-		eventTime, _ = body.text("eventTime")
-		return objectOf(body["data"]), eventType, eventTime
+		return envelope{payloadOf(body["data"]), eventType, body.textOr("eventTime"), body.textOr("topic"), "topic"}
 	}
-	return body, "", ""
+	return envelope{payload: body}
 }
 
-// Types of the events that are not ignored.
+// payloadOf returns the payload of an envelope, which may be a text that holds the
+// JSON.
+func payloadOf(data json.RawMessage) object {
+	if text, ok := textOf(data); ok {
+		data = json.RawMessage(text)
+	}
+	return objectOf(data)
+}
+
+// isConnected reports whether an event is of a connected registry: it is a copy, on
+// somebody's premises, and has no host.
+func isConnected(payload object) bool {
+	for name := range payload {
+		if strings.EqualFold(name, "connectedRegistry") && payload.has(name) {
+			return true
+		}
+	}
+	return false
+}
+
+// hostOf returns the login server of a registry in Azure, empty if resource does not
+// name one: /subscriptions/…/providers/Microsoft.ContainerRegistry/registries/NAME.
+func hostOf(resource string) string {
+	// Names of resources are the same in any case.
+	_, rest, _ := strings.Cut(strings.ToLower(resource), "/registries/")
+	name, _, _ := strings.Cut(rest, "/")
+	if name == "" {
+		return ""
+	}
+	return name + ".azurecr.io"
+}
+
+// Types of the events that are not ignored. Microsoft's own sample has those of a
+// registry without the namespace.
 const (
-	typePushed     = "Microsoft.ContainerRegistry.ImagePushed"
-	typeDeleted    = "Microsoft.ContainerRegistry.ImageDeleted"
+	namespace      = "Microsoft.ContainerRegistry."
+	typePushed     = "ImagePushed"
+	typeDeleted    = "ImageDeleted"
 	typeValidation = "Microsoft.EventGrid.SubscriptionValidationEvent"
 )
 
-// actionOf returns the action, or else the reason to ignore the event. The type on
+// action returns the action, or else the reason to ignore the event. The type on
 // the envelope says the action, or without an envelope the payload does.
-func actionOf(payload object, eventType string) (action, reason string) {
-	action, ok := payload.text("action")
-	typeAction := ""
-	switch eventType {
+func (e envelope) action() (action, reason string) {
+	switch e.eventType {
 	case "":
-		if !ok && payload.has("target") {
-			return "push", ""
-		}
-		if ok && action == "" {
-			return "", `action ""`
-		}
-		return action, ""
-	case typePushed:
-		typeAction = "push"
-	case typeDeleted:
-		typeAction = "delete"
-	case typeValidation:
-		return "validate", ""
+		return nativeAction(e.payload)
+	case namespace + typePushed, typePushed:
+		action = "push"
+	case namespace + typeDeleted, typeDeleted:
+		action = "delete"
 	default:
-		return "", "event type " + reference.Quote(eventType)
+		return "", "event type " + reference.Quote(e.eventType)
 	}
-	if ok && action != typeAction {
-		return "", fmt.Sprintf("action %s in an event of type %s", reference.Quote(action), reference.Quote(eventType))
+	if said, ok := e.payload.text("action"); ok && said != action {
+		return "", fmt.Sprintf("action %s in an event of type %s", reference.Quote(said), reference.Quote(e.eventType))
 	}
-	return typeAction, ""
-}
-
-// parsePush reads a push. A bad digest, media type or size is dropped and the push
-// still counts; a bad tag is refused.
-func parsePush(payload object, at time.Time) Item {
-	target, name, err := parseTarget(payload)
-	if err != nil {
-		return refuse(err)
-	}
-	tag, err := field(target, "target.tag", checked(reference.CheckTag))
-	if err != nil && !errors.Is(err, errEmpty) {
-		return refuse(err)
-	}
-	p := event.Push{
-		Reference: reference.Reference{Registry: name.Registry, Repository: name.Repository, Tag: tag},
-		Size:      event.UnknownSize,
-		PushedAt:  at,
-	}
-	if digest, ok := target.text("digest"); ok && reference.CheckDigest(digest) == nil {
-		p.Digest = digest
-	}
-	if tag == "" && p.Digest == "" {
-		return refuse(errors.New("target.tag and target.digest are missing"))
-	}
-	if tag == "" {
-		return ignore("push of %s@%s has no tag", name.Repository, p.Digest)
-	}
-	if mediaType, ok := target.text("mediaType"); ok && reference.IsMediaType(mediaType) {
-		p.MediaType = mediaType
-	}
-	// The schema says int32, but the size may count the layers too.
-	if size, err := strconv.ParseInt(string(target["size"]), 10, 64); err == nil && size >= 0 {
-		p.Size = size
-	}
-	return Item{Event: event.Event{Push: &p}}
-}
-
-// parseDelete reads a delete. A bad tag or digest is refused: without it the delete
-// would remove more than was meant.
-func parseDelete(payload object, at, now time.Time) Item {
-	target, name, err := parseTarget(payload)
-	if err != nil {
-		return refuse(err)
-	}
-	tag, err := field(target, "target.tag", checked(reference.CheckTag))
-	if err != nil {
-		return refuse(err)
-	}
-	digest, err := field(target, "target.digest", checked(reference.CheckDigest))
-	if err != nil {
-		return refuse(err)
-	}
-	if digest != "" {
-		tag = "" // the manifest was deleted, and with it all its tags
-	}
-	return Item{Event: event.Event{Delete: &event.Delete{
-		Target:     event.Target{Registry: name.Registry, Repository: name.Repository, Tag: tag, Digest: digest},
-		DeletedAt:  at,
-		ReceivedAt: now.UTC(),
-	}}}
-}
-
-// parseTarget reads the target, and the name of its repository in its registry.
-// Pushes and deletes both need them.
-func parseTarget(payload object) (target object, name reference.Name, err error) {
-	target = objectOf(payload["target"])
-	if target == nil {
-		return nil, reference.Name{}, errors.New("target is missing")
-	}
-	if name.Repository, err = field(target, "target.repository", checked(reference.CheckRepository)); err != nil {
-		return nil, reference.Name{}, err
-	}
-	if name.Repository == "" {
-		return nil, reference.Name{}, errors.New("target.repository is missing")
-	}
-	if name.Registry, err = field(objectOf(payload["request"]), "request.host", reference.ParseRegistry); err != nil {
-		return nil, reference.Name{}, err
-	}
-	if name.Registry == "" {
-		return nil, reference.Name{}, errors.New("request.host is missing")
-	}
-	return target, name, nil
+	return action, ""
 }
 
 // parseValidation reads Event Grid's question whether its subscription is welcome.

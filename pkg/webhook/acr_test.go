@@ -3,6 +3,7 @@ package webhook_test
 import (
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -84,7 +85,9 @@ func TestPushDropsBadOptionalFields(t *testing.T) {
 		"timestamp 5 minutes ahead":     {body: stamp(`"2026-01-02T03:09:05Z"`), want: at(now.Add(5 * time.Minute))},
 		"timestamp further ahead":       {body: stamp(`"2026-01-02T03:09:05.000000001Z"`), want: at(now)},
 		"timestamp before the year 0":   {body: stamp(`"0000-01-01T00:00:00+01:00"`), want: at(now)},
-		"timestamp of the year 1":       {body: stamp(`"0001-01-01T00:00:00Z"`), want: at(time.Time{})},
+		"timestamp of the year 1":       {body: stamp(`"0001-01-01T00:00:00Z"`), want: at(now)},
+		"timestamp of 2013":             {body: stamp(`"2013-01-01T00:00:00Z"`), want: at(time.Date(2013, 1, 1, 0, 0, 0, 0, time.UTC))},
+		"timestamp before 2013":         {body: stamp(`"2012-12-31T23:59:59.999Z"`), want: at(now)},
 		"time of another envelope":      {body: stamp(`null,"eventTime":"2023-07-03T15:00:00Z","time":"2023-07-03T15:00:00Z"`), want: at(now)},
 		"request with more than a host": {body: replace(`"request":{`, `"request":{"id":7,"useragent":null,`), want: unchanged},
 	} {
@@ -115,6 +118,8 @@ func TestDeleteCoversDigestElseTagElseRepository(t *testing.T) {
 		"digest":                          {target: `{"repository":"wash","digest":"` + digest + `"}`, wantDigest: digest},
 		"tag":                             {target: `{"repository":"wash","tag":"1"}`, wantTag: "1"},
 		"tag beside a digest":             {target: `{"repository":"wash","tag":"1","digest":"` + digest + `"}`, wantDigest: digest},
+		"empty tag beside a digest":       {target: `{"repository":"wash","tag":"","digest":"` + digest + `"}`, wantDigest: digest},
+		"empty digest beside a tag":       {target: `{"repository":"wash","tag":"1","digest":""}`, wantTag: "1"},
 		"neither":                         {target: `{"repository":"wash"}`},
 		"both null":                       {target: `{"repository":"wash","tag":null,"digest":null}`},
 		"optional fields of another type": {target: `{"repository":"wash","tag":"1","size":"x","mediaType":7}`, wantTag: "1"},
@@ -139,7 +144,7 @@ func TestTimesAreInUTC(t *testing.T) {
 	t.Parallel()
 	there := now.In(time.FixedZone("there", 3600))
 	body := `{"action":"delete","target":{"repository":"wash"},` + where + `}`
-	items, err := webhook.Parse([]byte(body), noHeaders, there)
+	items, err := webhook.Parse([]byte(body), webhook.Delivery{Header: noHeaders, Now: there})
 	if err != nil || len(items) != 1 {
 		t.Fatalf("Parse(%s) = %v, %v, want one item", body, items, err)
 	}
@@ -169,9 +174,13 @@ func TestEventsWithoutAChangeAreAnswered(t *testing.T) {
 		"push with a null tag": {
 			body: native("push", `{"repository":"wash","tag":null,"digest":"`+digest+`"}`),
 			want: ignored("push of wash@" + digest + " has no tag")},
-		"quarantine":           {body: native("quarantine", `{"repository":"wash","tag":"1"}`), want: ignored(`action "quarantine"`)},
-		"chart_push":           {body: `{"action":"chart_push"}`, want: ignored(`action "chart_push"`)},
-		"chart_delete":         {body: `{"action":"chart_delete","target":7}`, want: ignored(`action "chart_delete"`)},
+		"quarantine":            {body: native("quarantine", `{"repository":"wash","tag":"1"}`), want: ignored(`action "quarantine"`)},
+		"chart_push":            {body: `{"action":"chart_push"}`, want: ignored(`action "chart_push"`)},
+		"chart_delete":          {body: `{"action":"chart_delete","target":7}`, want: ignored(`action "chart_delete"`)},
+		"validate is no action": {body: `{"action":"validate","validationCode":"1"}`, want: ignored(`action "validate"`)},
+		"namespace alone is no event type": {
+			body: `{"eventType":"Microsoft.ContainerRegistry.","data":` + native("push", `{"repository":"wash","tag":"1"}`) + `}`,
+			want: ignored(`event type "Microsoft.ContainerRegistry."`)},
 		"action in upper case": {body: native("PUSH", `{"repository":"wash","tag":"1"}`), want: ignored(`action "PUSH"`)},
 		"empty action":         {body: `{"action":"","target":{}}`, want: ignored(`action ""`)},
 		"action in two lines":  {body: `{"action":"a\nb"}`, want: ignored(`action "a\nb"`)},
@@ -209,36 +218,41 @@ func TestBadEventsAreRefusedAndTheFieldNamed(t *testing.T) {
 		return `{"action":"push","target":{"repository":"wash","tag":"1"},"request":` + request + `}`
 	}
 	for name, c := range map[string]struct{ body, want string }{
-		"nothing":                       {body: "{}", want: "action and target are missing"},
-		"all null":                      {body: `{"action":null,"target":null,"request":null}`, want: "action and target are missing"},
-		"fields in another case":        {body: `{"Action":"push","Target":{}}`, want: "action and target are missing"},
-		"no target":                     {body: `{"action":"push"}`, want: "target is missing"},
-		"target of another type":        {body: native("push", `"wash"`), want: "target is missing"},
-		"no repository":                 {body: native("push", `{"tag":"1"}`), want: "target.repository is missing"},
-		"null repository":               {body: native("push", `{"repository":null,"tag":"1"}`), want: "target.repository is missing"},
-		"empty repository":              {body: native("push", `{"repository":"","tag":"1"}`), want: "target.repository is empty"},
-		"repository of another type":    {body: native("push", `{"repository":{"a":1},"tag":"1"}`), want: `target.repository is not a string: "{\"a\":1}"`},
-		"repository in upper case":      {body: native("push", `{"repository":"Wash","tag":"1"}`), want: `target.repository: repository "Wash" is not an OCI name`},
-		"no request":                    {body: `{"action":"push","target":{"repository":"wash","tag":"1"}}`, want: "request.host is missing"},
-		"request of another type":       {body: withRequest("[]"), want: "request.host is missing"},
-		"null host":                     {body: withRequest(`{"host":null}`), want: "request.host is missing"},
-		"empty host":                    {body: withRequest(`{"host":""}`), want: "request.host is empty"},
-		"host of another type":          {body: withRequest(`{"host":1}`), want: `request.host is not a string: "1"`},
-		"malformed host":                {body: withRequest(`{"host":"a b"}`), want: `request.host: registry "a b" is not a host`},
-		"host of a single word":         {body: withRequest(`{"host":"Demo"}`), want: `request.host: registry "Demo" has neither a dot nor a port: want a host such as demo.azurecr.io or docker.io`},
-		"neither tag nor digest":        {body: native("push", `{"repository":"wash"}`), want: "target.tag and target.digest are missing"},
-		"no tag and malformed digest":   {body: native("push", `{"repository":"wash","digest":"sha256:xyz"}`), want: "target.tag and target.digest are missing"},
-		"tag of another type":           {body: native("push", `{"repository":"wash","tag":1,"digest":"`+digest+`"}`), want: `target.tag is not a string: "1"`},
-		"malformed tag":                 {body: native("push", `{"repository":"wash","tag":"a b"}`), want: `target.tag: tag "a b" is not an OCI tag`},
-		"delete without a repository":   {body: native("delete", `{"tag":"1"}`), want: "target.repository is missing"},
-		"delete without a host":         {body: `{"action":"delete","target":{"repository":"wash"}}`, want: "request.host is missing"},
-		"delete, host of a single word": {body: `{"action":"delete","target":{"repository":"wash"},"request":{"host":"demo"}}`, want: `registry "demo" has neither a dot nor a port`},
-		"delete with an empty tag":      {body: native("delete", `{"repository":"wash","tag":""}`), want: "target.tag is empty"},
-		"delete with a malformed tag":   {body: native("delete", `{"repository":"wash","tag":"a b"}`), want: `target.tag: tag "a b" is not an OCI tag`},
-		"delete, tag of another type":   {body: native("delete", `{"repository":"wash","tag":[]}`), want: `target.tag is not a string: "[]"`},
-		"delete with an empty digest":   {body: native("delete", `{"repository":"wash","digest":""}`), want: "target.digest is empty"},
-		"delete, malformed digest":      {body: native("delete", `{"repository":"wash","digest":"sha256:xyz"}`), want: `target.digest: digest "sha256:xyz" is not an OCI digest`},
-		"delete, digest of no type":     {body: native("delete", `{"repository":"wash","digest":{}}`), want: `target.digest is not a string: "{}"`},
+		"nothing":                                {body: "{}", want: "action and target are missing"},
+		"all null":                               {body: `{"action":null,"target":null,"request":null}`, want: "action and target are missing"},
+		"fields in another case":                 {body: `{"Action":"push","Target":{}}`, want: "action and target are missing"},
+		"no target":                              {body: `{"action":"push"}`, want: "target is missing"},
+		"target of another type":                 {body: native("push", `"wash"`), want: "target is missing"},
+		"no repository":                          {body: native("push", `{"tag":"1"}`), want: "target.repository is missing"},
+		"null repository":                        {body: native("push", `{"repository":null,"tag":"1"}`), want: "target.repository is missing"},
+		"empty repository":                       {body: native("push", `{"repository":"","tag":"1"}`), want: "target.repository is empty"},
+		"repository of another type":             {body: native("push", `{"repository":{"a":1},"tag":"1"}`), want: `target.repository is not a string: "{\"a\":1}"`},
+		"repository in upper case":               {body: native("push", `{"repository":"Wash","tag":"1"}`), want: `target.repository: repository "Wash" is not an OCI name`},
+		"no request":                             {body: `{"action":"push","target":{"repository":"wash","tag":"1"}}`, want: "request.host is missing"},
+		"request of another type":                {body: withRequest("[]"), want: "request.host is missing"},
+		"null host":                              {body: withRequest(`{"host":null}`), want: "request.host is missing"},
+		"empty host":                             {body: withRequest(`{"host":""}`), want: "request.host is empty"},
+		"host of another type":                   {body: withRequest(`{"host":1}`), want: `request.host is not a string: "1"`},
+		"malformed host":                         {body: withRequest(`{"host":"a b"}`), want: `request.host: registry "a b" is not a host`},
+		"host of a single word":                  {body: withRequest(`{"host":"Demo"}`), want: `request.host: registry "Demo" has neither a dot nor a port: want a host such as demo.azurecr.io or docker.io`},
+		"neither tag nor digest":                 {body: native("push", `{"repository":"wash"}`), want: "target.tag and target.digest are missing"},
+		"no tag and malformed digest":            {body: native("push", `{"repository":"wash","digest":"sha256:xyz"}`), want: "target.tag and target.digest are missing"},
+		"tag of another type":                    {body: native("push", `{"repository":"wash","tag":1,"digest":"`+digest+`"}`), want: `target.tag is not a string: "1"`},
+		"malformed tag":                          {body: native("push", `{"repository":"wash","tag":"a b"}`), want: `target.tag: tag "a b" is not an OCI tag`},
+		"delete without a repository":            {body: native("delete", `{"tag":"1"}`), want: "target.repository is missing"},
+		"delete without a host":                  {body: `{"action":"delete","target":{"repository":"wash"}}`, want: "request.host is missing"},
+		"delete, host of a single word":          {body: `{"action":"delete","target":{"repository":"wash"},"request":{"host":"demo"}}`, want: `registry "demo" has neither a dot nor a port`},
+		"delete with an empty tag":               {body: native("delete", `{"repository":"wash","tag":""}`), want: "target.tag is empty"},
+		"delete with a malformed tag":            {body: native("delete", `{"repository":"wash","tag":"a b"}`), want: `target.tag: tag "a b" is not an OCI tag`},
+		"delete, tag of another type":            {body: native("delete", `{"repository":"wash","tag":[]}`), want: `target.tag is not a string: "[]"`},
+		"delete with an empty digest":            {body: native("delete", `{"repository":"wash","digest":""}`), want: "target.digest is empty"},
+		"delete, malformed digest":               {body: native("delete", `{"repository":"wash","digest":"sha256:xyz"}`), want: `target.digest: digest "sha256:xyz" is not an OCI digest`},
+		"delete, digest of no type":              {body: native("delete", `{"repository":"wash","digest":{}}`), want: `target.digest is not a string: "{}"`},
+		"delete, both empty":                     {body: native("delete", `{"repository":"wash","tag":"","digest":""}`), want: "target.tag is empty"},
+		"empty tag, no type":                     {body: native("delete", `{"repository":"wash","tag":"","digest":7}`), want: "target.tag is empty"},
+		"empty digest, no type":                  {body: native("delete", `{"repository":"wash","tag":7,"digest":""}`), want: "target.tag is not a string"},
+		"delete, empty tag beside a null digest": {body: native("delete", `{"repository":"wash","tag":"","digest":null}`), want: "target.tag is empty"},
+		"delete, empty digest beside a null tag": {body: native("delete", `{"repository":"wash","tag":null,"digest":""}`), want: "target.digest is empty"},
 		"delete, malformed tag beside a digest": {
 			body: native("delete", `{"repository":"wash","tag":"a b","digest":"`+digest+`"}`),
 			want: `target.tag: tag "a b" is not an OCI tag`},
@@ -357,5 +371,122 @@ func TestEnvelopeTypeReplacesAMissingAction(t *testing.T) {
 	item = parseOne(t, `{"eventType":"Microsoft.ContainerRegistry.ImagePushed","data":`+payload+`}`)
 	if item.Event.Push == nil || item.Event.Push.Reference.Tag != "1" {
 		t.Errorf("event grid: %v, error %v, want a push of tag 1", item.Event, item.Err)
+	}
+}
+
+// TestConnectedRegistryIsIgnored: it is a copy on somebody's premises, which is not
+// found at the registry's host.
+func TestConnectedRegistryIsIgnored(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"connectedRegistry", "connectedregistry", "ConnectedRegistry"} {
+		payload := strings.Replace(native("push", `{"repository":"wash","tag":"1"}`), "{", `{"`+name+`":{"name":"edge"},`, 1)
+		for how, envelope := range envelopes {
+			got := parseWith(t, envelope.body(payload), envelope.header)
+			if want := ignored("event of a connected registry"); got.Answer != want {
+				t.Errorf("%s, %s: %+v, event %v, error %v, want %+v", name, how, got.Answer, got.Event, got.Err, want)
+			}
+		}
+	}
+	null := strings.Replace(native("push", `{"repository":"wash","tag":"1"}`), "{", `{"connectedRegistry":null,`, 1)
+	if got := parseOne(t, null); got.Event.Push == nil {
+		t.Errorf("Parse(%s) = %+v, error %v, want a push", null, got.Answer, got.Err)
+	}
+}
+
+// TestDataMayBeText: an SDK of Azure's has a sample whose data is the payload as text.
+func TestDataMayBeText(t *testing.T) {
+	t.Parallel()
+	payload := native("push", `{"repository":"wash","tag":"0.18.1","digest":"`+digest+`"}`)
+	want := parseOne(t, payload).Event
+	for name, envelope := range envelopes {
+		if name == "native" || name == "cloud event in binary mode" {
+			continue // the payload is the body
+		}
+		item := parseWith(t, envelope.body(strconv.Quote(payload)), envelope.header)
+		if diff := cmp.Diff(want, item.Event); diff != "" {
+			t.Errorf("%s: error %v, -want +got\n%s", name, item.Err, diff)
+		}
+	}
+	for _, data := range []string{`"push"`, `"\"{}\""`, `""`} {
+		body := `{"eventType":"Microsoft.ContainerRegistry.ImagePushed","data":` + data + `}`
+		if item := parseOne(t, body); item.Err == nil || item.Err.Error() != "target is missing" {
+			t.Errorf("Parse(%s): %v, error %v, want that the target is missing", body, item.Event, item.Err)
+		}
+	}
+}
+
+// TestShortEventTypesAreUnderstood: Microsoft's own sample has them.
+func TestShortEventTypesAreUnderstood(t *testing.T) {
+	t.Parallel()
+	payload := `{"target":{"repository":"wash","tag":"1"},` + where + `}`
+	if item := parseOne(t, `{"eventType":"ImagePushed","data":`+payload+`}`); item.Event.Push == nil {
+		t.Errorf("ImagePushed: %+v, error %v, want a push", item.Answer, item.Err)
+	}
+	if item := parseOne(t, `{"specversion":"1.0","type":"ImageDeleted","data":`+payload+`}`); item.Event.Delete == nil {
+		t.Errorf("ImageDeleted: %+v, error %v, want a delete", item.Answer, item.Err)
+	}
+	if item := parseOne(t, `{"eventType":"ImageQuarantined","data":`+payload+`}`); item.Answer != ignored(`event type "ImageQuarantined"`) {
+		t.Errorf("ImageQuarantined: %+v, event %v, error %v, want that it is ignored", item.Answer, item.Event, item.Err)
+	}
+}
+
+// TestResourceNamesTheRegistryWithoutAHost: Event Grid's schema has request as optional.
+func TestResourceNamesTheRegistryWithoutAHost(t *testing.T) {
+	t.Parallel()
+	const resource = "/subscriptions/0/resourceGroups/rg/providers/Microsoft.ContainerRegistry/registries/"
+	for name, c := range map[string]struct {
+		topic, request string
+		want           string // registry, or error
+	}{
+		"topic":                  {topic: resource + "demo", want: "demo.azurecr.io"},
+		"in another case":        {topic: strings.ToUpper(resource + "demo"), want: "demo.azurecr.io"},
+		"something behind it":    {topic: resource + "demo/replications/eastus", want: "demo.azurecr.io"},
+		"request without a host": {topic: resource + "demo", request: `,"request":{"id":"1"}`, want: "demo.azurecr.io"},
+		"null host":              {topic: resource + "demo", request: `,"request":{"host":null}`, want: "demo.azurecr.io"},
+		"host goes first":        {topic: resource + "demo", request: `,"request":{"host":"other.azurecr.io"}`, want: "other.azurecr.io"},
+		"bad host is not mended": {topic: resource + "demo", request: `,"request":{"host":"a b"}`, want: `request.host: registry "a b" is not a host`},
+		"no name":                {topic: resource, want: "request.host is missing"},
+		"name of no registry":    {topic: resource + "<name>", want: `: registry "<name>.azurecr.io" is not a host`},
+		"topic without registry": {topic: "/subscriptions/0", want: "request.host is missing"},
+		"no topic":               {want: "request.host is missing"},
+	} {
+		data := `{"target":{"repository":"wash","tag":"1"}` + c.request + `}`
+		for how, body := range map[string]string{
+			"topic":  `{"eventType":"Microsoft.ContainerRegistry.ImagePushed","topic":"` + c.topic + `","data":` + data + `}`,
+			"source": `{"specversion":"1.0","type":"Microsoft.ContainerRegistry.ImagePushed","source":"` + c.topic + `","data":` + data + `}`,
+		} {
+			item := parseOne(t, body)
+			switch {
+			case item.Err != nil:
+				if text := item.Err.Error(); !strings.HasPrefix(text, c.want) && !strings.HasPrefix(text, how+c.want) {
+					t.Errorf("%s: Parse(%s): error %q, want %q", name, body, text, c.want)
+				}
+			case item.Event.Registry() != c.want:
+				t.Errorf("%s: Parse(%s) = %v, want %q", name, body, item.Event, c.want)
+			}
+		}
+	}
+}
+
+// TestRegionalEndpointIsItsRegistry: what is pushed to one region is deleted in all.
+func TestRegionalEndpointIsItsRegistry(t *testing.T) {
+	t.Parallel()
+	body := strings.Replace(native("push", `{"repository":"wash","tag":"1"}`), "wasmcloud.azurecr.io", "WasmCloud.eastus.geo.azurecr.io", 1)
+	if got := parseOne(t, body).Event.Registry(); got != "wasmcloud.azurecr.io" {
+		t.Errorf("Parse(%s) is of the registry %q, want wasmcloud.azurecr.io", body, got)
+	}
+}
+
+// TestGivenRegistryTakesThePlaceOfAnyOther also where the event's own is none.
+func TestGivenRegistryTakesThePlaceOfAnyOther(t *testing.T) {
+	t.Parallel()
+	for _, request := range []string{`,"request":{"host":"registry:5000"}`, `,"request":{"host":"a b"}`, `,"request":{"host":7}`, ""} {
+		for _, action := range []string{"push", "delete"} {
+			body := `{"action":"` + action + `","target":{"repository":"wash","tag":"1"}` + request + `}`
+			items, err := webhook.Parse([]byte(body), webhook.Delivery{Header: noHeaders, Registry: "demo.azurecr.io", Now: now})
+			if err != nil || len(items) != 1 || items[0].Event.Registry() != "demo.azurecr.io" {
+				t.Errorf("Parse(%s) = %+v, %v, want an event of demo.azurecr.io", body, items, err)
+			}
+		}
 	}
 }

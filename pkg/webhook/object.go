@@ -4,8 +4,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"strconv"
 	"strings"
 
+	"ocireffer/pkg/event"
 	"ocireffer/pkg/reference"
 )
 
@@ -22,6 +25,23 @@ func objectOf(raw json.RawMessage) object {
 	return o
 }
 
+// listOf returns raw as a list, or nil if it is not one.
+func listOf(raw json.RawMessage) []json.RawMessage {
+	var list []json.RawMessage
+	if json.Unmarshal(raw, &list) != nil {
+		return nil
+	}
+	return list
+}
+
+// textOf returns raw as a text; ok is false if it is not one.
+func textOf(raw json.RawMessage) (s string, ok bool) {
+	if len(raw) == 0 || string(raw) == "null" || json.Unmarshal(raw, &s) != nil {
+		return "", false
+	}
+	return s, true
+}
+
 // has reports whether o has a field that is not null.
 func (o object) has(name string) bool {
 	v, ok := o[name]
@@ -29,11 +49,56 @@ func (o object) has(name string) bool {
 }
 
 // text returns a string field; ok is false if it is missing or not a string.
-func (o object) text(name string) (s string, ok bool) {
-	if !o.has(name) || json.Unmarshal(o[name], &s) != nil {
-		return "", false
+func (o object) text(name string) (s string, ok bool) { return textOf(o[name]) }
+
+// textOr returns a string field, or "" if it is missing or not a string.
+func (o object) textOr(name string) string {
+	s, _ := o.text(name)
+	return s
+}
+
+// object returns a field that is an object, or nil if it is missing or not one.
+func (o object) object(name string) object { return objectOf(o[name]) }
+
+// list returns a field that is a list, or nil if it is missing or not one.
+func (o object) list(name string) []json.RawMessage { return listOf(o[name]) }
+
+// with returns o as JSON, with one of its fields replaced.
+func (o object) with(name string, value json.RawMessage) json.RawMessage {
+	changed := maps.Clone(o)
+	changed[name] = value
+	b, err := json.Marshal(changed)
+	if err != nil {
+		panic(err) // all of them are JSON
 	}
-	return s, true
+	return b
+}
+
+// Optional fields of a push: what is no value of its kind counts as unknown.
+
+// digest returns a field with a digest, or "".
+func (o object) digest(name string) string {
+	if s := o.textOr(name); reference.CheckDigest(s) == nil {
+		return s
+	}
+	return ""
+}
+
+// mediaType returns a field with a media type, or "".
+func (o object) mediaType(name string) string {
+	if s := o.textOr(name); reference.IsMediaType(s) {
+		return s
+	}
+	return ""
+}
+
+// size returns a field with a size in bytes, or event.UnknownSize. Schemas say int32,
+// but images are larger.
+func (o object) size(name string) int64 {
+	if size, err := strconv.ParseInt(string(o[name]), 10, 64); err == nil && size >= 0 {
+		return size
+	}
+	return event.UnknownSize
 }
 
 var errEmpty = errors.New("is empty")

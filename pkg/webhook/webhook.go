@@ -1,7 +1,7 @@
 // Package webhook reads the events that registries send when something happens to a
 // repository. It takes the body of a request and the time, and returns events: it
 // stores nothing and does not ask the clock. The shape of a body says who sends it;
-// each sender has a file of its own.
+// each sender has a file of its own, and a line in senders.go.
 package webhook
 
 import (
@@ -20,6 +20,10 @@ type Item struct {
 	Event  event.Event
 	Answer Answer
 	Err    error
+
+	// Insistent says that the sender does not bear a refusal: it sends a refused event
+	// again for ever, and nothing else until then, or it stops sending.
+	Insistent bool
 
 	// Raw is the event as JSON, so that it can be sent again by itself.
 	Raw json.RawMessage
@@ -44,14 +48,24 @@ const (
 // MaxBatch is how many events a body may have. Event Grid sends at most 5,000.
 const MaxBatch = 5000
 
-// Parse reads the events of a request's body, in order. header returns the value of
-// a header, empty if it is absent; only CloudEvents in binary mode have fields
-// there. now is the time of receipt. An error says why the body has no events at
-// all; a single bad event is an Item with Err.
+// A Delivery is what a request says beside its body.
+type Delivery struct {
+	// Header returns the value of a header, empty if it is absent. Only CloudEvents in
+	// binary mode have fields there.
+	Header func(name string) string
+	// Registry takes the place of the one that an event names, or does not name. It is
+	// as reference.ParseRegistry returns it; empty: the event's own.
+	Registry string
+	// Now is the time of receipt.
+	Now time.Time
+}
+
+// Parse reads the events of a request's body, in order. An error says why the body
+// has no events at all; a single bad event is an Item with Err.
 //
 // Each level is decoded by itself, so that a field of a wrong type does not make
 // json.Unmarshal reject the rest.
-func Parse(body []byte, header func(name string) string, now time.Time) ([]Item, error) {
+func Parse(body []byte, d Delivery) ([]Item, error) {
 	// RFC 8259, section 8.1: JSON is UTF-8. The decoder would replace bad bytes.
 	if !utf8.Valid(body) {
 		return nil, errors.New("the body is not UTF-8")
@@ -59,31 +73,37 @@ func Parse(body []byte, header func(name string) string, now time.Time) ([]Item,
 	if !json.Valid(body) {
 		return nil, errors.New("the body is not JSON")
 	}
-	var batch []json.RawMessage
-	if json.Unmarshal(body, &batch) == nil && batch != nil {
-		return parseBatch(batch, now)
+	if batch := listOf(body); batch != nil {
+		return parseBatch(batch, d)
 	}
-	if header("ce-specversion") != "" && objectOf(body) != nil {
+	if d.Header("ce-specversion") != "" && objectOf(body) != nil {
 		var err error
-		if body, err = fromBinaryMode(body, header); err != nil {
+		if body, err = fromBinaryMode(body, d.Header); err != nil {
 			return nil, err
 		}
 	}
-	return []Item{parse(body, now)}, nil
+	return parse(body, d), nil
 }
 
-func parseBatch(batch []json.RawMessage, now time.Time) ([]Item, error) {
+func parseBatch(batch []json.RawMessage, d Delivery) ([]Item, error) {
 	if len(batch) == 0 {
 		return nil, errors.New("the body is an empty array")
 	}
 	if len(batch) > MaxBatch {
-		return nil, fmt.Errorf("the body has %d events, more than %d", len(batch), MaxBatch)
+		return nil, tooMany(len(batch))
 	}
-	items := make([]Item, len(batch))
-	for i, raw := range batch {
-		items[i] = parse(raw, now)
+	items := make([]Item, 0, len(batch))
+	for _, raw := range batch {
+		items = append(items, parse(raw, d)...)
+	}
+	if len(items) > MaxBatch { // some of them have several events each
+		return nil, tooMany(len(items))
 	}
 	return items, nil
+}
+
+func tooMany(events int) error {
+	return fmt.Errorf("the body has %d events, more than %d", events, MaxBatch)
 }
 
 // fromBinaryMode returns a CloudEvent in binary mode as one in structured mode: the
@@ -105,16 +125,27 @@ func fromBinaryMode(data json.RawMessage, header func(string) string) (json.RawM
 	return b, nil
 }
 
-// parse reads one event.
-func parse(raw json.RawMessage, now time.Time) Item {
+// parse reads what is one event, or an envelope of several.
+func parse(raw json.RawMessage, d Delivery) []Item {
 	body := objectOf(raw)
 	if body == nil {
-		return Item{Err: errors.New("the event is not an object"), Raw: raw}
+		return []Item{{Err: errNotObject, Raw: raw}}
 	}
-	item := parseACR(body, now)
-	item.Raw = raw
-	return item
+	s := senderOf(body)
+	items := s.parse(body, d)
+	if len(items) > MaxBatch {
+		items = []Item{refuse(tooMany(len(items)))}
+	}
+	for i := range items {
+		items[i].Insistent = s.insistent
+		if items[i].Raw == nil {
+			items[i].Raw = raw
+		}
+	}
+	return items
 }
+
+var errNotObject = errors.New("the event is not an object")
 
 func answer(outcome Outcome, text string) Item {
 	return Item{Answer: Answer{Outcome: outcome, Text: text}}
@@ -125,3 +156,8 @@ func ignore(format string, args ...any) Item {
 }
 
 func refuse(err error) Item { return Item{Err: err} }
+
+// deleted returns the item of a delete at a time, which was received at another.
+func deleted(t event.Target, at, received time.Time) Item {
+	return Item{Event: event.Event{Delete: &event.Delete{Target: t, DeletedAt: at, ReceivedAt: received.UTC()}}}
+}

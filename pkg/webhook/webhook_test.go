@@ -29,7 +29,7 @@ func parseOne(t *testing.T, body string) webhook.Item {
 // parseWith returns the one item of a body that is sent with these headers.
 func parseWith(t *testing.T, body string, header http.Header) webhook.Item {
 	t.Helper()
-	items, err := webhook.Parse([]byte(body), header.Get, now)
+	items, err := webhook.Parse([]byte(body), webhook.Delivery{Header: header.Get, Now: now})
 	if err != nil {
 		t.Fatalf("Parse(%s): %v", body, err)
 	}
@@ -54,7 +54,7 @@ func TestBodiesWithoutEventsAreRefused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			items, err := webhook.Parse([]byte(c.body), noHeaders, now)
+			items, err := webhook.Parse([]byte(c.body), webhook.Delivery{Header: noHeaders, Now: now})
 			if err == nil || err.Error() != c.want {
 				t.Errorf("Parse = %d items, error %v, want %q", len(items), err, c.want)
 			}
@@ -77,7 +77,7 @@ func TestBatchMayHave5000Events(t *testing.T) {
 		t.Errorf("MaxBatch = %d, want 5000, the most that Event Grid sends", webhook.MaxBatch)
 	}
 	body := `[` + strings.Repeat(`{"action":"ping"},`, 4999) + `{"action":"ping"}]`
-	items, err := webhook.Parse([]byte(body), noHeaders, now)
+	items, err := webhook.Parse([]byte(body), webhook.Delivery{Header: noHeaders, Now: now})
 	if err != nil || len(items) != 5000 {
 		t.Fatalf("Parse of 5000 events = %d items, %v", len(items), err)
 	}
@@ -91,7 +91,7 @@ func TestBatchMayHave5000Events(t *testing.T) {
 func TestBatchKeepsOrderAndSkipsBadEvents(t *testing.T) {
 	t.Parallel()
 	events := []string{`{"action":"ping"}`, `7`, `{"eventType":"x"}`, native("push", `{"repository":"wash","tag":"1"}`), `{}`}
-	items, err := webhook.Parse([]byte("[ "+strings.Join(events, " , ")+" ]"), noHeaders, now)
+	items, err := webhook.Parse([]byte("[ "+strings.Join(events, " , ")+" ]"), webhook.Delivery{Header: noHeaders, Now: now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,7 +167,7 @@ func FuzzParse(f *testing.F) {
 		if ceType != "" {
 			header = binaryMode(ceType)
 		}
-		items, err := webhook.Parse(body, header.Get, now)
+		items, err := webhook.Parse(body, webhook.Delivery{Header: header.Get, Now: now})
 		if (err == nil) == (len(items) == 0) {
 			t.Fatalf("%d items and error %v", len(items), err)
 		}
@@ -254,7 +254,7 @@ func checkEvent(t *testing.T, e event.Event) {
 // checkSentAgain checks that item.Raw, by itself and without headers, is item.
 func checkSentAgain(t *testing.T, item webhook.Item) {
 	t.Helper()
-	items, err := webhook.Parse(item.Raw, noHeaders, now)
+	items, err := webhook.Parse(item.Raw, webhook.Delivery{Header: noHeaders, Now: now})
 	if item.Err != nil {
 		if err == nil && items[0].Err == nil {
 			t.Errorf("Parse(%s) has no error any more, was %v", item.Raw, item.Err)

@@ -1,0 +1,34 @@
+package webhook
+
+import "slices"
+
+// senders are all that are understood. The first one whose shape a body has reads it.
+// A new sender needs a file and a line here.
+var senders = []sender{
+	{shape: isDistribution, parse: parseDistribution, insistent: true}, // CNCF Distribution, GitLab's registry
+	{shape: isAnything, parse: one(parseACR)},                          // Azure Container Registry
+}
+
+// A sender is a registry, or what sends events in its place.
+type sender struct {
+	// shape reports whether a body is of this sender.
+	shape func(body object) bool
+	// parse reads the events of a body. It must bear a body of any shape.
+	parse func(body object, d Delivery) []Item
+	// insistent is Item.Insistent.
+	insistent bool
+}
+
+// senderOf returns the sender of a body. The last one takes any.
+func senderOf(body object) sender {
+	return senders[slices.IndexFunc(senders, func(s sender) bool { return s.shape(body) })]
+}
+
+// isAnything is the shape of the last sender: whoever sends what is no event hears it
+// from that one.
+func isAnything(object) bool { return true }
+
+// one returns the parser of a sender whose bodies have one event each.
+func one(parse func(object, Delivery) Item) func(object, Delivery) []Item {
+	return func(body object, d Delivery) []Item { return []Item{parse(body, d)} }
+}
