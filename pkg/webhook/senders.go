@@ -6,7 +6,17 @@ import "slices"
 // A new sender needs a file and a line here.
 var senders = []sender{
 	{shape: isDistribution, parse: parseDistribution, insistent: true}, // CNCF Distribution, GitLab's registry
-	{shape: isAnything, parse: one(parseACR)},                          // Azure Container Registry
+	{shape: isGitea, parse: one(parseGitea)},                           // Gitea, Forgejo
+	{shape: isGitHub, parse: one(parseGitHub)},                         // GitHub Packages
+	{shape: isDockerHub, parse: one(parseDockerHub)},
+	{shape: isHarbor, parse: parseHarbor},
+	{shape: isQuay, parse: parseQuay, insistent: true},
+	{shape: isECR, parse: one(parseECR)},       // AWS, by EventBridge
+	{shape: isPubSub, parse: one(parsePubSub)}, // Google Artifact Registry
+	{shape: isArtifactory, parse: one(parseArtifactory)},
+	{shape: isNexus, parse: one(parseNexus)},
+	{shape: isZot, parse: one(parseZot)},
+	{shape: isAnything, parse: one(parseACR)}, // Azure Container Registry
 }
 
 // A sender is a registry, or what sends events in its place.

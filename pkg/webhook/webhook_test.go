@@ -2,6 +2,7 @@ package webhook_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -12,7 +13,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"ocireffer/pkg/event"
+	"ocireffer/pkg/reference"
 	"ocireffer/pkg/webhook"
+	"ocireffer/pkg/webhook/webhooktest"
 )
 
 // now is the time of receipt.
@@ -155,29 +158,42 @@ func TestRawKeepsBinaryModeHeaders(t *testing.T) {
 // its Raw, sent by itself and without headers, is the same item.
 func FuzzParse(f *testing.F) {
 	for _, body := range sampleBodies(f) {
-		f.Add(body, "")
+		f.Add(body, "", "")
 	}
-	f.Add([]byte(native("delete", `{"repository":"wash"}`)), "Microsoft.ContainerRegistry.ImageDeleted")
-	f.Add([]byte(native("push", `{"repository":"wash","tag":"1","digest":"`+digest+`","size":7,"mediaType":"a/b"}`)), "Microsoft.ContainerRegistry.ImagePushed")
-	f.Add([]byte(`{"timestamp":"0001-01-01T00:00:00Z","target":{"repository":"wash","tag":"1"},"request":{"host":"[::1]:5000"}}`), "")
-	f.Add([]byte(`{"timestamp":"0000-01-01T00:00:00Z","action":"delete","target":{"repository":"localhost/wash","tag":"1"},"request":{"host":"localhost"}}`), "")
-	f.Add([]byte(`[{"specversion":"1.0","type":"Microsoft.ContainerRegistry.ImagePushed","data":null}]`), "")
-	f.Fuzz(func(t *testing.T, body []byte, ceType string) {
+	for _, s := range webhooktest.Samples(f) {
+		f.Add(s.Body, s.Header["ce-type"], s.Registry)
+	}
+	f.Add([]byte(native("delete", `{"repository":"wash"}`)), "Microsoft.ContainerRegistry.ImageDeleted", "")
+	f.Add([]byte(native("push", `{"repository":"wash","tag":"1","digest":"`+digest+`","size":7,"mediaType":"a/b"}`)), "Microsoft.ContainerRegistry.ImagePushed", "")
+	f.Add([]byte(`{"timestamp":"0001-01-01T00:00:00Z","target":{"repository":"wash","tag":"1"},"request":{"host":"[::1]:5000"}}`), "", "")
+	f.Add([]byte(`{"timestamp":"0000-01-01T00:00:00Z","action":"delete","target":{"repository":"localhost/wash","tag":"1"},"request":{"host":"localhost"}}`), "", "")
+	f.Add([]byte(`[{"specversion":"1.0","type":"Microsoft.ContainerRegistry.ImagePushed","data":null}]`), "", "")
+	f.Fuzz(func(t *testing.T, body []byte, ceType, registry string) {
+		if parsed, err := reference.ParseRegistry(registry); err != nil || parsed != registry {
+			registry = ""
+		}
 		header := http.Header{}
 		if ceType != "" {
 			header = binaryMode(ceType)
 		}
-		items, err := webhook.Parse(body, webhook.Delivery{Header: header.Get, Now: now})
+		d := webhook.Delivery{Header: header.Get, Registry: registry, Now: now}
+		items, err := webhook.Parse(body, d)
+		if again, errAgain := webhook.Parse(body, d); cmp.Diff(items, again, sameText) != "" || (err == nil) != (errAgain == nil) {
+			t.Errorf("parsed twice: %v, %v and %v, %v", items, err, again, errAgain)
+		}
 		if (err == nil) == (len(items) == 0) {
 			t.Fatalf("%d items and error %v", len(items), err)
 		}
 		for _, item := range items {
 			checkItem(t, item)
 			checkEvent(t, item.Event)
-			checkSentAgain(t, item)
+			checkSentAgain(t, item, registry, now)
 		}
 	})
 }
+
+// sameText makes two errors equal if they read alike.
+var sameText = cmp.Comparer(func(a, b error) bool { return fmt.Sprint(a) == fmt.Sprint(b) })
 
 // checkItem checks that exactly one field of item is set, and that the sender reads
 // one line about it.
@@ -197,6 +213,9 @@ func checkItem(t *testing.T, item webhook.Item) {
 	}
 	if set != 1 {
 		t.Errorf("%d of event, answer and error are set: %+v", set, item)
+	}
+	if !json.Valid(item.Raw) {
+		t.Errorf("Raw = %s, want JSON", item.Raw)
 	}
 	if item.Event.IsZero() && text == "" {
 		t.Errorf("nothing to say: %+v", item)
@@ -252,9 +271,9 @@ func checkEvent(t *testing.T, e event.Event) {
 }
 
 // checkSentAgain checks that item.Raw, by itself and without headers, is item.
-func checkSentAgain(t *testing.T, item webhook.Item) {
+func checkSentAgain(t *testing.T, item webhook.Item, registry string, now time.Time) {
 	t.Helper()
-	items, err := webhook.Parse(item.Raw, webhook.Delivery{Header: noHeaders, Now: now})
+	items, err := webhook.Parse(item.Raw, webhook.Delivery{Header: noHeaders, Registry: registry, Now: now})
 	if item.Err != nil {
 		if err == nil && items[0].Err == nil {
 			t.Errorf("Parse(%s) has no error any more, was %v", item.Raw, item.Err)
