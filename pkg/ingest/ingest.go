@@ -216,6 +216,11 @@ func (h *handler) try(ctx context.Context, e event.Event, raw json.RawMessage) (
 	if err := ctx.Err(); err != nil {
 		return response{}, fmt.Errorf("not tried: %w", err)
 	}
+	if p := e.Push; p != nil {
+		if why := h.settings.whyIgnored(p.Reference.Tag); why != "" {
+			return h.ignore(ctx, *p, raw, why)
+		}
+	}
 	h.logEvent(ctx, slog.LevelInfo, "event", raw)
 	deleted, err := store.Apply(ctx, h.db, e)
 	if err != nil {

@@ -20,6 +20,9 @@ func (h *handler) putReference(r *http.Request, body []byte) (response, error) {
 		return response{}, badRequest{err.Error()}
 	}
 	logReference(r.Context(), ref)
+	if why := h.settings.whyIgnored(ref.Tag); why != "" {
+		return response{}, badRequest{why}
+	}
 	p, err := parsePush(ref, body, time.Now().UTC())
 	if err != nil {
 		return response{}, badRequest{err.Error()}

@@ -12,9 +12,10 @@ import (
 
 // Settings of the write side.
 type Settings struct {
-	Tokens            []TokenHash // WEBHOOK_TOKEN_SHA256: hashes of the accepted tokens; none: every write is refused
-	AllowedRegistries []string    // ALLOWED_REGISTRIES: registries whose events may be written; none: any
-	WithoutToken      bool        // while Tokens is empty, anyone may write; only for a server that nobody else can reach
+	Tokens            []TokenHash     // WEBHOOK_TOKEN_SHA256: hashes of the accepted tokens; none: every write is refused
+	AllowedRegistries []string        // ALLOWED_REGISTRIES: registries whose events may be written; none: any
+	IgnoreTags        reference.Globs // IGNORE_TAGS: tags that are not stored, besides those of referrers
+	WithoutToken      bool            // while Tokens is empty, anyone may write; only for a server that nobody else can reach
 }
 
 // TokenHash is the SHA-256 hash of a token.
@@ -27,7 +28,8 @@ func FromEnv(lookup func(name string) (string, bool)) (Settings, error) {
 	var s Settings
 	tokens, errTokens := list(lookup, "WEBHOOK_TOKEN_SHA256")
 	registries, errRegistries := list(lookup, "ALLOWED_REGISTRIES")
-	errs := []error{errTokens, errRegistries}
+	tags, errTags := list(lookup, "IGNORE_TAGS")
+	errs := []error{errTokens, errRegistries, errTags}
 	for _, value := range tokens {
 		hash, err := parseTokenHash(value)
 		if err != nil {
@@ -43,6 +45,10 @@ func FromEnv(lookup func(name string) (string, bool)) (Settings, error) {
 			continue
 		}
 		s.AllowedRegistries = append(s.AllowedRegistries, registry)
+	}
+	var err error
+	if s.IgnoreTags, err = reference.ParseGlobs(strings.Join(tags, ",")); err != nil {
+		errs = append(errs, fmt.Errorf("IGNORE_TAGS: %w", err))
 	}
 	return s, errors.Join(errs...)
 }

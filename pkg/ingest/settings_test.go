@@ -2,6 +2,7 @@ package ingest_test
 
 import (
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -23,7 +24,10 @@ func TestSettingsAreReadFromTheEnvironment(t *testing.T) {
 	}{
 		"nothing set": {},
 		"set and empty": {
-			vars: map[string]string{"WEBHOOK_TOKEN_SHA256": "", "ALLOWED_REGISTRIES": " "}},
+			vars: map[string]string{"WEBHOOK_TOKEN_SHA256": "", "ALLOWED_REGISTRIES": " ", "IGNORE_TAGS": ""}},
+		"tags": {
+			vars: map[string]string{"IGNORE_TAGS": " buildcache ,pr-[0-9]*,"},
+			want: ingest.Settings{IgnoreTags: ignoring(t, "buildcache,pr-[0-9]*").IgnoreTags}},
 		"one of each": {
 			vars: map[string]string{"WEBHOOK_TOKEN_SHA256": fmt.Sprintf("%x", hash("a")), "ALLOWED_REGISTRIES": "localhost"},
 			want: ingest.Settings{Tokens: []ingest.TokenHash{hash("a")}, AllowedRegistries: []string{"localhost"}}},
@@ -43,7 +47,8 @@ func TestSettingsAreReadFromTheEnvironment(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(c.want, got); diff != "" {
+			all := cmp.Exporter(func(reflect.Type) bool { return true })
+			if diff := cmp.Diff(c.want, got, all); diff != "" {
 				t.Errorf("FromEnv(%v): -want +got\n%s", c.vars, diff)
 			}
 		})
@@ -52,13 +57,14 @@ func TestSettingsAreReadFromTheEnvironment(t *testing.T) {
 
 func TestWrongSettingsAreAllNamed(t *testing.T) {
 	t.Parallel()
-	_, err := fromEnv(map[string]string{"WEBHOOK_TOKEN_SHA256": "geheim", "ALLOWED_REGISTRIES": "a b,demo,ghcr.io"})
+	_, err := fromEnv(map[string]string{"WEBHOOK_TOKEN_SHA256": "geheim", "ALLOWED_REGISTRIES": "a b,demo,ghcr.io", "IGNORE_TAGS": "a,b[,c"})
 	if err == nil {
 		t.Fatal("FromEnv has no error")
 	}
 	for _, want := range []string{
 		"WEBHOOK_TOKEN_SHA256: an entry of 6 characters is not a SHA-256 hash: want 64 hex digits, as `printf %s TOKEN | sha256sum` prints",
 		`ALLOWED_REGISTRIES: registry "a b" is not a host`,
+		`IGNORE_TAGS: glob "b[" has `,
 		`ALLOWED_REGISTRIES: registry "demo" has neither a dot nor a port: want a host such as demo.azurecr.io or docker.io`,
 	} {
 		if !strings.Contains(err.Error(), want) {
@@ -74,7 +80,7 @@ func TestWrongSettingsAreAllNamed(t *testing.T) {
 // none at all would restrict nothing.
 func TestCommasAloneAreRefused(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"WEBHOOK_TOKEN_SHA256", "ALLOWED_REGISTRIES"} {
+	for _, name := range []string{"WEBHOOK_TOKEN_SHA256", "ALLOWED_REGISTRIES", "IGNORE_TAGS"} {
 		for _, value := range []string{",", ",,,", " , "} {
 			want := name + " has commas but no entry: write an entry, or leave it empty"
 			if s, err := fromEnv(map[string]string{name: value}); err == nil || err.Error() != want {
