@@ -149,7 +149,7 @@ class Template(unittest.TestCase):
         def limits(kind):
             return {"ThrottlingBurstLimit": {"Ref": f"{kind}Burst"}, "ThrottlingRateLimit": {"Ref": f"{kind}Rate"}}
 
-        want = {"POST /api/azurehook": limits("Webhook")}
+        want = {"POST /api/webhook": limits("Webhook"), "POST /api/azurehook": limits("Webhook")}
         for path in ("/", "/api/repositories", "/api/repositories/{name+}", "/api/categories", "/api/categories/{category}"):
             want |= {f"GET {path}": limits("Read"), f"HEAD {path}": limits("Read")}
         self.assertEqual(self.stage["Properties"]["RouteSettings"], want)
@@ -270,7 +270,8 @@ class Template(unittest.TestCase):
             default, pattern = str(parameter["Default"]), parameter.get("AllowedPattern")
             if pattern:
                 self.assertTrue(re.search(pattern, default), name)
-        self.assertIs(TEMPLATE["Parameters"]["WebhookTokenSha256"]["NoEcho"], True)
+        for secret in ("WebhookTokenSha256", "WebhookSecrets"):
+            self.assertIs(TEMPLATE["Parameters"][secret]["NoEcho"], True)
 
 
 if __name__ == "__main__":

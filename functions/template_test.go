@@ -171,9 +171,12 @@ func TestAllowedRegistriesAreTaken(t *testing.T) {
 }
 
 // readRegistries starts ingest with a value of ALLOWED_REGISTRIES.
-func readRegistries(value string) error {
+func readRegistries(value string) error { return readVariable("ALLOWED_REGISTRIES", value) }
+
+// readVariable starts ingest with a value of a variable.
+func readVariable(variable, value string) error {
 	_, err := ingest.FromEnv(func(name string) (string, bool) {
-		if name != "ALLOWED_REGISTRIES" {
+		if name != variable {
 			return "", false
 		}
 		return value, true
@@ -181,18 +184,45 @@ func readRegistries(value string) error {
 	return err
 }
 
-func TestAllowedRegistriesAreNeverRefusedByIngest(t *testing.T) {
+// TestListsOfTagsAndSecretsAreTaken: what the template takes starts ingest.
+func TestListsOfTagsAndSecretsAreTaken(t *testing.T) {
 	t.Parallel()
-	pattern := registryPattern(t)
-	// Drawn from the pattern itself, and from the characters of hosts.
-	taken := rapid.StringMatching(pattern.String())
-	any := rapid.StringOfN(rapid.SampledFrom([]rune("aZ09-.:[],")), 0, 12, -1)
-	rapid.Check(t, func(t *rapid.T) {
-		value := rapid.OneOf(taken, any).Draw(t, "value")
-		if err := readRegistries(value); err != nil && pattern.MatchString(value) {
-			t.Fatalf("the pattern takes %q, and ingest says: %v", value, err)
-		}
-	})
+	parameters := template.Read(t).Parameters
+	for parameter, c := range map[string]struct {
+		variable       string
+		taken, refused []string
+	}{
+		"IgnoreTags": {variable: "IGNORE_TAGS",
+			taken:   []string{"", "buildcache", "*", "buildcache,pr-*,*-dev", "sha-???????", "v[0-9]*", "[!a-z]*", "[^0-9a-f]", "1.[0-4]", "a[b_.]c"},
+			refused: []string{",", "a,", ",a", "a, b", "[", "]", "[]", "[!]", "a[b", "a]b", "[z-a]", "[9-0]", "[a-]", `\\*`, "a b", "é", "a/b", "a:b"}},
+		"WebhookSecrets": {variable: "WEBHOOK_SECRETS",
+			taken:   []string{"", "a", "It's-a-Secret", "a,b", "!~-+", strings.Repeat("0", 64) + "," + strings.Repeat("1", 64)},
+			refused: []string{",", "a,", ",a", "a, b", "a b", " ", "é", "a\tb"}},
+	} {
+		t.Run(parameter, func(t *testing.T) {
+			t.Parallel()
+			pattern := regexp.MustCompile(parameters[parameter].AllowedPattern)
+			for _, value := range c.taken {
+				if !pattern.MatchString(value) {
+					t.Errorf("%s does not take %q", parameter, value)
+				}
+				if err := readVariable(c.variable, value); err != nil {
+					t.Errorf("ingest with %s=%q: %v", c.variable, value, err)
+				}
+			}
+			for _, value := range c.refused {
+				if pattern.MatchString(value) {
+					t.Errorf("%s takes %q", parameter, value)
+				}
+			}
+			rapid.Check(t, func(t *rapid.T) {
+				value := rapid.OneOf(rapid.StringMatching(pattern.String()), rapid.StringOfN(rapid.SampledFrom([]rune("a9-[]!^*?,.")), 0, 12, -1)).Draw(t, "value")
+				if err := readVariable(c.variable, value); err != nil && pattern.MatchString(value) {
+					t.Fatalf("%s takes %q, and ingest says: %v", parameter, value, err)
+				}
+			})
+		})
+	}
 }
 
 // storeWith is a store that answers each write with err.
@@ -251,7 +281,15 @@ func accessLine(t *testing.T, format, path, status string) map[string]any {
 // AllWebhooksFailAlarm count webhooks alone.
 func TestMetricFiltersMatchRealLogLines(t *testing.T) {
 	t.Parallel()
-	const token, hook, byHand = "sample-token", "/api/azurehook", "/api/references/a.azurecr.io/app:1"
+	for _, hook := range []string{"/api/webhook", "/api/azurehook"} {
+		testMetricFilters(t, hook)
+	}
+}
+
+// testMetricFilters wants the metric filters to count the lines of webhooks at a path.
+func testMetricFilters(t *testing.T, hook string) {
+	t.Helper()
+	const token, byHand = "sample-token", "/api/references/a.azurecr.io/app:1"
 	push := func(registry string) string {
 		return `{"target":{"repository":"app","tag":"1"},"request":{"host":"` + registry + `"}}`
 	}
@@ -310,7 +348,7 @@ func TestMetricFiltersMatchRealLogLines(t *testing.T) {
 		slices.Sort(got[name])
 	}
 	if diff := gocmp.Diff(want, got); diff != "" {
-		t.Errorf("lines that the metric filters count: -want +got\n%s", diff)
+		t.Errorf("lines that the metric filters count, of %s: -want +got\n%s", hook, diff)
 	}
 }
 

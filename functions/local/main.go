@@ -67,7 +67,7 @@ func run(ctx context.Context, args []string, env environment, stderr io.Writer) 
 	if err := errors.Join(errWrite, errRead); err != nil {
 		return usageError{err}
 	}
-	if options.table != "" && len(write.Tokens) == 0 && !isLoopback(endpoint(env)) {
+	if options.table != "" && !write.HasTokens() && !isLoopback(endpoint(env)) {
 		return usageError{errors.New("-dynamodb needs WEBHOOK_TOKEN_SHA256, as the table is not on this machine: AWS_ENDPOINT_URL_DYNAMODB is not a loopback address")}
 	}
 	read.Version, read.Instance = version, options.storeName()
@@ -228,8 +228,12 @@ func isLoopback(endpoint string) bool {
 // writers returns who may write, for the log.
 func writers(s ingest.Settings) string {
 	switch {
+	case len(s.Tokens) > 0 && len(s.Secrets) > 0:
+		return "with a token or a signature"
 	case len(s.Tokens) > 0:
 		return "with a token"
+	case len(s.Secrets) > 0:
+		return "with a signature"
 	case s.WithoutToken:
 		return "without a token"
 	default:

@@ -2,8 +2,10 @@ package ingest
 
 import (
 	"context"
+	"crypto/hmac"
 	"crypto/sha256"
 	"crypto/subtle"
+	"encoding/hex"
 	"io"
 	"net/http"
 	"slices"
@@ -26,17 +28,29 @@ func (h *handler) authorized(next endpoint) http.HandlerFunc {
 }
 
 func (h *handler) serve(r *http.Request, next endpoint) (response, error) {
-	// A stranger's body is not even read.
-	if err := h.settings.authorize(r); err != nil {
-		return response{}, err
-	}
-	body, err := readBody(r.Body)
+	body, err := h.settings.authorized(r)
 	if err != nil {
 		return response{}, err
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), Deadline)
 	defer cancel()
 	return next(r.WithContext(ctx), body)
+}
+
+// authorized returns the body of a request that may write. The body of a stranger is
+// not even read, unless it is said to be signed: then nothing else of it is looked at.
+func (s Settings) authorized(r *http.Request) ([]byte, error) {
+	err := s.checkToken(r)
+	signature := r.Header.Get("X-Hub-Signature-256")
+	isSigned := err != nil && signature != "" && len(s.Secrets) > 0
+	if err != nil && !isSigned {
+		return nil, err
+	}
+	body, errBody := readBody(r.Body)
+	if isSigned && (errBody != nil || !s.signed(body, signature)) {
+		return nil, errWrongToken // a body that is too large cannot be checked either
+	}
+	return body, errBody
 }
 
 func readBody(body io.Reader) ([]byte, error) {
@@ -50,32 +64,42 @@ func readBody(body io.Reader) ([]byte, error) {
 	return b, nil
 }
 
-// NeedsToken reports whether only those who send a token may write.
-func (s Settings) NeedsToken() bool { return !s.WithoutToken || len(s.Tokens) > 0 }
+// NeedsToken reports whether only those who send a token or a signature may write.
+func (s Settings) NeedsToken() bool { return !s.WithoutToken || s.HasTokens() }
 
-// authorize returns errNoToken or errWrongToken unless r may write.
-func (s Settings) authorize(r *http.Request) error {
+// HasTokens reports whether there is a token or a secret with which one may write.
+func (s Settings) HasTokens() bool { return len(s.Tokens) > 0 || len(s.Secrets) > 0 }
+
+// checkToken returns errNoToken or errWrongToken unless r has an accepted token.
+func (s Settings) checkToken(r *http.Request) error {
 	if !s.NeedsToken() {
 		return nil
 	}
-	token := tokenOf(r)
-	if token == "" {
+	tokens := tokensOf(r)
+	if len(tokens) == 0 {
 		return errNoToken
 	}
-	if !s.accepts(token) {
+	if !slices.ContainsFunc(tokens, s.accepts) {
 		return errWrongToken
 	}
 	return nil
 }
 
-// tokenOf returns the token in the Authorization header or, since Event Grid can
-// send none, in the query.
-func tokenOf(r *http.Request) string {
-	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+// tokensOf returns the tokens of a request: in the Authorization header, as a bearer's
+// or as a password, and in the query. Some senders can send no header, and one sends a
+// header of its own beside.
+func tokensOf(r *http.Request) (tokens []string) {
+	scheme, bearer, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if !strings.EqualFold(scheme, "Bearer") {
-		token = r.URL.Query().Get("token")
+		bearer = ""
 	}
-	return strings.TrimSpace(token)
+	_, password, _ := r.BasicAuth()
+	for _, token := range []string{bearer, password, r.URL.Query().Get("token")} {
+		if token = strings.TrimSpace(token); token != "" {
+			tokens = append(tokens, token)
+		}
+	}
+	return tokens
 }
 
 // accepts reports whether token matches a configured hash. How long it takes does
@@ -85,6 +109,25 @@ func (s Settings) accepts(token string) bool {
 	matches := 0
 	for _, want := range s.Tokens {
 		matches |= subtle.ConstantTimeCompare(hash[:], want[:])
+	}
+	return matches == 1
+}
+
+// signed reports whether signature is that of body by a configured secret. How long it
+// takes does not depend on how much of a signature matches.
+//
+// See https://docs.github.com/webhooks/using-webhooks/validating-webhook-deliveries.
+func (s Settings) signed(body []byte, signature string) bool {
+	digits, ok := strings.CutPrefix(signature, "sha256=")
+	sum, err := hex.DecodeString(digits)
+	if !ok || err != nil {
+		return false
+	}
+	matches := 0
+	for _, secret := range s.Secrets {
+		mac := hmac.New(sha256.New, []byte(secret))
+		mac.Write(body)
+		matches |= subtle.ConstantTimeCompare(sum, mac.Sum(nil))
 	}
 	return matches == 1
 }

@@ -1,6 +1,10 @@
 package ingest_test
 
 import (
+	"cmp"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +14,7 @@ import (
 
 	"ocireffer/pkg/ingest"
 	"ocireffer/pkg/store"
+	"ocireffer/pkg/webhook/webhooktest"
 )
 
 func TestOnlyAcceptedTokensMayWrite(t *testing.T) {
@@ -18,6 +23,7 @@ func TestOnlyAcceptedTokensMayWrite(t *testing.T) {
 	for name, c := range map[string]struct {
 		settings      ingest.Settings
 		query, header string
+		signature     string
 		refused       string // outcome; empty: accepted
 	}{
 		"none":                         {settings: settings, refused: "no_token"},
@@ -35,7 +41,20 @@ func TestOnlyAcceptedTokensMayWrite(t *testing.T) {
 		"in the query":                 {settings: settings, query: "?token=new-secret"},
 		"in the query, basic beside":   {settings: settings, query: "?token=new-secret", header: "Basic x"},
 		"wrong query, basic beside":    {settings: settings, query: "?token=third-secret", header: "Basic x", refused: "wrong_token"},
-		"right query, wrong header":    {settings: settings, query: "?token=new-secret", header: "Bearer third-secret", refused: "wrong_token"},
+		"right query, wrong header":    {settings: settings, query: "?token=new-secret", header: "Bearer third-secret"},
+		"right header, wrong query":    {settings: settings, query: "?token=third-secret", header: "Bearer new-secret"},
+		"both wrong":                   {settings: settings, query: "?token=third-secret", header: "Bearer fourth-secret", refused: "wrong_token"},
+		"password":                     {settings: settings, header: basic("x:new-secret")},
+		"password of nobody":           {settings: settings, header: basic(":old-secret")},
+		"password, scheme in capitals": {settings: settings, header: strings.Replace(basic("x:new-secret"), "Basic", "BASIC", 1)},
+		"wrong password":               {settings: settings, header: basic("x:third-secret"), refused: "wrong_token"},
+		"no password":                  {settings: settings, header: basic("new-secret"), refused: "no_token"},
+		"empty password":               {settings: settings, header: basic("new-secret:"), refused: "no_token"},
+		"user name":                    {settings: settings, header: basic("new-secret:x"), refused: "wrong_token"},
+		"password that has a colon":    {settings: settings, header: basic("x:y:new-secret"), refused: "wrong_token"},
+		"right query, wrong password":  {settings: settings, query: "?token=new-secret", header: basic("x:third-secret")},
+		"token as a signature's key":   {settings: settings, signature: signature(push, "new-secret"), refused: "no_token"},
+		"hash as a signature's key":    {settings: settings, signature: signature(push, fmt.Sprintf("%x", hash("new-secret"))), refused: "no_token"},
 		"none configured":              {settings: ingest.Settings{}, header: "Bearer new-secret", refused: "wrong_token"},
 		"none configured, none given":  {settings: ingest.Settings{}, refused: "no_token"},
 		"none configured, empty given": {settings: ingest.Settings{}, query: "?token=", refused: "no_token"},
@@ -53,6 +72,9 @@ func TestOnlyAcceptedTokensMayWrite(t *testing.T) {
 				r := httptest.NewRequest("POST", "/api/azurehook"+c.query, strings.NewReader(body))
 				if c.header != "" {
 					r.Header.Set("Authorization", c.header)
+				}
+				if c.signature != "" {
+					r.Header.Set("X-Hub-Signature-256", c.signature)
 				}
 				w := s.serve(r)
 				if c.refused == "" && w.Code == 401 {
@@ -75,6 +97,129 @@ func TestOnlyAcceptedTokensMayWrite(t *testing.T) {
 			}
 		})
 	}
+}
+
+// basic returns a header of Basic authentication.
+func basic(userAndPassword string) string {
+	return "Basic " + base64.StdEncoding.EncodeToString([]byte(userAndPassword))
+}
+
+// signature returns the header with which GitHub signs a body.
+func signature(body, secret string) string {
+	mac := hmac.New(sha256.New, []byte(secret))
+	mac.Write([]byte(body))
+	return fmt.Sprintf("sha256=%x", mac.Sum(nil))
+}
+
+// TestSignaturesOfOthersAreAccepted: of GitHub's documentation, and of samples that
+// openssl has signed.
+func TestSignaturesOfOthersAreAccepted(t *testing.T) {
+	t.Parallel()
+	settings := ingest.Settings{Secrets: []string{"other", "It's a Secret to Everybody", webhooktest.Secret}}
+	send := func(body, signature string) *httptest.ResponseRecorder {
+		r := httptest.NewRequest("POST", "/api/webhook", strings.NewReader(body))
+		r.Header.Set("X-Hub-Signature-256", signature)
+		return newServer(settings, &recorder{}).serve(r)
+	}
+	const documented = "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17"
+	wantAnswer(t, "GitHub's example", send("Hello, World!", documented), 400, "Webhook payload did not contain required fields: the body is not JSON")
+	wantAnswer(t, "another body", send("Hello, World?", documented), 401, "Unauthorized")
+	signed := 0
+	for _, s := range webhooktest.Samples(t) {
+		if s.Signature == "" {
+			continue
+		}
+		signed++
+		if w := send(string(s.Body), s.Signature); w.Code != s.Status {
+			t.Errorf("%s = %d %q, want %d", s.File, w.Code, w.Body, s.Status)
+		}
+		wantAnswer(t, s.File+" with a blank more", send(string(s.Body)+" ", s.Signature), 401, "Unauthorized")
+	}
+	if signed < 10 {
+		t.Errorf("%d samples are signed, want those of GitHub and Gitea", signed)
+	}
+}
+
+func TestOnlySignedBodiesMayWrite(t *testing.T) {
+	t.Parallel()
+	both := ingest.Settings{Tokens: []ingest.TokenHash{hash("token")}, Secrets: []string{"old", "new"}}
+	const large = 1<<20 + 1
+	for name, c := range map[string]struct {
+		settings         ingest.Settings
+		header, body     string
+		signature, token string
+		refused          string // outcome; empty: accepted
+	}{
+		"by the first secret":   {settings: both, signature: signature(push, "old")},
+		"by the second secret":  {settings: both, signature: signature(push, "new")},
+		"by secrets alone":      {settings: ingest.Settings{Secrets: []string{"new"}}, signature: signature(push, "new")},
+		"digits in capitals":    {settings: both, signature: "sha256=" + strings.ToUpper(signature(push, "new")[7:])},
+		"beside a right token":  {settings: both, token: "token", signature: "sha256=00"},
+		"beside a wrong token":  {settings: both, token: "third", signature: signature(push, "new")},
+		"on a loopback address": {settings: ingest.Settings{Secrets: []string{"new"}, WithoutToken: true}, refused: "no_token"},
+		"signed there":          {settings: ingest.Settings{Secrets: []string{"new"}, WithoutToken: true}, signature: signature(push, "new")},
+		"by another secret":     {settings: both, signature: signature(push, "third"), refused: "wrong_token"},
+		"of another body":       {settings: both, signature: signature("x", "new"), refused: "wrong_token"},
+		"shortened":             {settings: both, signature: signature(push, "new")[:70], refused: "wrong_token"},
+		"without its algorithm": {settings: both, signature: signature(push, "new")[7:], refused: "wrong_token"},
+		"by another algorithm":  {settings: both, signature: "sha1=" + signature(push, "new")[7:], refused: "wrong_token"},
+		"no digits":             {settings: both, signature: "sha256=xyz", refused: "wrong_token"},
+		"empty sum":             {settings: both, signature: "sha256=", refused: "wrong_token"},
+		"empty":                 {settings: both, refused: "no_token"},
+		"in another header":     {settings: both, header: "X-Hub-Signature", signature: signature(push, "new"), refused: "no_token"},
+		"of a body over 1 MiB":  {settings: both, body: strings.Repeat(" ", large), signature: signature(strings.Repeat(" ", large), "new"), refused: "wrong_token"},
+		"no secret configured":  {settings: ingest.Settings{Tokens: both.Tokens}, signature: signature(push, "new"), refused: "no_token"},
+		"nothing configured":    {settings: ingest.Settings{}, signature: signature(push, ""), refused: "no_token"},
+		"secret as a token":     {settings: both, token: "new", refused: "wrong_token"},
+		"token as a secret":     {settings: both, signature: signature(push, "token"), refused: "wrong_token"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			db := &recorder{}
+			s := newServer(c.settings, db)
+			r := httptest.NewRequest("POST", "/api/webhook", strings.NewReader(cmp.Or(c.body, push)))
+			if c.signature != "" {
+				r.Header.Set(cmp.Or(c.header, "X-Hub-Signature-256"), c.signature)
+			}
+			if c.token != "" {
+				r.Header.Set("Authorization", "Bearer "+c.token)
+			}
+			w := s.serve(r)
+			if c.refused == "" {
+				wantAnswer(t, "POST", w, 200, pushed)
+				return
+			}
+			wantAnswer(t, "POST", w, 401, "Unauthorized")
+			if got := s.request(t)["outcome"]; got != c.refused || len(db.events) > 0 {
+				t.Errorf("outcome = %v and %d events stored, want %s and none", got, len(db.events), c.refused)
+			}
+		})
+	}
+}
+
+// TestBodyIsReadForItsSignatureAlone: a stranger's is not, and no more than 1 MiB.
+func TestBodyIsReadForItsSignatureAlone(t *testing.T) {
+	t.Parallel()
+	for _, settings := range []ingest.Settings{{}, {Tokens: []ingest.TokenHash{hash("token")}}} {
+		r := httptest.NewRequest("POST", "/api/webhook", unread{t})
+		r.Header.Set("X-Hub-Signature-256", signature(push, "x"))
+		wantAnswer(t, "signed, without secrets", newServer(settings, broken).serve(r), 401, "Unauthorized")
+	}
+	body := &endless{}
+	r := httptest.NewRequest("POST", "/api/webhook", body)
+	r.Header.Set("X-Hub-Signature-256", signature(push, "x"))
+	wantAnswer(t, "an endless body", newServer(ingest.Settings{Secrets: []string{"new"}}, broken).serve(r), 401, "Unauthorized")
+	if body.read > 2<<20 {
+		t.Errorf("%d bytes of the body are read, want little more than 1 MiB", body.read)
+	}
+}
+
+// endless is a body without an end.
+type endless struct{ read int }
+
+func (e *endless) Read(b []byte) (int, error) {
+	e.read += len(b)
+	return len(b), nil
 }
 
 // unread is a body that must not be read.

@@ -10,12 +10,13 @@ import (
 	"ocireffer/pkg/reference"
 )
 
-// Settings of the write side.
+// Settings of the write side. Without Tokens and Secrets every write is refused.
 type Settings struct {
-	Tokens            []TokenHash     // WEBHOOK_TOKEN_SHA256: hashes of the accepted tokens; none: every write is refused
+	Tokens            []TokenHash     // WEBHOOK_TOKEN_SHA256: hashes of the accepted tokens; none: no token is accepted
+	Secrets           []string        // WEBHOOK_SECRETS: keys of accepted signatures; none: no signature is accepted
 	AllowedRegistries []string        // ALLOWED_REGISTRIES: registries whose events may be written; none: any
-	IgnoreTags        reference.Globs // IGNORE_TAGS: tags that are not stored, besides those of referrers
-	WithoutToken      bool            // while Tokens is empty, anyone may write; only for a server that nobody else can reach
+	IgnoreTags        reference.Globs // IGNORE_TAGS: tags that are not stored, besides those of referrers; none: all are stored
+	WithoutToken      bool            // while Tokens and Secrets are empty, anyone may write; only for a server that nobody else can reach
 }
 
 // TokenHash is the SHA-256 hash of a token.
@@ -29,7 +30,9 @@ func FromEnv(lookup func(name string) (string, bool)) (Settings, error) {
 	tokens, errTokens := list(lookup, "WEBHOOK_TOKEN_SHA256")
 	registries, errRegistries := list(lookup, "ALLOWED_REGISTRIES")
 	tags, errTags := list(lookup, "IGNORE_TAGS")
-	errs := []error{errTokens, errRegistries, errTags}
+	secrets, errSecrets := list(lookup, "WEBHOOK_SECRETS")
+	s.Secrets = secrets
+	errs := []error{errTokens, errRegistries, errTags, errSecrets}
 	for _, value := range tokens {
 		hash, err := parseTokenHash(value)
 		if err != nil {

@@ -25,6 +25,9 @@ func TestSettingsAreReadFromTheEnvironment(t *testing.T) {
 		"nothing set": {},
 		"set and empty": {
 			vars: map[string]string{"WEBHOOK_TOKEN_SHA256": "", "ALLOWED_REGISTRIES": " ", "IGNORE_TAGS": ""}},
+		"secrets": {
+			vars: map[string]string{"WEBHOOK_SECRETS": " It's one ,two,"},
+			want: ingest.Settings{Secrets: []string{"It's one", "two"}}},
 		"tags": {
 			vars: map[string]string{"IGNORE_TAGS": " buildcache ,pr-[0-9]*,"},
 			want: ingest.Settings{IgnoreTags: ignoring(t, "buildcache,pr-[0-9]*").IgnoreTags}},
@@ -80,7 +83,7 @@ func TestWrongSettingsAreAllNamed(t *testing.T) {
 // none at all would restrict nothing.
 func TestCommasAloneAreRefused(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"WEBHOOK_TOKEN_SHA256", "ALLOWED_REGISTRIES", "IGNORE_TAGS"} {
+	for _, name := range []string{"WEBHOOK_TOKEN_SHA256", "ALLOWED_REGISTRIES", "IGNORE_TAGS", "WEBHOOK_SECRETS"} {
 		for _, value := range []string{",", ",,,", " , "} {
 			want := name + " has commas but no entry: write an entry, or leave it empty"
 			if s, err := fromEnv(map[string]string{name: value}); err == nil || err.Error() != want {

@@ -14,17 +14,21 @@ import (
 
 // A Sample is a webhook with what is due.
 type Sample struct {
-	File     string            // the name of its file, which is that of the sample
-	Registry string            // in the URL; empty: none
-	Header   map[string]string // CloudEvents in binary mode have some
-	Received time.Time         // when it is received, if a test may choose
-	There    []string          // references in the store, as in registry/repository:tag@digest, pushed long before
-	Status   int
-	Answer   string   // at /api/webhook
-	Left     []string // references that are in the store then
-	Events   []event.Event
-	Body     []byte
+	File      string            // the name of its file, which is that of the sample
+	Registry  string            // in the URL; empty: none
+	Header    map[string]string // CloudEvents in binary mode have some
+	Signature string            // of the body by Secret; empty: the sender does not sign
+	Received  time.Time         // when it is received, if a test may choose
+	There     []string          // references in the store, as in registry/repository:tag@digest, pushed long before
+	Status    int
+	Answer    string   // at /api/webhook
+	Left      []string // references that are in the store then
+	Events    []event.Event
+	Body      []byte
 }
+
+// Secret is the key of the samples' signatures, which openssl has made.
+const Secret = "example-secret"
 
 //go:embed answers.json payloads
 var files embed.FS
