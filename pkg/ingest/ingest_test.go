@@ -376,9 +376,15 @@ func TestStoreGetsTheWholeEvent(t *testing.T) {
 			}},
 		"push by hand with all fields": {
 			method: "PUT", target: "/api/references/ghcr.io/acme/app:1.2.3",
-			body: `{"name":"app","digest":"` + digest + `","pushedAt":"2023-07-03T16:56:52.0604218+02:00","other":1}`,
+			body: `{"name":"app","digest":"` + digest + `","pushedAt":"2023-07-03T16:56:52.0604218+02:00","mediaType":"a/b","size":0,"other":1}`,
 			want: func(time.Time) event.Event {
-				return event.Event{Push: &event.Push{Reference: app, GivenName: "app", Digest: digest, Size: event.UnknownSize, PushedAt: pushedAt}}
+				return event.Event{Push: &event.Push{Reference: app, GivenName: "app", Digest: digest, MediaType: "a/b", PushedAt: pushedAt}}
+			}},
+		"push by hand with null fields": {
+			method: "PUT", target: "/api/references/ghcr.io/acme/app:1.2.3",
+			body: `{"name":null,"digest":null,"pushedAt":null,"mediaType":null,"size":null}`,
+			want: func(now time.Time) event.Event {
+				return event.Event{Push: &event.Push{Reference: app, Size: event.UnknownSize, PushedAt: now}}
 			}},
 		"delete by hand": {
 			method: "DELETE", target: "/api/references/ghcr.io/acme/app:1.2.3",

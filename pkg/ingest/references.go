@@ -73,9 +73,11 @@ func (h *handler) deleteNow(ctx context.Context, target event.Target) (event.Del
 
 // pushJSON is the body of PUT /api/references/….
 type pushJSON struct {
-	Name     *string `json:"name"`     // under which the reference is found, in place of its own names
-	Digest   *string `json:"digest"`   // of its manifest
-	PushedAt *string `json:"pushedAt"` // RFC 3339; the time of receipt if absent
+	Name      *string `json:"name"`      // under which the reference is found, in place of its own names
+	Digest    *string `json:"digest"`    // of its manifest
+	PushedAt  *string `json:"pushedAt"`  // RFC 3339; the time of receipt if absent
+	MediaType *string `json:"mediaType"` // of its manifest
+	Size      *int64  `json:"size"`      // of its manifest, in bytes
 }
 
 // parsePush returns the push of ref that body, which may be empty, has more of. An
@@ -105,6 +107,18 @@ func parsePush(ref reference.Reference, body []byte, now time.Time) (event.Push,
 			return event.Push{}, fmt.Errorf("pushedAt: %w", err)
 		}
 	}
+	if fields.MediaType != nil {
+		if !reference.IsMediaType(*fields.MediaType) {
+			return event.Push{}, fmt.Errorf("mediaType: %s is not a media type", reference.Quote(*fields.MediaType))
+		}
+		p.MediaType = *fields.MediaType
+	}
+	if fields.Size != nil {
+		if *fields.Size < 0 {
+			return event.Push{}, fmt.Errorf("size: %d is below 0", *fields.Size)
+		}
+		p.Size = *fields.Size
+	}
 	return p, nil
 }
 
@@ -112,6 +126,9 @@ func parseFields(body []byte) (*pushJSON, error) {
 	var fields *pushJSON // nil after the JSON null
 	err := json.Unmarshal(body, &fields)
 	if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && e.Field != "" {
+		if e.Field == "size" {
+			return nil, errors.New("size is not a whole number of bytes below 2^63")
+		}
 		return nil, fmt.Errorf("%s is not a string", e.Field)
 	}
 	if err != nil || fields == nil {

@@ -140,21 +140,29 @@ func TestBadRequestsByHandChangeNothing(t *testing.T) {
 		status               int
 		text                 string // how the answer begins
 	}{
-		"not JSON":               {method: "PUT", target: byHand, body: "x", status: 400, text: notAnObject},
-		"array":                  {method: "PUT", target: byHand, body: "[]", status: 400, text: notAnObject},
-		"null":                   {method: "PUT", target: byHand, body: " null ", status: 400, text: notAnObject},
-		"two objects":            {method: "PUT", target: byHand, body: "{}{}", status: 400, text: notAnObject},
-		"name of another type":   {method: "PUT", target: byHand, body: `{"name":1}`, status: 400, text: "name is not a string"},
-		"malformed name":         {method: "PUT", target: byHand, body: `{"name":"A"}`, status: 400, text: `name: repository "A" is not an OCI name`},
-		"empty name":             {method: "PUT", target: byHand, body: `{"name":""}`, status: 400, text: `name: repository "" is not an OCI name`},
-		"name with a registry":   {method: "PUT", target: byHand, body: `{"name":"ghcr.io/app"}`, status: 400, text: `name: repository "ghcr.io/app" begins with a registry: want a name such as "app"`},
-		"malformed digest":       {method: "PUT", target: byHand, body: `{"digest":"x"}`, status: 400, text: `digest: digest "x" is not an OCI digest`},
-		"empty digest":           {method: "PUT", target: byHand, body: `{"digest":""}`, status: 400, text: `digest: digest "" is not an OCI digest`},
-		"digest of another type": {method: "PUT", target: byHand, body: `{"digest":{}}`, status: 400, text: "digest is not a string"},
-		"time in words":          {method: "PUT", target: byHand, body: `{"pushedAt":"yesterday"}`, status: 400, text: `pushedAt: "yesterday" is not an RFC 3339 time`},
-		"time of another type":   {method: "PUT", target: byHand, body: `{"pushedAt":7}`, status: 400, text: "pushedAt is not a string"},
-		"time in the future":     {method: "PUT", target: byHand, body: `{"pushedAt":"9999-01-01T00:00:00Z"}`, status: 400, text: `pushedAt: "9999-01-01T00:00:00Z" is more than 5m0s in the future`},
-		"body over 1 MiB":        {method: "PUT", target: byHand, body: strings.Repeat(" ", 1<<20-1) + `{}`, status: 413, text: "The body is larger than 1048576 bytes"},
+		"not JSON":                   {method: "PUT", target: byHand, body: "x", status: 400, text: notAnObject},
+		"array":                      {method: "PUT", target: byHand, body: "[]", status: 400, text: notAnObject},
+		"null":                       {method: "PUT", target: byHand, body: " null ", status: 400, text: notAnObject},
+		"two objects":                {method: "PUT", target: byHand, body: "{}{}", status: 400, text: notAnObject},
+		"name of another type":       {method: "PUT", target: byHand, body: `{"name":1}`, status: 400, text: "name is not a string"},
+		"malformed name":             {method: "PUT", target: byHand, body: `{"name":"A"}`, status: 400, text: `name: repository "A" is not an OCI name`},
+		"empty name":                 {method: "PUT", target: byHand, body: `{"name":""}`, status: 400, text: `name: repository "" is not an OCI name`},
+		"name with a registry":       {method: "PUT", target: byHand, body: `{"name":"ghcr.io/app"}`, status: 400, text: `name: repository "ghcr.io/app" begins with a registry: want a name such as "app"`},
+		"malformed digest":           {method: "PUT", target: byHand, body: `{"digest":"x"}`, status: 400, text: `digest: digest "x" is not an OCI digest`},
+		"empty digest":               {method: "PUT", target: byHand, body: `{"digest":""}`, status: 400, text: `digest: digest "" is not an OCI digest`},
+		"digest of another type":     {method: "PUT", target: byHand, body: `{"digest":{}}`, status: 400, text: "digest is not a string"},
+		"time in words":              {method: "PUT", target: byHand, body: `{"pushedAt":"yesterday"}`, status: 400, text: `pushedAt: "yesterday" is not an RFC 3339 time`},
+		"time of another type":       {method: "PUT", target: byHand, body: `{"pushedAt":7}`, status: 400, text: "pushedAt is not a string"},
+		"time in the future":         {method: "PUT", target: byHand, body: `{"pushedAt":"9999-01-01T00:00:00Z"}`, status: 400, text: `pushedAt: "9999-01-01T00:00:00Z" is more than 5m0s in the future`},
+		"time before 2013":           {method: "PUT", target: byHand, body: `{"pushedAt":"0001-01-01T00:00:00Z"}`, status: 400, text: `pushedAt: "0001-01-01T00:00:00Z" is before 2013`},
+		"malformed media type":       {method: "PUT", target: byHand, body: `{"mediaType":"<script>"}`, status: 400, text: `mediaType: "<script>" is not a media type`},
+		"empty media type":           {method: "PUT", target: byHand, body: `{"mediaType":""}`, status: 400, text: `mediaType: "" is not a media type`},
+		"media type of another type": {method: "PUT", target: byHand, body: `{"mediaType":[]}`, status: 400, text: "mediaType is not a string"},
+		"size below 0":               {method: "PUT", target: byHand, body: `{"size":-1}`, status: 400, text: "size: -1 is below 0"},
+		"size above int64":           {method: "PUT", target: byHand, body: `{"size":9223372036854775808}`, status: 400, text: "size is not a whole number of bytes below 2^63"},
+		"size with a fraction":       {method: "PUT", target: byHand, body: `{"size":1.5}`, status: 400, text: "size is not a whole number of bytes below 2^63"},
+		"size as text":               {method: "PUT", target: byHand, body: `{"size":"7"}`, status: 400, text: "size is not a whole number of bytes below 2^63"},
+		"body over 1 MiB":            {method: "PUT", target: byHand, body: strings.Repeat(" ", 1<<20-1) + `{}`, status: 413, text: "The body is larger than 1048576 bytes"},
 
 		"no tag":                  {method: "PUT", target: "/api/references/ghcr.io/acme/app", status: 400, text: `reference "ghcr.io/acme/app" has no tag: want registry/repository:tag`},
 		"no registry":             {method: "PUT", target: "/api/references/app:1", status: 400, text: `reference "app:1" has no registry: want registry/repository:tag`},
@@ -193,6 +201,7 @@ func TestBodyByHandMayHave1MiB(t *testing.T) {
 func FuzzPutReference(f *testing.F) {
 	f.Add([]byte(`{"name":"app","digest":"` + digest + `","pushedAt":"2023-07-03T14:56:52+02:00"}`))
 	f.Add([]byte(`{"NAME":null,"digest":7}`))
+	f.Add([]byte(`{"mediaType":"a/b","size":9223372036854775807}`))
 	f.Add([]byte(`null`))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		db := &recorder{}
