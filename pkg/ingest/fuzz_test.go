@@ -6,12 +6,14 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
 
 	"ocireffer/pkg/event"
 	"ocireffer/pkg/ingest"
+	"ocireffer/pkg/webhook/webhooktest"
 )
 
 // FuzzHandler: whatever webhook comes, nothing panics, and a store that works never
@@ -32,14 +34,18 @@ func FuzzHandler(f *testing.F) {
 			f.Add([]byte(event.Body), event.RawQueryString, "Bearer token", "")
 		}
 	}
+	for _, sample := range webhooktest.Samples(f) {
+		f.Add(sample.Body, "registry="+sample.Registry, "Bearer token", sample.Header["ce-type"])
+	}
 	f.Add([]byte(push), "", "Bearer token", "Microsoft.ContainerRegistry.ImagePushed")
 	f.Add([]byte(deletion()), "", "Bearer token", "Microsoft.ContainerRegistry.ImageDeleted")
 	f.Add([]byte(batch(push, "{}", change("wasmcloud", "evil"), deletion(), deletion("wasmcloud", "evil"))), "token=token", "", "")
 	f.Add([]byte(`[{"action":"Url x stored for y"},{"action":"\nUrl x stored for y"}]`), "", "Bearer token", "")
+	allowed := []string{"wasmcloud.azurecr.io", "docker.io", "ghcr.io", "quay.io", "harbor.example.com", "nexus.example.com:8082"}
 	f.Fuzz(func(t *testing.T, body []byte, query, authorization, ceType string) {
 		db := &recorder{}
-		s := newServer(ingest.Settings{Tokens: []ingest.TokenHash{hash("token")}, AllowedRegistries: []string{"wasmcloud.azurecr.io"}}, db)
-		r := httptest.NewRequest("POST", "/api/azurehook", bytes.NewReader(body))
+		s := newServer(ingest.Settings{Tokens: []ingest.TokenHash{hash("token")}, AllowedRegistries: allowed}, db)
+		r := httptest.NewRequest("POST", "/api/webhook", bytes.NewReader(body))
 		r.URL.RawQuery = query
 		r.Header.Set("Authorization", authorization)
 		if ceType != "" {
@@ -61,7 +67,7 @@ func FuzzHandler(f *testing.F) {
 			t.Errorf("%d deletes are stored, and the answer has %d: %q", deletes, said, w.Body)
 		}
 		for _, e := range db.events {
-			if e.Registry() != "wasmcloud.azurecr.io" {
+			if !slices.Contains(allowed, e.Registry()) {
 				t.Errorf("stored %v, of a registry that is not allowed", e)
 			}
 		}
