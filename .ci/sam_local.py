@@ -75,7 +75,8 @@ def request(case):
         body = base64.b64decode(body)
     elif body is not None:
         body = body.encode()
-    headers = {k: v for k, v in event["headers"].items() if not k.startswith("x-") and k not in ("host", "content-length")}
+    headers = {k: v for k, v in event["headers"].items()
+               if not k.startswith(("x-amzn-", "x-forwarded-")) and k not in ("host", "content-length")}
     target = event["rawPath"].replace(" ", "%20") + (f"?{event['rawQueryString']}" if event["rawQueryString"] else "")
     connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=60)
     connection.request(event["requestContext"]["http"]["method"], target, body, headers)

@@ -54,14 +54,16 @@ func samples(t *testing.T) (all []sample) {
 	return all
 }
 
-// handlers returns the handlers of ingest and lookup, with the token of events/.
+// sampleSecret is the key of the signature in events/.
+const sampleSecret = "example-secret"
+
+// handlers returns the handlers of ingest and lookup, with the token and the secret of
+// events/.
 func handlers(t *testing.T, writer store.Writer, reader store.Reader) (write, read http.Handler) {
 	t.Helper()
 	env := func(name string) (string, bool) {
-		if name == "WEBHOOK_TOKEN_SHA256" {
-			return sampleTokenHash, true
-		}
-		return "", false
+		value, ok := map[string]string{"WEBHOOK_TOKEN_SHA256": sampleTokenHash, "WEBHOOK_SECRETS": sampleSecret}[name]
+		return value, ok
 	}
 	writeSettings, err := ingest.FromEnv(env)
 	if err != nil {
