@@ -58,10 +58,20 @@ func (o object) textOr(name string) string {
 }
 
 // object returns a field that is an object, or nil if it is missing or not one.
-func (o object) object(name string) object { return objectOf(o[name]) }
+func (o object) object(name string) object {
+	if !o.has(name) { // as of most senders' shapes, and an error takes long to make
+		return nil
+	}
+	return objectOf(o[name])
+}
 
 // list returns a field that is a list, or nil if it is missing or not one.
-func (o object) list(name string) []json.RawMessage { return listOf(o[name]) }
+func (o object) list(name string) []json.RawMessage {
+	if !o.has(name) {
+		return nil
+	}
+	return listOf(o[name])
+}
 
 // with returns o as JSON, with one of its fields replaced.
 func (o object) with(name string, value json.RawMessage) json.RawMessage {
