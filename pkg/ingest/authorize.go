@@ -46,9 +46,9 @@ func (s Settings) authorized(r *http.Request) ([]byte, error) {
 	if err != nil && !isSigned {
 		return nil, err
 	}
-	body, errBody := readBody(r.Body)
-	if isSigned && (errBody != nil || !s.signed(body, signature)) {
-		return nil, errWrongToken // a body that is too large cannot be checked either
+	body, errBody := readBody(r.Body) // nil where it is too large, and so its signature wrong
+	if isSigned && !s.signed(body, signature) {
+		return nil, errWrongToken
 	}
 	return body, errBody
 }

@@ -396,6 +396,9 @@ func TestSendersNameTheirRegistry(t *testing.T) {
 			t.Errorf("%s = %s, want a push of %s", name, said(item), c.want)
 		}
 	}
+	if got := parseIn(t, bodyOf(t, "quay-test-button.json", `,"pruned_image_count":3`, ""), ""); len(got) != 2 || got[0].Event.Push == nil {
+		t.Errorf("a push of the tags of Quay's test = %+v, want two pushes", got)
+	}
 	item := parseIn(t, bodyOf(t, "nexus-created.json", `"CREATED"`, `"UPDATED"`), "nexus.example.com")[0]
 	if item.Event.Push == nil {
 		t.Errorf("Nexus's UPDATED = %s, want a push", said(item))
