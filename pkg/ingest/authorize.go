@@ -28,7 +28,7 @@ func (h *handler) authorized(next endpoint) http.HandlerFunc {
 }
 
 func (h *handler) serve(r *http.Request, next endpoint) (response, error) {
-	body, err := h.settings.authorized(r)
+	body, err := h.settings.admit(r)
 	if err != nil {
 		return response{}, err
 	}
@@ -37,9 +37,9 @@ func (h *handler) serve(r *http.Request, next endpoint) (response, error) {
 	return next(r.WithContext(ctx), body)
 }
 
-// authorized returns the body of a request that may write. The body of a stranger is
+// admit returns the body of a request that may write. The body of a stranger is
 // not even read, unless it is said to be signed: then nothing else of it is looked at.
-func (s Settings) authorized(r *http.Request) ([]byte, error) {
+func (s Settings) admit(r *http.Request) ([]byte, error) {
 	err := s.checkToken(r)
 	signature := r.Header.Get("X-Hub-Signature-256")
 	isSigned := err != nil && signature != "" && len(s.Secrets) > 0

@@ -10,10 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
-	"net/http"
 	"runtime/debug"
-	"sync"
 	"time"
 
 	"ocireffer/pkg/event"
@@ -21,7 +18,6 @@ import (
 	"ocireffer/pkg/requestlog"
 	"ocireffer/pkg/route"
 	"ocireffer/pkg/store"
-	"ocireffer/pkg/webhook"
 )
 
 // Deadline is how long a request may take once its body is read, retries to the
@@ -29,14 +25,6 @@ import (
 // sends it again. An answer is promised within 4.5 s, of which a cold start takes
 // some.
 const Deadline = 3 * time.Second
-
-// parallel is how many events of a batch are stored at once.
-const parallel = 16
-
-// reportTime is how long it takes, in a function of 128 MB, to log and to answer an
-// event for which no time is left. A batch stops storing early enough for all of its
-// events, so that its answer, too, is within Deadline.
-const reportTime = 200 * time.Microsecond
 
 // New returns the routes of the write side.
 //
@@ -64,112 +52,6 @@ type handler struct {
 	settings Settings
 	db       store.Writer
 	log      *slog.Logger
-}
-
-// A hook receives webhooks, whoever sends them. Its path decides nothing else.
-type hook struct {
-	*handler
-	payload string // the name of the body in error messages
-}
-
-// receive stores each event of a body by itself, and answers with a line for each.
-func (h hook) receive(r *http.Request, body []byte) (response, error) {
-	registry, err := givenRegistry(r)
-	if err != nil {
-		return response{}, badRequest{err.Error()}
-	}
-	if registry != "" { // an event in the log lacks it
-		about := *h.handler
-		about.log = h.log.With("registry", registry)
-		h.handler = &about
-	}
-	items, err := webhook.Parse(body, webhook.Delivery{Header: r.Header.Get, Registry: registry, Now: time.Now()})
-	if err != nil {
-		return response{}, h.unusable(err)
-	}
-	ctx := r.Context()
-	if len(items) == 1 {
-		logNames(ctx, items[0].Event)
-	} else {
-		requestlog.Add(ctx, slog.Int("events", len(items)))
-	}
-	if deadline, ok := ctx.Deadline(); ok {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-reportTime*time.Duration(len(items))))
-		defer cancel()
-	}
-	return join(h.handleAll(ctx, items)), nil
-}
-
-// givenRegistry returns the registry of the webhook's URL, empty if it has none.
-func givenRegistry(r *http.Request) (string, error) {
-	host := r.URL.Query().Get("registry")
-	if host == "" {
-		return "", nil
-	}
-	registry, err := reference.ParseRegistry(host)
-	if err != nil {
-		return "", fmt.Errorf("registry behind the webhook's URL: %w", err)
-	}
-	return registry, nil
-}
-
-// unusable returns the error of a body, or of one event of it, that cannot be used.
-func (h hook) unusable(err error) error {
-	return badRequest{h.payload + " did not contain required fields: " + err.Error()}
-}
-
-// handleAll stores events concurrently and in random order, and returns a response
-// for each, in their order. The order of storing does not affect the result, and if
-// a batch exceeds the deadline, a random one lets each redelivery store different
-// events.
-func (h hook) handleAll(ctx context.Context, items []webhook.Item) []response {
-	responses := make([]response, len(items))
-	next := make(chan int, len(items))
-	for _, i := range rand.Perm(len(items)) {
-		next <- i
-	}
-	close(next)
-	var workers sync.WaitGroup
-	for range min(parallel, len(items)) {
-		workers.Go(func() {
-			for i := range next {
-				responses[i] = h.handle(ctx, items[i])
-			}
-		})
-	}
-	workers.Wait()
-	return responses
-}
-
-// handle carries out one item.
-func (h hook) handle(ctx context.Context, item webhook.Item) response {
-	switch {
-	case item.Err != nil && item.Insistent:
-		return responseTo(badRequest{item.Err.Error()}).withoutRefusal()
-	case item.Err != nil:
-		return responseTo(h.unusable(item.Err))
-	case item.Event.IsZero():
-		return answered(item.Answer)
-	}
-	answer, err := h.store(ctx, item.Event, item.Raw)
-	if err != nil {
-		answer = responseTo(err)
-	}
-	if item.Insistent {
-		answer = answer.withoutRefusal()
-	}
-	return answer
-}
-
-// logNames adds the names in e to the request's line in the log.
-func logNames(ctx context.Context, e event.Event) {
-	if e.Push != nil {
-		logReference(ctx, e.Push.Reference)
-	}
-	if e.Delete != nil {
-		requestlog.Add(ctx, slog.String("repository", e.Delete.Repository))
-	}
 }
 
 func logReference(ctx context.Context, ref reference.Reference) {
@@ -236,19 +118,4 @@ func (h *handler) logEvent(ctx context.Context, level slog.Level, msg string, ra
 		attrs = append(attrs, slog.String("requestId", id))
 	}
 	h.log.LogAttrs(ctx, level, msg, attrs...)
-}
-
-// handshake tells a CloudEvents sender that it may deliver here.
-//
-// See https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/http-webhook.md#4-abuse-protection
-func handshake(w http.ResponseWriter, r *http.Request) {
-	origin := r.Header.Get("WebHook-Request-Origin")
-	if origin == "" {
-		respond(r.Context(), w, response{}, badRequest{"The header WebHook-Request-Origin is missing"})
-		return
-	}
-	respond(r.Context(), w, response{status: http.StatusOK, outcome: "handshake", header: map[string]string{
-		"WebHook-Allowed-Origin": origin,
-		"WebHook-Allowed-Rate":   "*",
-	}}, nil)
 }
