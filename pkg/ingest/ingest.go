@@ -31,7 +31,8 @@ const Deadline = 3 * time.Second
 // An event is written to log, whole, before it is stored, so that it can be sent
 // again even after this process has died: a line "event". If it cannot be stored,
 // an error follows that also has it: "event not stored". An event of a batch for
-// which no time was left has the second line alone.
+// which no time was left has the second line alone. The registry of a webhook's URL
+// stands beside the event.
 func New(s Settings, db store.Writer, log *slog.Logger) route.Routes {
 	h := &handler{s, db, log}
 	return route.Routes{

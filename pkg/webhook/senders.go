@@ -34,8 +34,8 @@ func senderOf(body object) sender {
 	return senders[slices.IndexFunc(senders, func(s sender) bool { return s.shape(body) })]
 }
 
-// isAnything is the shape of the last sender: whoever sends what is no event hears it
-// from that one.
+// isAnything is the shape of the last sender, which also refuses what is no event of
+// anyone's.
 func isAnything(object) bool { return true }
 
 // one returns the parser of a sender whose bodies have one event each.
