@@ -19,16 +19,20 @@ const maxBody = 1 << 20
 // body, and a context that ends at the deadline.
 type endpoint func(r *http.Request, body []byte) (response, error)
 
-// authorized returns a handler that calls next for those who may write.
-func (h *handler) authorized(next endpoint) http.HandlerFunc {
+// An admission returns the body of a request that may write, and else an error. The
+// body of a stranger is not read.
+type admission func(r *http.Request) (body []byte, err error)
+
+// authorized returns a handler that calls next for those who are admitted.
+func authorized(admit admission, next endpoint) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		answer, err := h.serve(r, next)
+		answer, err := serve(r, admit, next)
 		respond(r.Context(), w, answer, err)
 	}
 }
 
-func (h *handler) serve(r *http.Request, next endpoint) (response, error) {
-	body, err := h.settings.admit(r)
+func serve(r *http.Request, admit admission, next endpoint) (response, error) {
+	body, err := admit(r)
 	if err != nil {
 		return response{}, err
 	}
@@ -37,20 +41,27 @@ func (h *handler) serve(r *http.Request, next endpoint) (response, error) {
 	return next(r.WithContext(ctx), body)
 }
 
-// admit returns the body of a request that may write. The body of a stranger is
-// not even read, unless it is said to be signed: then nothing else of it is looked at.
-func (s Settings) admit(r *http.Request) ([]byte, error) {
-	err := s.checkToken(r)
-	signature := r.Header.Get("X-Hub-Signature-256")
-	isSigned := err != nil && signature != "" && len(s.Secrets) > 0
-	if err != nil && !isSigned {
+// byToken is the admission for writes by hand. A signature is of the body alone, and
+// what they do is in their method and path.
+func (s Settings) byToken(r *http.Request) ([]byte, error) {
+	if err := s.checkToken(r); err != nil {
 		return nil, err
 	}
-	body, errBody := readBody(r.Body) // nil where it is too large, and so its signature wrong
-	if isSigned && !s.signed(body, signature) {
+	return readBody(r.Body)
+}
+
+// byTokenOrSignature is the admission for webhooks. Nothing is done with a body but to
+// check its signature, until that is found to be right.
+func (s Settings) byTokenOrSignature(r *http.Request) ([]byte, error) {
+	signature := r.Header.Get("X-Hub-Signature-256")
+	if signature == "" || len(s.Secrets) == 0 || s.checkToken(r) == nil {
+		return s.byToken(r)
+	}
+	body, err := readBody(r.Body) // nil where it is too large, and so its signature wrong
+	if !s.signed(body, signature) {
 		return nil, errWrongToken
 	}
-	return body, errBody
+	return body, err
 }
 
 func readBody(body io.Reader) ([]byte, error) {

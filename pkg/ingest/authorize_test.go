@@ -197,6 +197,25 @@ func TestOnlySignedBodiesMayWrite(t *testing.T) {
 	}
 }
 
+// TestSignatureAdmitsWebhooksAlone: it is of the body, and writes by hand say what they do
+// in their method and path. Whoever sees a signed webhook could write anything by it.
+func TestSignatureAdmitsWebhooksAlone(t *testing.T) {
+	t.Parallel()
+	for route, c := range writes {
+		method, _, _ := strings.Cut(route, " ")
+		db := &recorder{}
+		r := httptest.NewRequest(method, c.target, strings.NewReader(c.body))
+		r.Header.Set("X-Hub-Signature-256", signature(c.body, "new"))
+		w := newServer(ingest.Settings{Secrets: []string{"new"}}, db).serve(r)
+		if method == "POST" && (w.Code != 200 || len(db.events) != 1) {
+			t.Errorf("%s, signed = %d %q, want that it is stored", route, w.Code, w.Body)
+		}
+		if method != "POST" && (w.Code != 401 || len(db.events) > 0) {
+			t.Errorf("%s, signed = %d %q, want 401", route, w.Code, w.Body)
+		}
+	}
+}
+
 // TestBodyIsReadForItsSignatureAlone: a stranger's is not, and no more than 1 MiB.
 func TestBodyIsReadForItsSignatureAlone(t *testing.T) {
 	t.Parallel()

@@ -36,16 +36,16 @@ const Deadline = 3 * time.Second
 func New(s Settings, db store.Writer, log *slog.Logger) route.Routes {
 	h := &handler{s, db, log}
 	return route.Routes{
-		"POST /api/webhook":      h.authorized(hook{h, "Webhook payload"}.receive),
+		"POST /api/webhook":      authorized(s.byTokenOrSignature, hook{h, "Webhook payload"}.receive),
 		"OPTIONS /api/webhook":   handshake,
-		"POST /api/azurehook":    h.authorized(hook{h, "Azure webhook payload"}.receive),
+		"POST /api/azurehook":    authorized(s.byTokenOrSignature, hook{h, "Azure webhook payload"}.receive),
 		"OPTIONS /api/azurehook": handshake,
 
-		"PUT /api/references/{reference+}":    h.authorized(h.putReference),
-		"DELETE /api/references/{reference+}": h.authorized(h.deleteReference),
+		"PUT /api/references/{reference+}":    authorized(s.byToken, h.putReference),
+		"DELETE /api/references/{reference+}": authorized(s.byToken, h.deleteReference),
 
-		"PUT /api/categories/{category}/{name+}":    h.authorized(h.putMember),
-		"DELETE /api/categories/{category}/{name+}": h.authorized(h.deleteMember),
+		"PUT /api/categories/{category}/{name+}":    authorized(s.byToken, h.putMember),
+		"DELETE /api/categories/{category}/{name+}": authorized(s.byToken, h.deleteMember),
 	}
 }
 
