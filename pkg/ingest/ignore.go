@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"strings"
 	"time"
@@ -50,8 +49,8 @@ func (h *handler) ignore(ctx context.Context, p event.Push, raw json.RawMessage,
 		if pushedAt.Before(p.PushedAt) {
 			pushedAt = p.PushedAt
 		}
-		h.logEvent(ctx, slog.LevelInfo, "event", raw)
-		if _, err := h.db.Delete(ctx, event.Delete{Target: t, DeletedAt: pushedAt, ReceivedAt: time.Now().UTC()}); err != nil {
+		d := event.Delete{Target: t, DeletedAt: pushedAt, ReceivedAt: time.Now().UTC()}
+		if _, err := h.apply(ctx, event.Event{Delete: &d}, raw); err != nil {
 			return response{}, err
 		}
 	}

@@ -104,12 +104,17 @@ func (h *handler) try(ctx context.Context, e event.Event, raw json.RawMessage) (
 			return h.ignore(ctx, *p, raw, why)
 		}
 	}
-	h.logEvent(ctx, slog.LevelInfo, "event", raw)
-	deleted, err := store.Apply(ctx, h.db, e)
+	deleted, err := h.apply(ctx, e, raw)
 	if err != nil {
 		return response{}, err
 	}
 	return stored(e, deleted), nil
+}
+
+// apply stores e, after the log has it as it came.
+func (h *handler) apply(ctx context.Context, e event.Event, raw json.RawMessage) (store.Deleted, error) {
+	h.logEvent(ctx, slog.LevelInfo, "event", raw)
+	return store.Apply(ctx, h.db, e)
 }
 
 // logEvent writes a line with an event as it came, and the id of its request.
