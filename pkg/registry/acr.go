@@ -1,0 +1,309 @@
+package registry
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"ocireffer/pkg/event"
+	"ocireffer/pkg/reference"
+)
+
+const (
+	catalogScope  = "registry:catalog:*"
+	wildcardScope = "repository:*:metadata_read"
+	// batchSize is for how many repositories one token is asked where there is none for
+	// all. It is acr-cli's.
+	batchSize = 10
+)
+
+// acr reads an Azure Container Registry by its own API, which has the time of each
+// tag. The calls, their scopes and answers are those of acr-cli's docs/swagger.yaml
+// and of the recorded sessions of Azure's SDKs.
+type acr struct {
+	*client
+	host       string
+	configured []string
+
+	mu    sync.Mutex
+	known []string // the repositories for batches of tokens, in order of name
+}
+
+func newACR(host string, o Options) *acr {
+	a := &acr{client: newClient(host, baseURL(host), o), host: host, configured: o.Repositories, known: o.Repositories}
+	a.extra.Set("X-Meta-Source-Client", a.agent) // Azure/acr docs/http-headers.md
+	s := newSigner(a.client, o)
+	s.anonymousForm = true
+	s.scopes = a.scopes
+	a.auth = s
+	return a
+}
+
+var _ Registry = (*acr)(nil)
+
+// Host implements Registry.
+func (a *acr) Host() string { return a.host }
+
+// scopes asks for everything at once. A registry with ABAC grants nothing for a
+// wildcard, nor may one with a restricted scope map, both without an error; then it
+// asks for ten repositories at a time.
+func (a *acr) scopes(scope string) [][]string {
+	all := []string{catalogScope, wildcardScope}
+	if scope == catalogScope {
+		return [][]string{all, {scope}}
+	}
+	return [][]string{all, a.batch(scope)}
+}
+
+// batch returns the scopes of the batch of known repositories that scope is in.
+func (a *acr) batch(scope string) []string {
+	_, name, _ := splitScope(scope)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	i, found := slices.BinarySearch(a.known, name)
+	if !found {
+		return []string{scope}
+	}
+	i -= i % batchSize
+	var batch []string
+	for _, name := range a.known[i:min(i+batchSize, len(a.known))] {
+		batch = append(batch, metadataScope(name))
+	}
+	return batch
+}
+
+func metadataScope(name string) string { return "repository:" + name + ":metadata_read" }
+
+// Repositories implements Registry.
+func (a *acr) Repositories(ctx context.Context) (Catalogue, error) {
+	if len(a.configured) > 0 {
+		return Catalogue{Names: a.configured, Complete: true}, nil
+	}
+	c, err := a.catalogue(ctx, "/acr/v1/_catalog", catalogScope)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.known = c.Names
+	return c, err
+}
+
+// catalogue reads a list of repositories.
+func (c *client) catalogue(ctx context.Context, path, scope string) (Catalogue, error) {
+	names, why, err := list[string]{
+		name: func(s string) string { return s },
+		get: func(ctx context.Context, query string) (p page[string], why, err error) {
+			r, err := c.ask(ctx, request{path: path, query: query, scope: scope})
+			if err != nil {
+				return page[string]{}, nil, err
+			}
+			return c.namesPage(r, path, "repositories", reference.CheckRepository)
+		},
+		first: firstN,
+		after: func(last string, _ int) string { return afterLast(last) },
+	}.read(ctx)
+	if err == nil && why == nil && len(names) == 0 {
+		why = ErrEmptyCatalogue
+	}
+	if why != nil {
+		why = fmt.Errorf("catalogue of %s: %w", c.host, why)
+	}
+	return Catalogue{Names: sorted(names), Complete: why == nil && err == nil, Why: why}, err
+}
+
+// namesPage reads the page of a list of names, which are a field of its body. The
+// field must be there. It may be null, as Distribution 2 has it for an empty list.
+func (c *client) namesPage(r reply, path, field string, check func(string) error) (p page[string], why, err error) {
+	if why := listReply(r); why != nil {
+		return p, why, nil
+	}
+	body := map[string]json.RawMessage{}
+	if err := json.Unmarshal(r.body, &body); err != nil || body[field] == nil {
+		return p, fmt.Errorf("%s is no list of %s: %s", path, field, reference.Quote(string(r.body))), nil
+	}
+	if err := json.Unmarshal(body[field], &p.items); err != nil {
+		return p, fmt.Errorf("%s of %s: %w", field, path, err), nil
+	}
+	for _, name := range p.items {
+		if err := check(name); err != nil {
+			return p, err, nil
+		}
+	}
+	p.next, p.more, why = nextPage(r.header, c.base.JoinPath(path))
+	return p, why, nil
+}
+
+// Repository implements Registry.
+func (a *acr) Repository(ctx context.Context, name string) (Repository, error) {
+	r, err := a.ask(ctx, request{path: "/acr/v1/" + name, scope: metadataScope(name)})
+	if err != nil {
+		return Repository{}, err
+	}
+	repository := Repository{Name: name, State: r.state, Why: r.why, Moment: r.moment()}
+	switch {
+	case r.state == Missing && r.code != "NAME_UNKNOWN":
+		repository.State = Unsure
+	case r.state == Missing && r.granted:
+		repository.State = Gone
+	case r.state == Found:
+		repository.LoginServer, repository.Attributes, err = parseAttributes(r.body, name)
+		if err != nil {
+			repository.State, repository.Why = Unsure, err
+		}
+	}
+	return repository, nil
+}
+
+func parseAttributes(body []byte, name string) (server string, a Attributes, err error) {
+	var b struct {
+		Registry       string
+		ImageName      string
+		LastUpdateTime string
+		TagCount       *int
+		ManifestCount  *int
+	}
+	if err := json.Unmarshal(body, &b); err != nil {
+		return "", Attributes{}, fmt.Errorf("attributes of %s: %w", name, err)
+	}
+	if b.ImageName != name {
+		return "", Attributes{}, fmt.Errorf("attributes of %s: they are those of %s", name, reference.Quote(b.ImageName))
+	}
+	if at := parseTime(b.LastUpdateTime); !at.IsZero() && b.TagCount != nil && b.ManifestCount != nil {
+		a = Attributes{at, *b.TagCount, *b.ManifestCount}
+	}
+	return strings.ToLower(b.Registry), a, nil
+}
+
+// acrTag is a tag in ACR's answers. It has more, but neither media type nor size.
+type acrTag struct {
+	Name, Digest   string
+	LastUpdateTime string
+}
+
+func (t acrTag) tag() Tag {
+	tag := Tag{Name: t.Name, Digest: t.Digest, PushedAt: parseTime(t.LastUpdateTime), Size: event.UnknownSize}
+	if reference.CheckDigest(t.Digest) != nil {
+		tag.Digest = ""
+	}
+	return tag
+}
+
+// Tags implements Registry.
+func (a *acr) Tags(ctx context.Context, r Repository) (Listing, error) {
+	tags, why, err := list[Tag]{
+		name: func(t Tag) string { return t.Name },
+		get: func(ctx context.Context, query string) (page[Tag], error, error) {
+			return a.tagsPage(ctx, r.Name, query)
+		},
+		first: firstN,
+		after: func(last Tag, _ int) string { return afterLast(last.Name) },
+	}.read(ctx)
+	if err != nil {
+		return Listing{}, err
+	}
+	if why == nil {
+		if why, err = a.miscounted(ctx, r, len(tags)); err != nil {
+			return Listing{}, err
+		}
+	}
+	return newListing(r, tags, why), nil
+}
+
+// newListing returns what was listed of r, and why that may not be all.
+func newListing(r Repository, tags []Tag, why error) Listing {
+	slices.SortFunc(tags, func(a, b Tag) int { return strings.Compare(a.Name, b.Name) })
+	if why != nil {
+		why = fmt.Errorf("tags of %s: %w", r.Name, why)
+	}
+	return Listing{Tags: tags, Complete: why == nil, Why: why}
+}
+
+func (a *acr) tagsPage(ctx context.Context, name, query string) (p page[Tag], why, err error) {
+	path := "/acr/v1/" + name + "/_tags"
+	r, err := a.ask(ctx, request{path: path, query: query, scope: metadataScope(name)})
+	if err != nil {
+		return p, nil, err
+	}
+	if why := listReply(r); why != nil {
+		return p, why, nil
+	}
+	var body struct {
+		ImageName string
+		Tags      []acrTag // absent or null where there is none: the count is compared
+	}
+	if err := json.Unmarshal(r.body, &body); err != nil {
+		return p, fmt.Errorf("%s: %w", path, err), nil
+	}
+	if body.ImageName != name {
+		return p, fmt.Errorf("%s lists %s", path, reference.Quote(body.ImageName)), nil
+	}
+	for _, t := range body.Tags {
+		if err := reference.CheckTag(t.Name); err != nil {
+			return p, err, nil
+		}
+		p.items = append(p.items, t.tag())
+	}
+	p.next, p.more, why = nextPage(r.header, a.base.JoinPath(path))
+	return p, why, nil
+}
+
+// miscounted says why n listed tags may not be all of r's: ACR counts more. A count
+// that changed meanwhile says nothing.
+func (a *acr) miscounted(ctx context.Context, r Repository, n int) (why, err error) {
+	again, err := a.Repository(ctx, r.Name)
+	switch {
+	case err != nil:
+		return nil, err
+	case again.State != Found:
+		return again.Why, nil
+	case !r.Attributes.Known() || !again.Attributes.Known():
+		return fmt.Errorf("%d were listed, and the registry's count is unknown", n), nil
+	case r.Attributes.Equal(again.Attributes) && n < again.Attributes.Tags:
+		return fmt.Errorf("%d were listed of %d", n, again.Attributes.Tags), nil
+	default:
+		return nil, nil
+	}
+}
+
+// Tag implements Registry.
+func (a *acr) Tag(ctx context.Context, repository, tag string) (TagAnswer, error) {
+	path := "/acr/v1/" + repository + "/_tags/" + url.PathEscape(tag)
+	r, err := a.ask(ctx, request{path: path, scope: metadataScope(repository)})
+	if err != nil {
+		return TagAnswer{}, err
+	}
+	answer := TagAnswer{State: r.state, Why: r.why}
+	switch r.state {
+	case Missing:
+		answer.State = Gone // ACR answers 401, not 404, where a right is missing
+	case Found:
+		var body struct {
+			ImageName string
+			Tag       acrTag
+		}
+		if err := json.Unmarshal(r.body, &body); err != nil || body.ImageName != repository || body.Tag.Name != tag {
+			return TagAnswer{Why: fmt.Errorf("%s is about something else: %s", path, reference.Quote(string(r.body)))}, nil
+		}
+		answer.Tag = body.Tag.tag()
+	}
+	return answer, nil
+}
+
+// Created implements Registry. ACR has the times of its tags.
+func (a *acr) Created(context.Context, string, Tag) (time.Time, error) { return time.Time{}, nil }
+
+// firstYear is that of the first container images. An earlier time is that of a
+// reproducible build or a zero value.
+const firstYear = 2013
+
+// parseTime reads a time of a registry, and returns the zero time where it is none.
+func parseTime(s string) time.Time {
+	t, err := time.Parse(time.RFC3339, s)
+	if err != nil || t.UTC().Year() < firstYear {
+		return time.Time{}
+	}
+	return t.UTC()
+}

@@ -1,0 +1,99 @@
+package registry
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"time"
+
+	"ocireffer/pkg/reference"
+)
+
+// deepest is how many manifests Created reads one below the other: an index, and the
+// image of one platform. A deeper index is rare, and has no better time.
+const deepest = 2
+
+// A descriptor names a manifest or a blob (image spec 1.1, descriptor.md).
+type descriptor struct {
+	MediaType string
+	Digest    string
+}
+
+// configTypes are the configs that have the time of the build (image spec 1.1,
+// config.md). Those of other artifacts may be anything.
+var configTypes = map[string]bool{
+	"application/vnd.oci.image.config.v1+json":       true,
+	"application/vnd.docker.container.image.v1+json": true,
+}
+
+// created returns when a manifest was built, by its annotation or its config, or by
+// those of the first manifest that it lists. Whatever is missing or wrong is no error:
+// then there is no time.
+func (o *oci) created(ctx context.Context, repository, digest string, depth int) (time.Time, error) {
+	r, err := o.manifest(ctx, http.MethodGet, repository, digest)
+	if err != nil || r.state != Found {
+		return time.Time{}, err
+	}
+	var m struct {
+		Config      descriptor
+		Manifests   []descriptor
+		Annotations map[string]string
+	}
+	if json.Unmarshal(r.body, &m) != nil {
+		return time.Time{}, nil
+	}
+	if at := parseTime(m.Annotations["org.opencontainers.image.created"]); !at.IsZero() {
+		return at, nil
+	}
+	switch {
+	case configTypes[m.Config.MediaType] && reference.CheckDigest(m.Config.Digest) == nil:
+		return o.built(ctx, repository, m.Config.Digest)
+	case len(m.Manifests) > 0 && depth > 1 && reference.CheckDigest(m.Manifests[0].Digest) == nil:
+		return o.created(ctx, repository, m.Manifests[0].Digest, depth-1)
+	default:
+		return time.Time{}, nil
+	}
+}
+
+// built returns the time in a config.
+func (o *oci) built(ctx context.Context, repository, digest string) (time.Time, error) {
+	r, err := o.ask(ctx, request{
+		path:   "/v2/" + repository + "/blobs/" + digest,
+		accept: "*/*",
+		scope:  pullScope(repository),
+	})
+	if err == nil && isRedirect(r.status) {
+		r, err = o.follow(ctx, r)
+	}
+	if err != nil || r.state != Found {
+		return time.Time{}, err
+	}
+	var config struct{ Created string }
+	if json.Unmarshal(r.body, &config) != nil {
+		return time.Time{}, nil
+	}
+	return parseTime(config.Created), nil
+}
+
+func isRedirect(status int) bool {
+	return status == http.StatusTemporaryRedirect || status == http.StatusFound || status == http.StatusSeeOther || status == http.StatusPermanentRedirect
+}
+
+// follow asks where a blob is stored, without a credential: the address itself is
+// signed. It asks by HTTPS only, or on this machine if the registry is there, so that
+// a registry cannot send us to the services of the network that we are in.
+func (o *oci) follow(ctx context.Context, r reply) (reply, error) {
+	u, err := o.base.Parse(r.header.Get("Location"))
+	if err != nil || u.Scheme != "https" && !(o.base.Scheme == "http" && u.Scheme == "http" && isLoopback(u.Host)) {
+		return reply{}, nil
+	}
+	stored, err := o.send(ctx, message{method: http.MethodGet, url: (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path, RawPath: u.RawPath, RawQuery: u.RawQuery}).String()})
+	if ctx.Err() != nil {
+		return reply{}, err
+	}
+	if err == nil && stored.status == http.StatusOK {
+		stored.state = Found
+	}
+	return stored, nil
+}

@@ -1,0 +1,165 @@
+package registry
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"ocireffer/pkg/reference"
+)
+
+// A Kind is the API by which a registry is read.
+type Kind string
+
+const (
+	ByHost    Kind = "" // ACR, GHCR and Docker Hub by the names of their hosts, OCI for the rest
+	ACR       Kind = "acr"
+	OCI       Kind = "oci"
+	GHCR      Kind = "ghcr"
+	DockerHub Kind = "dockerhub"
+)
+
+// A Credential is what a registry is read with. The zero value is nobody's.
+type Credential struct {
+	User, Password string
+	// RefreshToken is an OAuth2 refresh token, which Docker calls identity token. It is
+	// used if there is no User.
+	RefreshToken string
+}
+
+func (c Credential) isZero() bool { return c == Credential{} }
+
+// Options say how a registry is read. The zero value reads a public registry.
+type Options struct {
+	Kind       Kind
+	Credential Credential
+	// Realms are further hosts that may ask for Credential to sign in to this registry.
+	// Without them only the registry itself may, and for Docker Hub and GitLab the
+	// hosts that they are known to use.
+	Realms []string
+	// Repositories are read in place of the catalogue. A token with a scope map in ACR
+	// needs them, and GHCR and Docker Hub, which have no catalogue.
+	Repositories []string
+
+	UserAgent  string            // empty: ocireffer
+	Transport  http.RoundTripper // nil: http.DefaultTransport
+	Clock      Clock             // nil: the system's
+	Rate       float64           // calls a second; 0: 10
+	Concurrent int               // calls at once; 0: 4
+}
+
+// A Clock tells the time and waits. Tests have their own.
+type Clock interface {
+	Now() time.Time
+	// Sleep waits for d, or returns ctx's error once that is done.
+	Sleep(ctx context.Context, d time.Duration) error
+}
+
+type systemClock struct{}
+
+func (systemClock) Now() time.Time { return time.Now() }
+
+func (systemClock) Sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// realms are the hosts that sign in for another one.
+var realms = map[string][]string{
+	"docker.io":           {"auth.docker.io"},
+	"registry.gitlab.com": {"gitlab.com"},
+}
+
+// Open returns a client of the registry with a host. It makes no call yet. An error
+// is about the host or the options.
+func Open(host string, o Options) (Registry, error) {
+	host, err := reference.ParseRegistry(host)
+	if err != nil {
+		return nil, err
+	}
+	host = loginServer(host)
+	for _, name := range o.Repositories {
+		if err := reference.CheckRepository(name); err != nil {
+			return nil, fmt.Errorf("repositories of %s: %w", host, err)
+		}
+	}
+	if (o.Credential.User == "") != (o.Credential.Password == "") {
+		return nil, fmt.Errorf("credential of %s: want both a user and a password", host)
+	}
+	o.Repositories = sorted(o.Repositories)
+	o.Realms = append(slices.Clone(o.Realms), realms[host]...)
+	switch kind := cmp.Or(o.Kind, kindOf(host)); kind {
+	case ACR:
+		return newACR(host, o), nil
+	case OCI:
+		return newOCI(host, host, o), nil
+	case GHCR:
+		return newGHCR(host, o), nil
+	case DockerHub:
+		return newHub(host, o), nil
+	default:
+		return nil, fmt.Errorf("kind %s of %s: want acr, oci, ghcr or dockerhub", reference.Quote(string(kind)), host)
+	}
+}
+
+// kindOf returns the kind of a registry by its host. Azure's national clouds have
+// their own domains.
+func kindOf(host string) Kind {
+	switch {
+	case host == "ghcr.io":
+		return GHCR
+	case host == "docker.io":
+		return DockerHub
+	case strings.HasSuffix(host, ".azurecr.io"), strings.HasSuffix(host, ".azurecr.us"), strings.HasSuffix(host, ".azurecr.cn"):
+		return ACR
+	default:
+		return OCI
+	}
+}
+
+// loginServer returns NAME.azurecr.io for its regional endpoint
+// NAME.REGION.geo.azurecr.io, and every other host as it is.
+func loginServer(host string) string {
+	rest, ok := strings.CutSuffix(host, ".geo.azurecr.io")
+	if name, _, found := strings.Cut(rest, "."); ok && found {
+		return name + ".azurecr.io"
+	}
+	return host
+}
+
+// baseURL returns where a host is asked: by HTTPS, or by HTTP if it is this machine.
+func baseURL(host string) string {
+	if isLoopback(host) {
+		return "http://" + host
+	}
+	return "https://" + host
+}
+
+// isLoopback reports whether a host with an optional port is this machine.
+func isLoopback(host string) bool {
+	name := host
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		name = h
+	}
+	address, err := netip.ParseAddr(strings.Trim(name, "[]"))
+	return name == "localhost" || err == nil && address.IsLoopback()
+}
+
+// sorted returns names in order, each once.
+func sorted(names []string) []string {
+	names = slices.Clone(names)
+	slices.Sort(names)
+	return slices.Compact(names)
+}
