@@ -84,8 +84,9 @@ func isRedirect(status int) bool {
 // signed. It asks by HTTPS only, or on this machine if the registry is there, so that
 // a registry cannot send us to the services of the network that we are in.
 func (o *oci) follow(ctx context.Context, r reply) (reply, error) {
-	u, err := o.base.Parse(r.header.Get("Location"))
-	if err != nil || u.Scheme != "https" && !(o.base.Scheme == "http" && u.Scheme == "http" && isLoopback(u.Host)) {
+	location := r.header.Get("Location")
+	u, err := o.base.Parse(location)
+	if err != nil || location == "" || u.Scheme != "https" && !(o.base.Scheme == "http" && u.Scheme == "http" && isLoopback(u.Host)) {
 		return reply{}, nil
 	}
 	stored, err := o.send(ctx, message{method: http.MethodGet, url: (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path, RawPath: u.RawPath, RawQuery: u.RawQuery}).String()})
