@@ -89,7 +89,6 @@ func Open(host string, o Options) (Registry, error) {
 	if err != nil {
 		return nil, err
 	}
-	host = loginServer(host)
 	for _, name := range o.Repositories {
 		if err := reference.CheckRepository(name); err != nil {
 			return nil, fmt.Errorf("repositories of %s: %w", host, err)
@@ -127,16 +126,6 @@ func kindOf(host string) Kind {
 	default:
 		return OCI
 	}
-}
-
-// loginServer returns NAME.azurecr.io for its regional endpoint
-// NAME.REGION.geo.azurecr.io, and every other host as it is.
-func loginServer(host string) string {
-	rest, ok := strings.CutSuffix(host, ".geo.azurecr.io")
-	if name, _, found := strings.Cut(rest, "."); ok && found {
-		return name + ".azurecr.io"
-	}
-	return host
 }
 
 // baseURL returns where a host is asked: by HTTPS, or by HTTP if it is this machine.

@@ -15,7 +15,6 @@ func TestOpen(t *testing.T) {
 		asked        string // the first URL
 	}{
 		{"Wasm.azurecr.io", "wasm.azurecr.io", "https://wasm.azurecr.io/acr/v1/a/b"},
-		{"wasm.westeurope.geo.azurecr.io", "wasm.azurecr.io", "https://wasm.azurecr.io/acr/v1/a/b"},
 		{"wasm.azurecr.cn", "wasm.azurecr.cn", "https://wasm.azurecr.cn/acr/v1/a/b"},
 		{"docker.io", "docker.io", "https://hub.docker.com/v2/namespaces/a/repositories/b"},
 		{"ghcr.io", "ghcr.io", "https://ghcr.io/v2/a/b/tags/list?n=1"},
