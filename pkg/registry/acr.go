@@ -22,6 +22,9 @@ const (
 	batchSize = 10
 )
 
+// acrPages are the sizes of the pages of ACR's lists.
+var acrPages = []int{largePage, pageSize}
+
 // acr reads an Azure Container Registry by its own API, which has the time of each
 // tag. The calls, their scopes and answers are those of acr-cli's docs/swagger.yaml
 // and of the recorded sessions of Azure's SDKs.
@@ -38,7 +41,7 @@ func newACR(host string, o Options) *acr {
 	a := &acr{client: newClient(host, baseURL(host), o), host: host, configured: o.Repositories, known: o.Repositories}
 	a.extra.Set("X-Meta-Source-Client", a.agent) // Azure/acr docs/http-headers.md
 	s := newSigner(a.client, o)
-	s.anonymousForm = true
+	s.isACR = true
 	s.scopes = a.scopes
 	a.auth = s
 	return a
@@ -84,56 +87,11 @@ func (a *acr) Repositories(ctx context.Context) (Catalogue, error) {
 	if len(a.configured) > 0 {
 		return Catalogue{Names: a.configured, Complete: true}, nil
 	}
-	c, err := a.catalogue(ctx, "/acr/v1/_catalog", catalogScope)
+	c, err := a.catalogue(ctx, "/acr/v1/_catalog", acrPages)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.known = c.Names
 	return c, err
-}
-
-// catalogue reads a list of repositories.
-func (c *client) catalogue(ctx context.Context, path, scope string) (Catalogue, error) {
-	names, why, err := list[string]{
-		name: func(s string) string { return s },
-		get: func(ctx context.Context, query string) (p page[string], why, err error) {
-			r, err := c.ask(ctx, request{path: path, query: query, scope: scope})
-			if err != nil {
-				return page[string]{}, nil, err
-			}
-			return c.namesPage(r, path, "repositories", reference.CheckRepository)
-		},
-		first: firstN,
-		after: func(last string, _ int) string { return afterLast(last) },
-	}.read(ctx)
-	if err == nil && why == nil && len(names) == 0 {
-		why = ErrEmptyCatalogue
-	}
-	if why != nil {
-		why = fmt.Errorf("catalogue of %s: %w", c.host, why)
-	}
-	return Catalogue{Names: sorted(names), Complete: why == nil && err == nil, Why: why}, err
-}
-
-// namesPage reads the page of a list of names, which are a field of its body. The
-// field must be there. It may be null, as Distribution 2 has it for an empty list.
-func (c *client) namesPage(r reply, path, field string, check func(string) error) (p page[string], why, err error) {
-	if why := listReply(r); why != nil {
-		return p, why, nil
-	}
-	body := map[string]json.RawMessage{}
-	if err := json.Unmarshal(r.body, &body); err != nil || body[field] == nil {
-		return p, fmt.Errorf("%s is no list of %s: %s", path, field, reference.Quote(string(r.body))), nil
-	}
-	if err := json.Unmarshal(body[field], &p.items); err != nil {
-		return p, fmt.Errorf("%s of %s: %w", field, path, err), nil
-	}
-	for _, name := range p.items {
-		if err := check(name); err != nil {
-			return p, err, nil
-		}
-	}
-	p.next, p.more, why = nextPage(r.header, c.base.JoinPath(path))
-	return p, why, nil
 }
 
 // Repository implements Registry.
@@ -199,7 +157,8 @@ func (a *acr) Tags(ctx context.Context, r Repository) (Listing, error) {
 			return a.tagsPage(ctx, r.Name, query)
 		},
 		first: firstN,
-		after: func(last Tag, _ int) string { return afterLast(last.Name) },
+		after: func(n int, last Tag, number int) string { return afterLast(n, last.Name, number) },
+		sizes: acrPages,
 	}.read(ctx)
 	if err != nil {
 		return Listing{}, err
@@ -210,15 +169,6 @@ func (a *acr) Tags(ctx context.Context, r Repository) (Listing, error) {
 		}
 	}
 	return newListing(r, tags, why), nil
-}
-
-// newListing returns what was listed of r, and why that may not be all.
-func newListing(r Repository, tags []Tag, why error) Listing {
-	slices.SortFunc(tags, func(a, b Tag) int { return strings.Compare(a.Name, b.Name) })
-	if why != nil {
-		why = fmt.Errorf("tags of %s: %w", r.Name, why)
-	}
-	return Listing{Tags: tags, Complete: why == nil, Why: why}
 }
 
 func (a *acr) tagsPage(ctx context.Context, name, query string) (p page[Tag], why, err error) {
@@ -294,16 +244,3 @@ func (a *acr) Tag(ctx context.Context, repository, tag string) (TagAnswer, error
 
 // Created implements Registry. ACR has the times of its tags.
 func (a *acr) Created(context.Context, string, Tag) (time.Time, error) { return time.Time{}, nil }
-
-// firstYear is that of the first container images. An earlier time is that of a
-// reproducible build or a zero value.
-const firstYear = 2013
-
-// parseTime reads a time of a registry, and returns the zero time where it is none.
-func parseTime(s string) time.Time {
-	t, err := time.Parse(time.RFC3339, s)
-	if err != nil || t.UTC().Year() < firstYear {
-		return time.Time{}
-	}
-	return t.UTC()
-}

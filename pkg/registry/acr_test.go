@@ -2,7 +2,6 @@ package registry_test
 
 import (
 	"errors"
-	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -52,6 +51,22 @@ func TestACRIsRead(t *testing.T) {
 	if got := l.Tags[0]; got.Size != -1 || got.MediaType != "" {
 		t.Errorf("0.18.0 has size %d and media type %q, want both unknown", got.Size, got.MediaType)
 	}
+}
+
+// ACR asks its clients to say who they are (Azure/acr docs/http-headers.md).
+func TestACRIsToldWhoAsks(t *testing.T) {
+	t.Parallel()
+	s, clock := wasm(t)
+	s.Set(func(r *acrtest.Rules) {
+		r.Intercept = func(_ http.ResponseWriter, r *http.Request, _ int) bool {
+			if got := r.Header.Get("X-Meta-Source-Client") + " " + r.UserAgent(); got != "test/1 test/1" {
+				t.Errorf("%s is asked by %s, want test/1", r.URL, got)
+			}
+			return false
+		}
+	})
+	r := open(t, acrHost, s, on(clock), func(o *registry.Options) { o.UserAgent = "test/1" })
+	wantComplete(t, list(t, r, "wash"), "0.18.0", "0.18.1", "latest")
 }
 
 func TestTagThatIsAskedFor(t *testing.T) {
@@ -130,121 +145,6 @@ func TestRepositoryIsGoneOnlyForATokenThatMaySeeIt(t *testing.T) {
 	}))
 	got = repository(t, r, "none")
 	wantState(t, "none", got.State, got.Why, registry.Missing)
-}
-
-// fill pushes tags 000, 001 and so on to wash, and returns their names.
-func fill(s *acrtest.Server, n int) []string {
-	var tags []string
-	for i := range n {
-		tags = append(tags, fmt.Sprintf("%03d", i))
-		s.Push("wash", tags[i], acrtest.Digest(tags[i]))
-	}
-	return tags
-}
-
-func TestTagsArePaged(t *testing.T) {
-	t.Parallel()
-	for _, n := range []int{0, 1, 99, 100, 101, 200, 250} {
-		t.Run(fmt.Sprint(n), func(t *testing.T) {
-			t.Parallel()
-			s := acrtest.Public(nil)
-			s.Push("wash", "x", acrtest.Digest("x"))
-			s.Untag("wash", "x")
-			want := fill(s, n)
-			wantComplete(t, list(t, open(t, acrHost, s), "wash"), want...)
-		})
-	}
-}
-
-func TestListCutWithoutLink(t *testing.T) {
-	t.Parallel()
-	s := acrtest.Public(nil)
-	want := fill(s, 250)
-	s.Set(func(r *acrtest.Rules) { r.NoLink = true })
-	wantComplete(t, list(t, open(t, acrHost, s), "wash"), want...)
-
-	// It gives fewer than it is asked for, and does not say that there are more.
-	s.Set(func(r *acrtest.Rules) { r.MaxPage = 50 })
-	wantIncomplete(t, list(t, open(t, acrHost, s), "wash"), "50 were listed of 250")
-}
-
-// failing makes a server answer the n-th page of wash's tags otherwise.
-func failing(s *acrtest.Server, n int, answer http.HandlerFunc) {
-	pages := 0
-	s.Set(func(rules *acrtest.Rules) {
-		rules.Intercept = func(w http.ResponseWriter, r *http.Request, _ int) bool {
-			if r.URL.Path != "/acr/v1/wash/_tags" || r.Header.Get("Authorization") == "" {
-				return false
-			}
-			if pages++; pages < n {
-				return false
-			}
-			answer(w, r)
-			return true
-		}
-	})
-}
-
-func TestPageThatCannotBeUsed(t *testing.T) {
-	t.Parallel()
-	const body = `{"registry":"wasm.azurecr.io","imageName":"wash","tags":[{"name":"zzz"}]}`
-	for _, test := range []struct {
-		name   string
-		answer http.HandlerFunc
-		why    string
-	}{
-		{"an error", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) }, "500"},
-		{"forbidden", func(w http.ResponseWriter, _ *http.Request) { acrtest.Fail(w, 403, "DENIED", "") }, "403 DENIED"},
-		{"gone", func(w http.ResponseWriter, _ *http.Request) { acrtest.Fail(w, 404, "NAME_UNKNOWN", "") }, "404 NAME_UNKNOWN"},
-		{"half a body", func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte(body[:len(body)-3])) }, "unexpected end of JSON"},
-		{"a page to sign in", func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("<html>")) }, "invalid character"},
-		{"nothing", func(http.ResponseWriter, *http.Request) {}, "unexpected end of JSON"},
-		{"no list", func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("{}")) }, `_tags lists ""`},
-		{"another repository's", func(w http.ResponseWriter, _ *http.Request) {
-			w.Write([]byte(strings.Replace(body, "wash", "team/app", 1)))
-		}, `_tags lists "team/app"`},
-		{"a tag that is none", func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte(strings.Replace(body, "zzz", "-", 1))) }, `"-" is not an OCI tag`},
-		{"the page before", func(w http.ResponseWriter, _ *http.Request) {
-			w.Write([]byte(strings.Replace(body, "zzz", "000", 1)))
-		}, "repeats"},
-		{"nothing, and a next page", func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Link", `</acr/v1/wash/_tags?last=000>; rel="next"`)
-			w.Write([]byte(`{"imageName":"wash"}`))
-		}, "repeats"},
-		{"out of a cache", func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Age", "7")
-			w.Write([]byte(body))
-		}, `Age of "7"`},
-		{"a next page elsewhere", func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Link", `<https://evil.example/acr/v1/wash/_tags?last=zzz>; rel="next"`)
-			w.Write([]byte(body))
-		}, "elsewhere"},
-		{"a next page by HTTP", func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Link", `<http://wasm.azurecr.io/acr/v1/wash/_tags?last=zzz>; rel="next"`)
-			w.Write([]byte(body))
-		}, "elsewhere"},
-		{"a Link that is none", func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Link", `</acr/v1/wash/_tags?last=zzz; rel="next"`)
-			w.Write([]byte(body))
-		}, "Link is malformed"},
-		{"a redirect", func(w http.ResponseWriter, r *http.Request) {
-			http.Redirect(w, r, "https://evil.example/", http.StatusTemporaryRedirect)
-		}, "307"},
-		{"too few", func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte(body)) }, "101 were listed of 150"},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			s := acrtest.Public(nil)
-			fill(s, 150)
-			failing(s, 2, test.answer)
-			l := list(t, open(t, acrHost, s), "wash")
-			wantIncomplete(t, l, test.why)
-			// Each push of a partial list is true by itself.
-			if len(l.Tags) < 100 {
-				t.Errorf("listed %d tags, want those of the first page", len(l.Tags))
-			}
-		})
-	}
 }
 
 func TestCountThatChangedSaysNothing(t *testing.T) {

@@ -45,8 +45,9 @@ type signer struct {
 	client     *client
 	credential Credential
 	realms     []string // the hosts, next to the client's, that may have the credential
-	// anonymousForm asks for nobody's tokens by POST, as ACR's own clients do.
-	anonymousForm bool
+	// isACR: nobody's tokens are asked for by POST, as ACR's own clients do, and a
+	// refusal is about the credential, whatever the scope.
+	isACR bool
 	// scopes returns the sets of scopes to ask for so that scope is allowed, the best
 	// first. nil: scope alone.
 	scopes func(scope string) [][]string
@@ -54,7 +55,8 @@ type signer struct {
 	lock   chan struct{} // held while a token is asked for, so that it is asked for once
 	seen   challenge     // the last one; its scheme is empty before
 	tokens map[string]token
-	// refusals has the errors of sets of scopes, and until when not to ask again.
+	// refusals has the errors of sets of scopes, or of anything by "", and until when
+	// not to ask again.
 	refusals map[string]refusal
 }
 
@@ -137,6 +139,9 @@ func (s *signer) basic() token {
 // bearer returns a token that allows scope or, if no set of scopes yields one, that of
 // the last set.
 func (s *signer) bearer(ctx context.Context, scope string) (t token, err error) {
+	if err := s.refused(anything); err != nil {
+		return token{}, err
+	}
 	sets := [][]string{{scope}}
 	if s.scopes != nil {
 		sets = s.scopes(scope)
@@ -147,22 +152,41 @@ func (s *signer) bearer(ctx context.Context, scope string) (t token, err error) 
 			return t, err
 		}
 	}
+	if s.isACR {
+		s.refuse(anything, err)
+	}
 	return t, err
+}
+
+// anything is the key of a refusal that holds for every set of scopes.
+const anything = ""
+
+// refused returns the error of a set of scopes that was refused a moment ago.
+func (s *signer) refused(key string) error {
+	if r, ok := s.refusals[key]; ok && s.client.clock.Now().Before(r.until) {
+		return r.err
+	}
+	return nil
+}
+
+// refuse keeps err, if it is a refusal.
+func (s *signer) refuse(key string, err error) {
+	if errors.As(err, new(*refusedError)) {
+		s.refusals[key] = refusal{err, s.client.clock.Now().Add(time.Minute)}
+	}
 }
 
 // kept returns the token of a set of scopes, a new one if there is none that lasts.
 func (s *signer) kept(ctx context.Context, set []string) (token, error) {
-	key, now := strings.Join(set, " "), s.client.clock.Now()
-	if t, ok := s.tokens[key]; ok && now.Before(t.until) {
+	key := strings.Join(set, " ")
+	if t, ok := s.tokens[key]; ok && s.client.clock.Now().Before(t.until) {
 		return t, nil
 	}
-	if r, ok := s.refusals[key]; ok && now.Before(r.until) {
-		return token{}, r.err
+	if err := s.refused(key); err != nil {
+		return token{}, err
 	}
 	t, err := s.fetch(ctx, set)
-	if errors.As(err, new(*refusedError)) {
-		s.refusals[key] = refusal{err, now.Add(time.Minute)}
-	}
+	s.refuse(key, err)
 	return t, err
 }
 
@@ -218,7 +242,7 @@ func (s *signer) tokenRequest(realm *url.URL, set []string) message {
 	m := message{method: http.MethodGet, header: http.Header{"Accept": {"application/json"}}}
 	u := *realm
 	u.User, u.Fragment = nil, ""
-	if c.User == "" && (c.RefreshToken != "" || s.anonymousForm) {
+	if c.User == "" && (c.RefreshToken != "" || s.isACR) {
 		values.Set("scope", strings.Join(set, " "))
 		if c.RefreshToken != "" {
 			values.Set("grant_type", "refresh_token")

@@ -3,7 +3,6 @@ package registry
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -12,8 +11,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
-
-	"ocireffer/pkg/reference"
 )
 
 const (
@@ -79,35 +76,6 @@ type request struct {
 	accept string // empty: JSON
 	scope  string // what a token must allow
 }
-
-// A reply is what came of a request.
-type reply struct {
-	state State // not Gone: that needs to know what was asked for
-	why   error // unless state is Found
-	code  string
-	// granted says that by its claims the token allows what was asked for.
-	granted bool
-
-	status   int // 0: there was no answer
-	header   http.Header
-	body     []byte
-	received time.Time
-}
-
-// moment returns when the registry answered.
-func (r reply) moment() Moment {
-	if r.status == 0 {
-		return Moment{}
-	}
-	date, err := http.ParseTime(r.header.Get("Date"))
-	if err != nil {
-		date = time.Time{}
-	}
-	return Moment{Date: date, Received: r.received, Aged: r.aged()}
-}
-
-// aged reports whether the answer comes from a cache (RFC 9111, section 5.1).
-func (r reply) aged() bool { return len(r.header.Values("Age")) > 0 }
 
 // ask sends q with a token and says what the answer proves. The error is for the
 // whole run.
@@ -241,43 +209,4 @@ func (c *client) once(ctx context.Context, m message) (reply, error) {
 		return reply{}, err
 	}
 	return reply{status: res.StatusCode, header: res.Header, body: body, received: c.clock.Now()}, nil
-}
-
-// judge says what an answer proves, with its error code if it has one.
-func (c *client) judge(q request, r reply) (state State, code string, why error) {
-	if r.status == http.StatusOK {
-		return Found, "", nil
-	}
-	code = errorCode(r.body)
-	why = fmt.Errorf("%s %s%s: %d %s", cmp.Or(q.method, http.MethodGet), c.base.Host, q.path, r.status, cmp.Or(code, http.StatusText(r.status)))
-	switch {
-	case r.status == http.StatusUnauthorized || r.status == http.StatusForbidden:
-		return Forbidden, code, why
-	case r.status == http.StatusNotFound && unknown[code] && !r.aged():
-		return Missing, code, why
-	default:
-		return Unsure, code, why
-	}
-}
-
-// unknown has the codes of a 404 that speak of what was asked for: those of the OCI
-// distribution spec 1.1, and ACR's TAG_UNKNOWN. A 404 without one may be that of a
-// proxy, of a path that is not served, or of an Accept that does not fit.
-var unknown = map[string]bool{"NAME_UNKNOWN": true, "MANIFEST_UNKNOWN": true, "TAG_UNKNOWN": true}
-
-// errorCode returns the first code in the body of an error (OCI distribution spec
-// 1.1, "Error Codes"), or "".
-func errorCode(body []byte) string {
-	var e struct {
-		Errors []struct{ Code string }
-	}
-	if json.Unmarshal(body, &e) != nil || len(e.Errors) == 0 {
-		return ""
-	}
-	// What is logged must be short and plain.
-	code := e.Errors[0].Code
-	if len(code) > 64 || strings.Trim(code, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789") != "" {
-		return reference.Quote(code)
-	}
-	return code
 }

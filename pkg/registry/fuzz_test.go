@@ -138,10 +138,7 @@ func FuzzTags(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, body string) {
 		r := newACR("wasm.azurecr.io", Options{Transport: answer(body)})
-		p, why, err := r.namesPage(reply{state: Found, body: []byte(body)}, "/v2/wash/tags/list", "tags", reference.CheckTag)
-		if err != nil {
-			t.Fatal(err)
-		}
+		p, why := r.namesPage(reply{state: Found, body: []byte(body)}, "/v2/wash/tags/list", "tags", reference.CheckTag)
 		for _, name := range p.items {
 			if why == nil && reference.CheckTag(name) != nil {
 				t.Fatalf("%q lists %q", body, name)

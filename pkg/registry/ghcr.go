@@ -85,8 +85,8 @@ func (g *ghcr) Tags(ctx context.Context, r Repository) (Listing, error) {
 			return g.versionsPage(ctx, path+"/versions", query)
 		},
 		first: func(n int) string { return fmt.Sprintf("per_page=%d", n) },
-		after: func(_ githubVersion, number int) string {
-			return fmt.Sprintf("per_page=%d&page=%d", pageSize, number+1)
+		after: func(n int, _ githubVersion, number int) string {
+			return fmt.Sprintf("per_page=%d&page=%d", n, number+1)
 		},
 	}.read(ctx)
 	if err != nil {

@@ -65,7 +65,7 @@ func (o *oci) Repositories(ctx context.Context) (Catalogue, error) {
 	if !o.catalog {
 		return Catalogue{Why: fmt.Errorf("catalogue of %s: %w", o.host, ErrNoCatalogue)}, nil
 	}
-	return o.catalogue(ctx, "/v2/_catalog", catalogScope)
+	return o.catalogue(ctx, "/v2/_catalog", nil)
 }
 
 // Repository implements Registry. It asks for a single tag, as there is nothing else
@@ -81,7 +81,7 @@ func (o *oci) Repository(ctx context.Context, name string) (Repository, error) {
 	case r.state == Missing && r.code != "NAME_UNKNOWN":
 		repository.State = Unsure
 	case r.state == Found:
-		if _, why, _ := o.namesPage(r, path, "tags", reference.CheckTag); why != nil {
+		if _, why := o.namesPage(r, path, "tags", reference.CheckTag); why != nil {
 			repository.State, repository.Why = Unsure, why
 		}
 	}
@@ -101,10 +101,11 @@ func (o *oci) Tags(ctx context.Context, r Repository) (Listing, error) {
 			if err != nil {
 				return page[string]{}, nil, err
 			}
-			return o.namesPage(reply, path, "tags", reference.CheckTag)
+			p, why := o.namesPage(reply, path, "tags", reference.CheckTag)
+			return p, why, nil
 		},
 		first: firstN,
-		after: func(last string, _ int) string { return afterLast(last) },
+		after: afterLast,
 	}.read(ctx)
 	if err != nil {
 		return Listing{}, err

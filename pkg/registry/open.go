@@ -33,8 +33,6 @@ type Credential struct {
 	RefreshToken string
 }
 
-func (c Credential) isZero() bool { return c == Credential{} }
-
 // Options say how a registry is read. The zero value reads a public registry.
 type Options struct {
 	Kind       Kind

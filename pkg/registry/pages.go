@@ -3,16 +3,17 @@ package registry
 import (
 	"context"
 	"errors"
-	"fmt"
-	"net/url"
 	"slices"
-	"strconv"
 )
 
-// pageSize is how many entries of a list are asked for at a time: what azure-cli and
-// acr-cli ask ACR for, and GitHub's and Docker Hub's most. A registry that gives fewer
-// at most must have a Link.
-const pageSize = 100
+// How many entries of a list are asked for at a time. A registry that gives fewer must
+// have a Link.
+const (
+	pageSize = 100 // what azure-cli and acr-cli ask ACR for, and GitHub's and Docker Hub's most
+	// largePage is what others ask ACR for. Its most is not documented, but what it cuts
+	// is missing in its count.
+	largePage = 1000
+)
 
 // A page is a part of a list.
 type page[T any] struct {
@@ -23,18 +24,21 @@ type page[T any] struct {
 
 // A list is a list of a registry, read in pages.
 type list[T any] struct {
-	name func(T) string
+	name  func(T) string
+	sizes []int // of a page: what to ask for, and then, if that is too much; nil: pageSize
 	// get asks for the page with a query. It returns why that page cannot be used, or
 	// an error for the whole run.
 	get func(ctx context.Context, query string) (p page[T], why, err error)
 	// first returns the query of a first page with n entries.
 	first func(n int) string
-	// after returns the query of what follows the last entry of page number, from 1,
-	// where the registry does not say that anything does. nil: it can be trusted.
-	after func(last T, number int) string
+	// after returns the query of what follows the last entry of page number, from 1, of
+	// n entries, where the registry does not say that anything does. nil: it can be
+	// trusted.
+	after func(n int, last T, number int) string
 }
 
 var (
+	errBadPage  = errors.New("the page was refused")
 	errRepeated = errors.New("a page repeats what was listed before")
 	errCut      = errors.New("the registry cuts the list, and ignores where to go on")
 )
@@ -46,8 +50,22 @@ var (
 // saying so, as Link is optional (distribution spec 1.1, "Listing Tags"); then what
 // comes after it is asked for, and there must be nothing.
 func (l list[T]) read(ctx context.Context) (items []T, why, err error) {
+	sizes := l.sizes
+	if sizes == nil {
+		sizes = []int{pageSize}
+	}
+	for _, size := range sizes {
+		if items, why, err = l.readBy(ctx, size); err != nil || !errors.Is(why, errBadPage) {
+			break
+		}
+	}
+	return items, why, err
+}
+
+// readBy is read with a size of pages.
+func (l list[T]) readBy(ctx context.Context, size int) (items []T, why, err error) {
 	seen := map[string]bool{}
-	query, own := l.first(pageSize), false // own: after asked, not the registry
+	query, own := l.first(size), false // own: after asked, not the registry
 	for number := 1; ; number++ {
 		p, why, err := l.get(ctx, query)
 		if why != nil || err != nil {
@@ -64,16 +82,16 @@ func (l list[T]) read(ctx context.Context) (items []T, why, err error) {
 		repeated := fresh == 0 && len(p.items) > 0
 		switch {
 		case repeated && own && !p.more:
-			why, err := l.ignored(ctx, len(p.items), number, seen)
+			why, err := l.ignored(ctx, size, len(p.items), number, seen)
 			return items, why, err
 		case repeated || fresh == 0 && p.more:
 			return items, errRepeated, nil
 		case p.more:
 			query, own = p.next, false
-		case len(p.items) < pageSize || l.after == nil:
+		case len(p.items) < size || l.after == nil:
 			return items, nil, nil
 		default:
-			query, own = l.after(p.items[len(p.items)-1], number), true
+			query, own = l.after(size, p.items[len(p.items)-1], number), true
 		}
 	}
 }
@@ -82,16 +100,16 @@ func (l list[T]) read(ctx context.Context) (items []T, why, err error) {
 // n entries, all of them seen before. The registry may give everything each time, as
 // Distribution 2 does, or include the entry after which it was asked. But it may also
 // obey the number and ignore the place: then one entry more is another one.
-func (l list[T]) ignored(ctx context.Context, n, number int, seen map[string]bool) (why, err error) {
+func (l list[T]) ignored(ctx context.Context, size, n, number int, seen map[string]bool) (why, err error) {
 	switch {
-	case n < pageSize:
+	case n < size:
 		return nil, nil
 	case number > 2:
 		return errRepeated, nil
-	case n > pageSize:
+	case n > size:
 		return nil, nil
 	}
-	p, why, err := l.get(ctx, l.first(pageSize+1))
+	p, why, err := l.get(ctx, l.first(size+1))
 	if why != nil || err != nil {
 		return why, err
 	}
@@ -100,24 +118,4 @@ func (l list[T]) ignored(ctx context.Context, n, number int, seen map[string]boo
 		return errCut, nil
 	}
 	return nil, nil
-}
-
-// Queries of /v2/ and /acr/v1: n entries, behind a last one.
-
-func firstN(n int) string { return "n=" + strconv.Itoa(n) }
-
-func afterLast(last string) string {
-	return firstN(pageSize) + "&last=" + url.QueryEscape(last)
-}
-
-// listReply says why a page of a list cannot be used.
-func listReply(r reply) error {
-	switch {
-	case r.state != Found:
-		return r.why
-	case r.aged():
-		return fmt.Errorf("a page comes from a cache, with an Age of %q", r.header.Get("Age"))
-	default:
-		return nil
-	}
 }
