@@ -117,7 +117,7 @@ func count(requests []string, beginning string) int {
 	return len(slices.DeleteFunc(slices.Clone(requests), func(s string) bool { return !strings.HasPrefix(s, beginning) }))
 }
 
-// roundTripper answers by a handler in process.
+// A handler answers in process.
 type handler http.HandlerFunc
 
 func (h handler) RoundTrip(r *http.Request) (*http.Response, error) {

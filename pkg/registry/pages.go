@@ -113,8 +113,8 @@ func (l list[T]) ignored(ctx context.Context, size, n, number int, seen map[stri
 	if why != nil || err != nil {
 		return why, err
 	}
-	new := func(item T) bool { return !seen[l.name(item)] }
-	if p.more || len(p.items) != n || slices.ContainsFunc(p.items, new) {
+	fresh := func(item T) bool { return !seen[l.name(item)] }
+	if p.more || len(p.items) != n || slices.ContainsFunc(p.items, fresh) {
 		return errCut, nil
 	}
 	return nil, nil

@@ -35,6 +35,7 @@ type Server struct {
 	repositories map[string]*repository
 	names        []string // of repositories, also former ones, in order
 	requests     []string
+	asked        int // all requests so far
 }
 
 // Rules say who may do what, and what goes wrong. The zero Rules refuse everybody.

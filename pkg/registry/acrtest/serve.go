@@ -16,7 +16,8 @@ import (
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	s.requests = append(s.requests, r.Method+" "+r.URL.RequestURI())
-	n, rules := len(s.requests), s.rules
+	s.asked++
+	n, rules := s.asked, s.rules
 	s.mu.Unlock()
 	h := w.Header()
 	if h["Date"] = nil; !rules.NoDate {
