@@ -91,7 +91,7 @@ func TestTagThatIsIgnoredNowGoesWhenItIsPushedAgain(t *testing.T) {
 			t.Parallel()
 			db := openBolt(t)
 			before, after := newServer(anyone, db), newServer(ignoring(t, "buildcache"), db)
-			before.post(change("14:56", "13:56"))
+			before.post(change("14:56", "13:56", digest, "sha256:"+strings.Repeat("8", 64)))
 			wantAnswer(t, "the push before", before.post(change("0.18.1", "buildcache")), 200, "Url wasmcloud.azurecr.io/wash:buildcache stored for wash")
 			wantAnswer(t, "the push after", after.post(again), 200, `Ignored: tag "buildcache" matches IGNORE_TAGS`)
 			wantAnswer(t, "its repeat", after.post(again), 200, `Ignored: tag "buildcache" matches IGNORE_TAGS`)
