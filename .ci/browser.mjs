@@ -3,35 +3,20 @@
 // usage: CACHE=FOLDER LOCAL=BINARY node --test .ci/browser.mjs
 // With PICTURE=FILE it only takes the README's picture.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { serve } from './runner.mjs';
 
-const require = createRequire(process.env.CACHE + '/browser/package.json');
+const require = createRequire(process.env.CACHE + '/node-browser/package.json');
 const { chromium } = require('playwright-core');
 const axe = require.resolve('axe-core/axe.min.js');
 
 const phone = { width: 360, height: 740 }, desktop = { width: 1280, height: 800 };
 const scratch = mkdtempSync(join(tmpdir(), 'browser-'));
 let browser, demo, empty;
-
-// serve starts the runner with a free port.
-async function serve(...args) {
-  const runner = spawn(process.env.LOCAL, ['-addr', 'localhost:0', ...args], { stdio: ['ignore', 'ignore', 'pipe'] });
-  const url = await new Promise((resolve, reject) => {
-    let log = '';
-    runner.stderr.on('data', data => {
-      log += data;
-      const listening = log.match(/msg=listening url=(\S+)/);
-      if (listening) resolve(listening[1]);
-    });
-    runner.on('exit', code => reject(new Error(`the runner ended with ${code}: ${log}`)));
-  });
-  return { url, stop: () => runner.kill() };
-}
 
 // open opens a page in a new context. What a page must never do ends up in
 // page.wrong: an error, a breach of its policy, a call to another origin, a dialog.
