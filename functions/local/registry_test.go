@@ -15,11 +15,11 @@ import (
 // TestRegistryAgrees runs a real CNCF Distribution whose notifications go to the runner,
 // and a real client that pushes to it and deletes from it, also while the runner is away.
 // Then the tags of both are the same, with the same digests, and no notification is left.
-// .ci/registry sets REGISTRY and CRANE to the two programs.
+// .ci/registries sets REGISTRY and CRANE to the two programs.
 func TestRegistryAgrees(t *testing.T) {
 	t.Parallel()
 	if os.Getenv("REGISTRY") == "" || os.Getenv("CRANE") == "" {
-		t.Skip("needs the programs registry and crane: .ci/registry installs them and runs this test")
+		t.Skip("needs the programs registry and crane: .ci/registries installs them and runs this test")
 	}
 	addr := freeAddress(t)
 	args := []string{"-addr", addr, "-db", filepath.Join(t.TempDir(), "test.db")}
