@@ -157,6 +157,9 @@ func TestKeptDataStays(t *testing.T) {
 		event.Event{Delete: &deleted},
 		event.Event{Membership: &event.Membership{Member: member, At: noon}},
 		event.Event{Membership: &event.Membership{Member: event.Member{Category: "official", Name: wash}, Removed: true, At: noon}})
+	if written, err := db.PutState(t.Context(), registry, store.State{Key: "wash", Value: []byte("seen")}); err != nil || !written {
+		t.Fatalf("PutState: %t, %v", written, err)
+	}
 	closeDB(t, db)
 
 	const (
@@ -213,6 +216,7 @@ func TestKeptDataStays(t *testing.T) {
 			"official\x00@wasmcloud.azurecr.io/wash": `{"rank":"2023-07-03T12:00:00.000000000Z added"}`,
 			"official\x00wash":                       `{"rank":"2023-07-03T12:00:00.000000000Z removed","removed":true}`,
 		},
+		"states": {registry + "\x00wash": `{"revision":1,"value":"c2Vlbg=="}`},
 	}
 	if diff := cmp.Diff(want, contents(t, file)); diff != "" {
 		t.Errorf("the file holds: -want +got\n%s", diff)
