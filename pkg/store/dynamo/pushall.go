@@ -16,9 +16,9 @@ import (
 )
 
 // PushAll implements store.Importer. It makes the conditional writes of Push, 16 at
-// once, then looks for tombstones with one consistent query for each name: instead of
-// 6 read units for a push it costs 1 for each 20 tombstones that a name has, or, if
-// those are many, at most 5 for a push more than Push.
+// once, then looks for tombstones with one consistent query for each name. That is 1
+// read unit for each 25 tombstones, instead of 6 for a push; where a name has too many
+// of them, at most 8 and these 6 for a push.
 func (db *DB) PushAll(ctx context.Context, pushes []event.Push) error {
 	if err := db.pushAll(ctx, pushes); err != nil {
 		return fmt.Errorf("push %d references: %w", len(pushes), err)

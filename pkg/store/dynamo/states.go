@@ -16,32 +16,33 @@ import (
 // State implements store.Reconciler. It is one consistent read, of 1 read unit for
 // each 4 KB.
 func (db *DB) State(ctx context.Context, registry, key string) (store.State, error) {
+	s := store.State{Key: key}
 	found, err := db.client.GetItem(ctx, &dynamodb.GetItemInput{
 		TableName: &db.table, Key: keyOf(states+registry, key), ConsistentRead: aws.Bool(true),
 	})
 	if err == nil && found.Item != nil {
-		s, err := unmarshalState(found.Item)
-		return s, err
+		s, err = unmarshalState(found.Item)
 	}
 	if err != nil {
 		return store.State{}, fmt.Errorf("read the state %s of %s: %w", key, registry, err)
 	}
-	return store.State{Key: key}, nil
+	return s, nil
 }
 
 // PutState implements store.Reconciler. It costs 1 write unit for each KB.
 func (db *DB) PutState(ctx context.Context, registry string, s store.State) (bool, error) {
 	item := keyOf(states+registry, s.Key)
-	item[attrValue] = &types.AttributeValueMemberB{Value: s.Value}
+	item[attrValue] = &types.AttributeValueMemberB{Value: append([]byte{}, s.Value...)} // which is not nil
 	written, stored, err := db.putRevision(ctx, item, s.Revision)
-	if err != nil || written || stored == nil {
-		if err != nil {
-			err = fmt.Errorf("write the state %s of %s: %w", s.Key, registry, err)
-		}
-		return written, err
+	if err == nil && !written {
+		var now store.State
+		now, err = unmarshalState(stored)
+		written = now.Revision == s.Revision+1 && bytes.Equal(now.Value, s.Value)
 	}
-	now, err := unmarshalState(stored)
-	return err == nil && now.Revision == s.Revision+1 && bytes.Equal(now.Value, s.Value), err
+	if err != nil {
+		return false, fmt.Errorf("write the state %s of %s: %w", s.Key, registry, err)
+	}
+	return written, nil
 }
 
 // States implements store.Reconciler. It costs 0.5 read units for each 4 KB.

@@ -32,6 +32,7 @@
 //     two, and alone it tells the unit unasked.
 //   - An update cannot give an index's sort key a wrong type or more than 1,024 bytes.
 //     DynamoDB Local takes both.
+//   - A scan cannot have an empty filter. For DynamoDB Local that is none.
 //   - A query for a partition key of more than 2,048 bytes is invalid. DynamoDB Local
 //     finds nothing.
 //   - Numbers come back in one form: 1.0 as 1. DynamoDB Local keeps the text that an

@@ -338,6 +338,8 @@ func stricter(input any, got answer) bool {
 			got.Text == "One or more parameter values were invalid: Size limit exceeded"
 	case *dynamodb.QueryInput:
 		return strings.Contains(got.Text, "Size of hashkey")
+	case *dynamodb.ScanInput: // to DynamoDB Local an empty filter is none
+		return strings.Contains(got.Text, "Invalid FilterExpression: The expression can not be empty")
 	default:
 		return false
 	}

@@ -581,6 +581,9 @@ func (r *random) scan() *dynamodb.ScanInput {
 		in.ConsistentRead = aws.Bool(r.oneIn(2))
 	}
 	in.ExpressionAttributeNames, in.ExpressionAttributeValues = t.placeholders()
+	if len(in.ExpressionAttributeValues) == 0 {
+		in.ExpressionAttributeValues = nil // DynamoDB Local refuses no values beside a projection of a scan alone
+	}
 	return in
 }
 
