@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"iter"
@@ -43,7 +44,7 @@ func registers(events []event.Event) []event.Event {
 }
 
 // collect returns what a sequence yields, which must not fail.
-func collect[T any](t testing.TB, what string, all iter.Seq2[T, error]) (items []T) {
+func collect[T any](t rapid.TB, what string, all iter.Seq2[T, error]) (items []T) {
 	t.Helper()
 	for item, err := range all {
 		if err != nil {
@@ -55,13 +56,13 @@ func collect[T any](t testing.TB, what string, all iter.Seq2[T, error]) (items [
 }
 
 // eventsOf returns the events of s that are about a base.
-func eventsOf(t testing.TB, s store.Exporter, base string) []event.Event {
+func eventsOf(t rapid.TB, s store.Exporter, base string) []event.Event {
 	t.Helper()
-	return slices.DeleteFunc(collect(t, "Events", s.Events(t.Context())), func(e event.Event) bool { return !strings.Contains(e.String(), base) })
+	return slices.DeleteFunc(collect(t, "Events", s.Events(context.Background())), func(e event.Event) bool { return !strings.Contains(e.String(), base) })
 }
 
 // WantEvents wants two lists to have the same events, in any order.
-func WantEvents(t testing.TB, what string, want, got []event.Event) {
+func WantEvents(t rapid.TB, what string, want, got []event.Event) {
 	t.Helper()
 	inOrder := cmpopts.SortSlices(func(a, b event.Event) int { return cmp.Compare(lineOf(t, a), lineOf(t, b)) })
 	if diff := gocmp.Diff(want, got, inOrder, cmpopts.EquateEmpty()); diff != "" {
@@ -70,7 +71,7 @@ func WantEvents(t testing.TB, what string, want, got []event.Event) {
 }
 
 // lineOf returns all of an event as text.
-func lineOf(t testing.TB, e event.Event) string {
+func lineOf(t rapid.TB, e event.Event) string {
 	t.Helper()
 	line, err := e.MarshalJSON()
 	if err != nil {
@@ -89,13 +90,13 @@ func eventsAreRegisters(open func(testing.TB) store.Store) func(*testing.T, stor
 			base := fmt.Sprintf("c%d-", cases.Add(1))
 			events := rapid.SliceOfN(Large.Event(base), 1, 20).Draw(rt, "events")
 			apply(rt, s, events)
-			stored := eventsOf(t, s, base)
-			WantEvents(t, fmt.Sprintf("Events, of %v", events), registers(events), stored)
+			stored := eventsOf(rt, s, base)
+			WantEvents(rt, fmt.Sprintf("Events, of %v", events), registers(events), stored)
 			for range 2 {
 				apply(rt, other, rapid.Permutation(stored).Draw(rt, "order"))
 				check(rt, other, base, events)
 			}
-			WantEvents(t, fmt.Sprintf("Events of the other store, of %v", events), stored, eventsOf(t, other, base))
+			WantEvents(rt, fmt.Sprintf("Events of the other store, of %v", events), stored, eventsOf(rt, other, base))
 		})
 	}
 }
