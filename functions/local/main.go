@@ -217,10 +217,16 @@ func (table) Close() error { return nil }
 
 func (table) Damaged() <-chan error { return nil }
 
+// maxIdleConns is how many connections to DynamoDB are kept. An import makes 16 calls
+// at once, and connections are slow to open.
+const maxIdleConns = 32
+
 // openTable opens a table. One that is exported is only read, and must exist.
 func openTable(ctx context.Context, o options, env environment) (closingStore, error) {
 	// LoadDefaultConfig can apply AWS_CA_BUNDLE only to the SDK's own type of client.
-	cfg, err := config.LoadDefaultConfig(ctx, config.WithHTTPClient(awshttp.NewBuildableClient().WithTimeout(dynamo.AttemptTimeout)))
+	client := awshttp.NewBuildableClient().WithTimeout(dynamo.AttemptTimeout).
+		WithTransportOptions(func(t *http.Transport) { t.MaxIdleConnsPerHost = maxIdleConns })
+	cfg, err := config.LoadDefaultConfig(ctx, config.WithHTTPClient(client))
 	if err != nil {
 		return nil, fmt.Errorf("read the AWS configuration: %w", err)
 	}
