@@ -1,7 +1,6 @@
 package storetest
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -115,53 +114,6 @@ func listings(t *testing.T, s store.Store) {
 			}
 		}
 	})
-}
-
-// isListed is what the model says of a listing's conditions.
-func isListed(l store.Listing, e store.Entry) bool {
-	for _, word := range l.Words {
-		if !strings.Contains(e.Name.Repository, word) && !strings.Contains(e.Newest.Reference.Registry+"/"+e.Newest.Reference.Repository, word) {
-			return false
-		}
-	}
-	return l.Registry == "" || l.Registry == e.Newest.Reference.Registry
-}
-
-// compareEntries is the model's order of the catalogue.
-func compareEntries(byPush bool, d, e store.Entry) int {
-	byName := cmp.Compare(d.Name.Repository, e.Name.Repository)
-	if byPush {
-		return cmp.Or(compareTimes(e.Newest, d.Newest), -byName)
-	}
-	return byName
-}
-
-// checkPages wants s to list just these entries, page by page.
-func checkPages(t *rapid.T, s store.Reader, l store.Listing, want []store.Entry) {
-	t.Helper()
-	if diff := gocmp.Diff(want, readPages(t, s, l), cmpopts.EquateEmpty()); diff != "" {
-		t.Fatalf("Repositories(%+v), all pages: -want +got\n%s", l, diff)
-	}
-}
-
-// readPages returns the entries of a listing from its first page on. Each page but the
-// last must be full and followed by an entry.
-func readPages(t *rapid.T, s store.Reader, l store.Listing) (all []store.Entry) {
-	t.Helper()
-	for {
-		page, err := s.Repositories(t.Context(), l)
-		if err != nil {
-			t.Fatalf("Repositories(%+v): %v", l, err)
-		}
-		all = append(all, page.Items...)
-		if l.After != "" && len(page.Items) == 0 || page.Next != "" && len(page.Items) != l.Limit {
-			t.Fatalf("Repositories(%+v) has %d entries, Next = %q", l, len(page.Items), page.Next)
-		}
-		if page.Next == "" {
-			return all
-		}
-		l.After = page.Next
-	}
 }
 
 func matchingReferencesInPages(t *testing.T, s store.Store) {

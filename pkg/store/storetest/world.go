@@ -1,0 +1,129 @@
+package storetest
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"ocireffer/pkg/event"
+	"ocireffer/pkg/reference"
+)
+
+// A World has the values of which events are made: few, so that events meet.
+type World struct {
+	Registries   []string
+	Repositories []string // each may begin with one of Registries
+	Tags         []string // each is one of meanings
+	ByHand       []string // names given by hand; an empty one is none
+	Categories   []string // without one there are no memberships
+	Digests      int      // how many there are, beside none
+	Seconds      int      // how many times there are, beside noon
+}
+
+// Large is the world of the suite.
+var Large = World{
+	Registries:   []string{"a.azurecr.io", "b.azurecr.io"},
+	Repositories: []string{"wash", "team/app", "a.azurecr.io/wash"},
+	Tags: []string{
+		"1.0.0", "v1.0.0", "1.0", "v1", "1.0.0.0", "1.0.0.2", "1.1.0-rc.1", "1.1-rc.1", "0.9",
+		"latest", "nightly", "stable", "cli-0.9.0", "cli-0.10.0", "cli-next",
+	},
+	ByHand:     []string{"", "", "other", "wash"},
+	Categories: []string{"official", "official-2"},
+	Digests:    3,
+	Seconds:    8,
+}
+
+// A meaning is what the model knows of a tag.
+type meaning struct {
+	place      int // in the order of versions, from 1 on; 0: it is no version
+	prerelease bool
+	full       bool // it has three numbers or more
+	behindCLI  int  // its place without "cli-"
+}
+
+// meanings says what each tag means.
+var meanings = map[string]meaning{
+	"latest":     {},
+	"nightly":    {},
+	"stable":     {},
+	"v1":         {},
+	"cli-next":   {},
+	"cli-0.9.0":  {behindCLI: 1},
+	"cli-0.10.0": {behindCLI: 2},
+	"0.9":        {place: 1},
+	"1.0":        {place: 2}, // of equal precedence as 1.0.0, with fewer numbers
+	"1.0.0":      {place: 3, full: true},
+	"v1.0.0":     {place: 3, full: true},
+	"1.0.0.0":    {place: 4, full: true}, // with more
+	"1.0.0.2":    {place: 5, full: true},
+	"1.1-rc.1":   {place: 6, prerelease: true},
+	"1.1.0-rc.1": {place: 7, prerelease: true, full: true},
+}
+
+// receipt is when memberships are received: lately, since a backend may forget
+// that a member was removed long ago.
+var receipt = time.Now().UTC().Truncate(time.Hour)
+
+// Event draws an event of a repository, or a category, whose name begins with base,
+// or has it behind a registry.
+func (w World) Event(base string) *rapid.Generator[event.Event] {
+	return rapid.Custom(func(t *rapid.T) event.Event {
+		registry := rapid.SampledFrom(w.Registries).Draw(t, "registry")
+		repository := w.repository(base, rapid.SampledFrom(w.Repositories).Draw(t, "repository"))
+		tag := rapid.SampledFrom(w.Tags).Draw(t, "tag")
+		if _, ok := meanings[tag]; !ok {
+			t.Fatalf("the model does not know the meaning of tag %s", tag)
+		}
+		digestOf := rapid.IntRange(0, w.Digests).Draw(t, "digest")
+		after := time.Duration(rapid.IntRange(0, w.Seconds).Draw(t, "second")) * time.Second
+		given := rapid.SampledFrom(w.ByHand).Draw(t, "byHand")
+		if given != "" {
+			given = base + given
+		}
+		if given == repository {
+			given = "" // it is its name anyway
+		}
+		target := event.Target{Registry: registry, Repository: repository, GivenName: given}
+		kinds := []string{"push", "push", "push", "digest", "tag", "repository"}
+		if len(w.Categories) > 0 {
+			kinds = append(kinds, "membership")
+		}
+		switch rapid.SampledFrom(kinds).Draw(t, "kind") {
+		case "membership":
+			names := []reference.Name{{Registry: registry, Repository: repository}, {Repository: cmp.Or(given, base+"wash")}}
+			member := event.Member{
+				Category: base + rapid.SampledFrom(w.Categories).Draw(t, "category"),
+				Name:     rapid.SampledFrom(names).Draw(t, "member"),
+			}
+			return event.Event{Membership: &event.Membership{Member: member, Removed: rapid.Bool().Draw(t, "removed"), At: receipt.Add(after)}}
+		case "digest":
+			target.Digest = digest(max(digestOf, 1))
+		case "tag":
+			target.Tag = tag
+		case "repository":
+		default:
+			p := pushOf(registry, repository, tag, digestOf, noon.Add(after))
+			if digestOf == 0 {
+				p.Digest = ""
+			}
+			p.GivenName = given
+			p.Size = int64(rapid.IntRange(event.UnknownSize, 1).Draw(t, "size"))
+			p.MediaType = rapid.SampledFrom([]string{"", "a/a", "a/b"}).Draw(t, "mediaType")
+			return event.Event{Push: &p}
+		}
+		return event.Event{Delete: &event.Delete{Target: target, DeletedAt: noon.Add(after), ReceivedAt: receipt}}
+	})
+}
+
+// repository puts base in front of a repository, or behind the registry with which
+// its path begins.
+func (w World) repository(base, repository string) string {
+	if registry, rest, ok := strings.Cut(repository, "/"); ok && slices.Contains(w.Registries, registry) {
+		return registry + "/" + base + rest
+	}
+	return base + repository
+}
