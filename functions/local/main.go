@@ -1,5 +1,6 @@
 // Local serves the routes of both Lambda functions on localhost, as the deployed
-// API does, over a store in one file, a DynamoDB table, or examples.
+// API does, over a store in one file, a DynamoDB table, or examples. It also moves what
+// one store has to another.
 package main
 
 import (
@@ -56,11 +57,14 @@ type usageError struct{ error }
 type environment = func(name string) (string, bool)
 
 // run serves until ctx ends, or the store turns out to be damaged, then finishes the
-// requests that are being answered.
+// requests that are being answered. With -export or -import it does that instead.
 func run(ctx context.Context, args []string, env environment, stderr io.Writer) (err error) {
 	options, err := parseFlags(args, stderr)
 	if err != nil {
 		return err
+	}
+	if options.moves() {
+		return move(ctx, options, env, stderr)
 	}
 	write, errWrite := ingest.FromEnv(env)
 	read, errRead := lookup.FromEnv(env)
@@ -98,7 +102,12 @@ type options struct {
 	file  string
 	table string // in place of file; empty: none
 	demo  bool   // in place of both
+
+	exportTo, importFrom string // files; at most one is set
 }
+
+// moves reports whether the program exports or imports, and does not serve.
+func (o options) moves() bool { return o.exportTo != "" || o.importFrom != "" }
 
 // storeName returns the name of the store in the log.
 func (o options) storeName() string {
@@ -122,6 +131,8 @@ func parseFlags(args []string, help io.Writer) (options, error) {
 	flags.StringVar(&o.file, "db", "ocireffer.db", "`file` of the embedded store")
 	flags.StringVar(&o.table, "dynamodb", "", "DynamoDB `table` to use instead, by the ordinary AWS configuration and AWS_ENDPOINT_URL_DYNAMODB; made if it is missing and the endpoint is a loopback address; otherwise WEBHOOK_TOKEN_SHA256 must be set")
 	flags.BoolVar(&o.demo, "demo", false, "use a temporary store instead, filled with examples")
+	flags.StringVar(&o.exportTo, "export", "", "write all that the store has to a `file` of JSON lines, and end; -: to standard output")
+	flags.StringVar(&o.importFrom, "import", "", "merge such a `file` into the store, and end; -: from standard input")
 	err := flags.Parse(args)
 	if errors.Is(err, flag.ErrHelp) {
 		flags.SetOutput(help)
@@ -134,15 +145,34 @@ func parseFlags(args []string, help io.Writer) (options, error) {
 	if flags.NArg() > 0 {
 		return o, usageError{fmt.Errorf("unexpected argument %q: see -h", flags.Arg(0))}
 	}
-	otherStore := false
-	flags.Visit(func(f *flag.Flag) { otherStore = otherStore || f.Name == "db" || f.Name == "dynamodb" })
-	if o.demo && otherStore {
-		return o, usageError{errors.New("-demo has a store of its own: leave out -db and -dynamodb")}
-	}
-	if _, err := net.ResolveTCPAddr("tcp", o.addr); err != nil {
-		return o, usageError{fmt.Errorf("-addr: %w", err)}
+	given := map[string]bool{}
+	flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	if err := o.check(given); err != nil {
+		return o, usageError{err}
 	}
 	return o, nil
+}
+
+// check checks the flags of which given says that they are given.
+func (o options) check(given map[string]bool) error {
+	switch {
+	case o.demo && (given["db"] || given["dynamodb"]):
+		return errors.New("-demo has a store of its own: leave out -db and -dynamodb")
+	case given["export"] && given["import"]:
+		return errors.New("-export and -import: want one of them")
+	case given["export"] && o.exportTo == "":
+		return errors.New("-export names no file")
+	case given["import"] && o.importFrom == "":
+		return errors.New("-import names no file")
+	case o.moves() && given["addr"]:
+		return errors.New("-export and -import do not serve: leave out -addr")
+	case o.demo && given["import"]:
+		return errors.New("-demo forgets what is imported: leave out one of the two")
+	}
+	if _, err := net.ResolveTCPAddr("tcp", o.addr); err != nil {
+		return fmt.Errorf("-addr: %w", err)
+	}
+	return nil
 }
 
 // A closingStore is a store that must be closed after use.
@@ -157,10 +187,20 @@ func openStore(ctx context.Context, o options, env environment) (closingStore, e
 	case o.demo:
 		return openDemo(ctx)
 	case o.table != "":
-		return openTable(ctx, o.table, env)
+		return openTable(ctx, o, env)
 	default:
-		return bolt.Open(o.file)
+		return openFile(o)
 	}
+}
+
+// openFile opens the embedded store, which must exist to be exported.
+func openFile(o options) (closingStore, error) {
+	if o.exportTo != "" {
+		if _, err := os.Stat(o.file); err != nil {
+			return nil, fmt.Errorf("export: %w", err)
+		}
+	}
+	return bolt.Open(o.file)
 }
 
 func openDemo(ctx context.Context) (closingStore, error) {
@@ -181,9 +221,16 @@ func (table) Close() error { return nil }
 
 func (table) Damaged() <-chan error { return nil }
 
-func openTable(ctx context.Context, name string, env environment) (closingStore, error) {
+// maxIdleConns is how many connections to DynamoDB are kept. An import makes 16 calls
+// at once, and connections are slow to open.
+const maxIdleConns = 32
+
+// openTable opens a table. One that is exported is only read, and must exist.
+func openTable(ctx context.Context, o options, env environment) (closingStore, error) {
 	// LoadDefaultConfig can apply AWS_CA_BUNDLE only to the SDK's own type of client.
-	cfg, err := config.LoadDefaultConfig(ctx, config.WithHTTPClient(awshttp.NewBuildableClient().WithTimeout(dynamo.AttemptTimeout)))
+	client := awshttp.NewBuildableClient().WithTimeout(dynamo.AttemptTimeout).
+		WithTransportOptions(func(t *http.Transport) { t.MaxIdleConnsPerHost = maxIdleConns })
+	cfg, err := config.LoadDefaultConfig(ctx, config.WithHTTPClient(client))
 	if err != nil {
 		return nil, fmt.Errorf("read the AWS configuration: %w", err)
 	}
@@ -191,16 +238,23 @@ func openTable(ctx context.Context, name string, env environment) (closingStore,
 	if endpoint(env) != "" {
 		options = append(options, dynamo.WithoutStream())
 	}
-	if isLoopback(endpoint(env)) {
-		if err := dynamo.Create(ctx, cfg, name); err != nil {
+	if o.moves() {
+		options = append(options, dynamo.Patient())
+	}
+	if isLoopback(endpoint(env)) && o.exportTo == "" {
+		if err := dynamo.Create(ctx, cfg, o.table); err != nil {
 			return nil, err
 		}
 	}
-	db, err := dynamo.Open(cfg, name, options...)
+	db, err := dynamo.Open(cfg, o.table, options...)
 	if err != nil {
 		return nil, err
 	}
-	if err := db.StartWriter(ctx); err != nil {
+	begin := db.StartWriter
+	if o.exportTo != "" {
+		begin = db.StartReader
+	}
+	if err := begin(ctx); err != nil {
 		return nil, err
 	}
 	return table{db}, nil

@@ -585,7 +585,7 @@ func TestHelpNamesTheFlagsAndIsNoError(t *testing.T) {
 	if !errors.Is(err, flag.ErrHelp) {
 		t.Errorf("run(-h) = %v, want flag.ErrHelp", err)
 	}
-	for _, want := range []string{"-addr host:port", "-db file", "-dynamodb table", "-demo"} {
+	for _, want := range []string{"-addr host:port", "-db file", "-dynamodb table", "-demo", "-export file", "-import file"} {
 		if !strings.Contains(stderr.String(), want) {
 			t.Errorf("help lacks %q: %s", want, &stderr)
 		}

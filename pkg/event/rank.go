@@ -60,4 +60,18 @@ func Stamp(t time.Time) string { return t.UTC().Format(stampLayout) }
 // ParseStamp is the reverse of Stamp.
 func ParseStamp(s string) (time.Time, error) { return time.Parse(stampLayout, s) }
 
+// SetRank sets the fields of m that make its rank.
+func (m *Membership) SetRank(rank string) error {
+	at, what, _ := strings.Cut(rank, " ")
+	if what != "added" && what != "removed" {
+		return fmt.Errorf("rank %q does not say added or removed", rank)
+	}
+	var err error
+	if m.At, err = ParseStamp(at); err != nil {
+		return fmt.Errorf("rank %q: %w", rank, err)
+	}
+	m.Removed = what == "removed"
+	return nil
+}
+
 const stampLayout = "2006-01-02T15:04:05.000000000Z"

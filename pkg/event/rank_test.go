@@ -3,6 +3,7 @@ package event_test
 import (
 	"cmp"
 	"math"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -168,4 +169,20 @@ func TestStampSortsAsTimes(t *testing.T) {
 			t.Fatalf("ParseStamp(%q) = %v, %v, want %v", event.Stamp(x), got, err, x)
 		}
 	})
+}
+
+func TestSetRankOfAMembershipIsTheReverseOfRank(t *testing.T) {
+	t.Parallel()
+	for _, removed := range []bool{false, true} {
+		m := event.Membership{Removed: removed, At: time.Date(2023, 7, 3, 12, 0, 0, 1, time.UTC)}
+		var got event.Membership
+		if err := got.SetRank(m.Rank()); err != nil || got != m {
+			t.Errorf("SetRank(%q) = %+v, %v, want %+v", m.Rank(), got, err, m)
+		}
+	}
+	for _, rank := range []string{"", "2023-07-03T12:00:00.000000000Z", "2023-07-03T12:00:00.000000000Z gone", "yesterday added"} {
+		if err := new(event.Membership).SetRank(rank); err == nil || !strings.Contains(err.Error(), strconv.Quote(rank)) {
+			t.Errorf("SetRank(%q): %v, want an error that shows it", rank, err)
+		}
+	}
 }

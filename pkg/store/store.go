@@ -16,10 +16,12 @@ import (
 	"ocireffer/pkg/reference"
 )
 
-// A Store is both sides of a backend.
+// A Store is all sides of a backend.
 type Store interface {
 	Writer
 	Reader
+	Reconciler
+	Exporter
 }
 
 // A Writer stores events. Calls may come late, twice, in any order and from many

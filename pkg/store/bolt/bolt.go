@@ -43,6 +43,7 @@ var (
 	catalogue         = []byte("catalogue")         // partition -> pushed key of its entry
 	catalogueByPushed = []byte("catalogueByPushed") // the other way round
 	members           = []byte("members")           // category, partition -> member
+	states            = []byte("states")            // registry, key -> state; a file of an earlier build may lack it
 )
 
 var versionKey = []byte("version")
@@ -137,7 +138,7 @@ func openError(name string, err error) error {
 	return fmt.Errorf("open %s: %w", name, err)
 }
 
-// buckets returns the names of all buckets.
+// buckets returns the names of the buckets that every file has.
 func buckets() [][]byte {
 	all := [][]byte{meta, references, tombstones, catalogue, catalogueByPushed, members}
 	for _, order := range store.Indexes {
@@ -146,11 +147,13 @@ func buckets() [][]byte {
 	return all
 }
 
-// prepare makes the buckets of a new file. Of another one it checks the version, and
-// that no bucket is missing.
+// prepare makes the buckets of a new file. Then it checks the version, and that no
+// bucket is missing.
 func prepare(tx *bbolt.Tx) error {
 	if isEmpty(tx) {
-		return makeBuckets(tx)
+		if err := makeBuckets(tx); err != nil {
+			return err
+		}
 	}
 	if err := checkVersion(tx); err != nil {
 		return err
@@ -160,7 +163,8 @@ func prepare(tx *bbolt.Tx) error {
 			return damage{fmt.Errorf("it has no bucket %s", bucket)}
 		}
 	}
-	return nil
+	_, err := tx.CreateBucketIfNotExists(states)
+	return err
 }
 
 func makeBuckets(tx *bbolt.Tx) error {

@@ -2,6 +2,7 @@ package bolt_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -157,6 +158,9 @@ func TestKeptDataStays(t *testing.T) {
 		event.Event{Delete: &deleted},
 		event.Event{Membership: &event.Membership{Member: member, At: noon}},
 		event.Event{Membership: &event.Membership{Member: event.Member{Category: "official", Name: wash}, Removed: true, At: noon}})
+	if written, err := db.PutState(t.Context(), registry, store.State{Key: "wash", Value: []byte("seen")}); err != nil || !written {
+		t.Fatalf("PutState: %t, %v", written, err)
+	}
 	closeDB(t, db)
 
 	const (
@@ -213,9 +217,70 @@ func TestKeptDataStays(t *testing.T) {
 			"official\x00@wasmcloud.azurecr.io/wash": `{"rank":"2023-07-03T12:00:00.000000000Z added"}`,
 			"official\x00wash":                       `{"rank":"2023-07-03T12:00:00.000000000Z removed","removed":true}`,
 		},
+		"states": {registry + "\x00wash": `{"revision":1,"value":"c2Vlbg=="}`},
 	}
 	if diff := cmp.Diff(want, contents(t, file)); diff != "" {
 		t.Errorf("the file holds: -want +got\n%s", diff)
+	}
+}
+
+// TestFileOfAnEarlierBuildGetsTheStates: it has no bucket for them, and is sound.
+func TestFileOfAnEarlierBuildGetsTheStates(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "test.db")
+	db := open(t, file)
+	apply(t, db, event.Event{Push: &pushed})
+	closeDB(t, db)
+	earlier, err := bbolt.Open(file, 0o644, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = earlier.Update(func(tx *bbolt.Tx) error { return tx.DeleteBucket([]byte("states")) })
+	if err := errors.Join(err, earlier.Close()); err != nil {
+		t.Fatal(err)
+	}
+	db = open(t, file)
+	defer closeDB(t, db)
+	if written, err := db.PutState(t.Context(), registry, store.State{Key: "wash"}); err != nil || !written {
+		t.Errorf("PutState: %t, %v, want it written", written, err)
+	}
+	if got, err := db.Pick(t.Context(), store.Query{Name: wash}); err != nil || got != pushed {
+		t.Errorf("Pick(wash) = %+v, %v, want %+v", got, err, pushed)
+	}
+}
+
+// TestEventsOfManyPages: each comes once, however many transactions it takes.
+func TestEventsOfManyPages(t *testing.T) {
+	t.Parallel()
+	db := openNew(t)
+	const n = 1500
+	var pushes []event.Push
+	for i := range n {
+		p := pushed
+		p.Reference.Tag, p.PushedAt = fmt.Sprintf("1.%d.0", i), noon.Add(time.Duration(i)*time.Second)
+		pushes = append(pushes, p)
+	}
+	if err := db.PushAll(t.Context(), pushes); err != nil {
+		t.Fatal(err)
+	}
+	apply(t, db, event.Event{Delete: &event.Delete{Target: event.Target{Registry: registry, Repository: "wash"}, DeletedAt: noon.Add(time.Minute), ReceivedAt: noon}})
+	tags, deletes := map[string]bool{}, 0
+	for e, err := range db.Events(t.Context()) {
+		switch {
+		case err != nil:
+			t.Fatal(err)
+		case e.Delete != nil && len(tags) > 0:
+			t.Fatal("a delete follows a push, which is shown until then by a store that gets both")
+		case e.Delete != nil:
+			deletes++
+		case tags[e.Push.Reference.Tag]:
+			t.Fatalf("%s comes twice", e)
+		default:
+			tags[e.Push.Reference.Tag] = true
+		}
+	}
+	if len(tags) != n || deletes != 1 {
+		t.Errorf("Events: %d pushes, %d deletes, want %d and 1", len(tags), deletes, n)
 	}
 }
 

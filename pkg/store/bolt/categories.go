@@ -43,13 +43,12 @@ func (db *DB) Members(ctx context.Context, category string) (all []event.Member,
 	err = db.view(ctx, func(tx *bbolt.Tx) error {
 		cursor := tx.Bucket(members).Cursor()
 		for k, v := cursor.Seek(prefix); k != nil && bytes.HasPrefix(k, prefix); k, v = cursor.Next() {
-			kept, err := decode[member](k, v)
+			m, err := decodeMember(k, v)
 			if err != nil {
 				return err
 			}
-			if !kept.Removed {
-				category, partition, _ := bytes.Cut(k, []byte(separator))
-				all = append(all, event.Member{Category: string(category), Name: store.NameOf(string(partition))})
+			if !m.Removed {
+				all = append(all, m.Member)
 			}
 		}
 		return nil
@@ -60,4 +59,17 @@ func (db *DB) Members(ctx context.Context, category string) (all []event.Member,
 	// Partitions do not sort as names do.
 	slices.SortFunc(all, event.Member.Compare)
 	return all, nil
+}
+
+func decodeMember(k, v []byte) (event.Membership, error) {
+	kept, err := decode[member](k, v)
+	if err != nil {
+		return event.Membership{}, err
+	}
+	category, partition := splitKey(k)
+	m := event.Membership{Member: event.Member{Category: category, Name: store.NameOf(partition)}}
+	if err := m.SetRank(kept.Rank); err != nil {
+		return event.Membership{}, fmt.Errorf("value of %q: %w", k, err)
+	}
+	return m, nil
 }

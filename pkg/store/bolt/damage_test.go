@@ -78,6 +78,19 @@ func exercise(ctx context.Context, db *DB) (errs []error) {
 		check(err)
 		member := event.Member{Category: "official", Name: name}
 		check(db.Categorize(ctx, event.Membership{Member: member, At: noon}))
+		check(db.PushAll(ctx, []event.Push{p, pushOf("2.0.1")}))
+		_, err = db.History(ctx, p.Reference.Registry, p.Reference.Repository)
+		check(err)
+		_, err = db.State(ctx, p.Reference.Registry, p.Reference.Repository)
+		check(err)
+		_, err = db.PutState(ctx, p.Reference.Registry, store.State{Key: p.Reference.Repository, Value: []byte("seen")})
+		check(err)
+	}
+	for _, err := range db.States(ctx, pushOf("1").Reference.Registry) {
+		check(err)
+	}
+	for _, err := range db.Events(ctx) {
+		check(err)
 	}
 	_, err := db.Repositories(ctx, store.Listing{Span: store.Span{Limit: 1000}})
 	check(err)

@@ -1,10 +1,10 @@
 package bolt
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"go.etcd.io/bbolt"
 
@@ -17,6 +17,12 @@ import (
 
 // key joins the two parts of a key.
 func key(first, second string) []byte { return []byte(first + separator + second) }
+
+// splitKey is the reverse of key.
+func splitKey(k []byte) (first, second string) {
+	first, second, _ = strings.Cut(string(k), separator)
+	return first, second
+}
 
 // record is the stored form of a reference.
 type record struct {
@@ -43,12 +49,12 @@ func decodeRecord(k, v []byte) (record, error) {
 	if err != nil {
 		return record{}, err
 	}
-	partition, ref, _ := bytes.Cut(k, []byte(separator))
-	split, ok := reference.Split(string(ref))
+	partition, ref := splitKey(k)
+	split, ok := reference.Split(ref)
 	if !ok {
 		return record{}, fmt.Errorf("key %q has no reference", k)
 	}
-	r.push = event.Push{Reference: split, GivenName: store.GivenNameIn(string(partition), split)}
+	r.push = event.Push{Reference: split, GivenName: store.GivenNameIn(partition, split)}
 	if err := r.push.SetRank(r.Rank); err != nil {
 		return record{}, fmt.Errorf("value of %q: %w", k, err)
 	}
@@ -67,16 +73,32 @@ type tombstone struct {
 
 // getTombstone returns the newest delete of a target.
 func getTombstone(tx *bbolt.Tx, partition string, target event.Target) (d event.Delete, found bool, err error) {
-	kept, err := get[tombstone](tx.Bucket(tombstones), key(partition, target.String()))
-	if err != nil || kept.Rank == "" {
-		return event.Delete{}, false, err
+	k := key(partition, target.String())
+	v := tx.Bucket(tombstones).Get(k)
+	if v == nil {
+		return event.Delete{}, false, nil
 	}
+	d, err = decodeTombstone(k, v)
+	return d, true, err
+}
+
+func decodeTombstone(k, v []byte) (event.Delete, error) {
+	kept, err := decode[tombstone](k, v)
+	if err != nil {
+		return event.Delete{}, err
+	}
+	partition, text := splitKey(k)
+	target, ok := event.ParseTarget(text)
+	if !ok {
+		return event.Delete{}, fmt.Errorf("key %q has no target", k)
+	}
+	target.GivenName = store.GivenNameIn(partition, reference.Reference{Registry: target.Registry, Repository: target.Repository})
 	deletedAt, err := event.ParseStamp(kept.Rank)
 	receivedAt, err2 := event.ParseStamp(kept.ReceivedAt)
 	if err := errors.Join(err, err2); err != nil {
-		return event.Delete{}, false, fmt.Errorf("tombstone of %s: %w", target, err)
+		return event.Delete{}, fmt.Errorf("tombstone of %s: %w", target, err)
 	}
-	return event.Delete{Target: target, DeletedAt: deletedAt, ReceivedAt: receivedAt}, true, nil
+	return event.Delete{Target: target, DeletedAt: deletedAt, ReceivedAt: receivedAt}, nil
 }
 
 // putTombstone stores d unless a newer delete of its target is stored.

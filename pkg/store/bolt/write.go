@@ -14,18 +14,38 @@ import (
 
 // Push implements store.Writer.
 func (db *DB) Push(ctx context.Context, p event.Push) error {
-	err := db.update(ctx, func(tx *bbolt.Tx) error {
-		for _, name := range p.Names() {
-			if err := pushUnder(tx, store.Partition(name), p); err != nil {
-				return err
-			}
-		}
-		return refreshEntry(tx, p.ListedAs())
-	})
-	if err != nil {
+	if err := db.pushAll(ctx, p); err != nil {
 		return fmt.Errorf("push %s: %w", p.Reference, err)
 	}
 	return nil
+}
+
+// PushAll implements store.Importer, in one transaction.
+func (db *DB) PushAll(ctx context.Context, pushes []event.Push) error {
+	if err := db.pushAll(ctx, pushes...); err != nil {
+		return fmt.Errorf("push %d references: %w", len(pushes), err)
+	}
+	return nil
+}
+
+func (db *DB) pushAll(ctx context.Context, pushes ...event.Push) error {
+	return db.update(ctx, func(tx *bbolt.Tx) error {
+		listed := map[reference.Name]bool{}
+		for _, p := range pushes {
+			for _, name := range p.Names() {
+				if err := pushUnder(tx, store.Partition(name), p); err != nil {
+					return err
+				}
+			}
+			listed[p.ListedAs()] = true
+		}
+		for name := range listed {
+			if err := refreshEntry(tx, name); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 func pushUnder(tx *bbolt.Tx, partition string, p event.Push) error {

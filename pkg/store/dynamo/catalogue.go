@@ -45,7 +45,7 @@ func (db *DB) refreshEntry(ctx context.Context, name reference.Name) error {
 			return err
 		}
 		var written bool
-		written, current, err = db.putEntry(ctx, entry, revision)
+		written, current, err = db.putRevision(ctx, marshalEntry(entry, db.now()), revision)
 		if err != nil || written {
 			return err
 		}
@@ -53,10 +53,10 @@ func (db *DB) refreshEntry(ctx context.Context, name reference.Name) error {
 	return nil
 }
 
-// putEntry replaces the stored entry if it has the given revision; 0 means that none
-// is stored. Otherwise it returns the stored entry.
-func (db *DB) putEntry(ctx context.Context, e store.Entry, revision int64) (written bool, stored attributes, err error) {
-	item := marshalEntry(e, revision+1, db.now())
+// putRevision replaces an item that is stored with the given revision by one with the
+// next; 0 means that none is stored. Otherwise it returns the stored item.
+func (db *DB) putRevision(ctx context.Context, item attributes, revision int64) (written bool, stored attributes, err error) {
+	item[attrRevision] = num(revision + 1)
 	names := map[string]string{"#revision": attrRevision}
 	if revision == 0 {
 		return db.putIf(ctx, item, "attribute_not_exists(#revision)", names, nil)

@@ -55,6 +55,8 @@ func plain(item attributes) map[string]any {
 			p[attr] = json.Number(v.Value)
 		case *types.AttributeValueMemberBOOL:
 			p[attr] = v.Value
+		case *types.AttributeValueMemberB:
+			p[attr] = v.Value
 		default:
 			p[attr] = v
 		}
@@ -147,6 +149,9 @@ func TestStoredDataStays(t *testing.T) {
 		if _, err := store.Apply(t.Context(), db, e); err != nil {
 			t.Fatalf("%s: %v", e, err)
 		}
+	}
+	if written, err := db.PutState(t.Context(), registry, store.State{Key: "wash", Value: []byte("seen")}); err != nil || !written {
+		t.Fatalf("PutState: %t, %v", written, err)
 	}
 	half, halfDeleted := pushed(washOf("half", 9, 9)), deleted(deleteOfTag("half", 1))
 	derive(t, db, putHalf(t, db, 0, half), putHalf(t, db, 1, halfDeleted))

@@ -60,16 +60,18 @@ const (
 	attrExpiresAt   = "expiresAt"   // Unix seconds from which DynamoDB may drop the item; absent on items that count
 	attrHighest     = "highest"     // of a catalogue entry: the reference of the highest version; absent if that is the newest, or no tag is one
 	attrText        = "text"        // of a catalogue entry: store.Entry.Text, for the filter of a search
-	attrRevision    = "revision"    // of a catalogue entry: counts its writes
+	attrRevision    = "revision"    // of a catalogue entry or a state: counts its writes
+	attrValue       = "value"       // of a state: its bytes
 	attrDataVersion = "dataVersion" // of the item with the version of the data
 )
 
 // Partitions besides those of names. No name begins with #.
 const (
 	ownPrefix  = "#"
-	catalogue  = ownPrefix + "catalogue" // the key of an entry is its repository
-	categories = ownPrefix + "category"  // the key of a member is its category, a slash and store.Partition of its name
-	meta       = ownPrefix + "meta"      // the key of the version of the data is versionKey
+	catalogue  = ownPrefix + "catalogue"  // the key of an entry is its repository
+	categories = ownPrefix + "category"   // the key of a member is its category, a slash and store.Partition of its name
+	meta       = ownPrefix + "meta"       // the key of the version of the data is versionKey
+	states     = ownPrefix + "reconcile/" // begins the partition of a registry's states
 )
 
 const (
@@ -108,6 +110,7 @@ type client interface {
 	GetItem(context.Context, *dynamodb.GetItemInput, ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error)
 	BatchGetItem(context.Context, *dynamodb.BatchGetItemInput, ...func(*dynamodb.Options)) (*dynamodb.BatchGetItemOutput, error)
 	Query(context.Context, *dynamodb.QueryInput, ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error)
+	Scan(context.Context, *dynamodb.ScanInput, ...func(*dynamodb.Options)) (*dynamodb.ScanOutput, error)
 }
 
 // An Option is how a DB differs from that of a function that answers requests.

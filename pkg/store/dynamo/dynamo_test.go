@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"iter"
 	"net/http"
 	"strings"
 	"testing"
@@ -429,6 +430,13 @@ func TestHangingCallEndsWithItsContext(t *testing.T) {
 	})
 }
 
+// lastError returns the error with which a sequence ends.
+func lastError[T any](all iter.Seq2[T, error]) (err error) {
+	for _, err = range all {
+	}
+	return err
+}
+
 // TestEveryMethodReturnsTheError: it also says what was asked for.
 func TestEveryMethodReturnsTheError(t *testing.T) {
 	t.Parallel()
@@ -454,6 +462,12 @@ func TestEveryMethodReturnsTheError(t *testing.T) {
 		{"Entries of a registry's repository", func() error { _, err := db.Entries(ctx, []reference.Name{itsWash}); return err }, "read entries: "},
 		{"Members", func() error { _, err := db.Members(ctx, ""); return err }, "list members: "},
 		{"PushedAt", func() error { _, err := db.PushedAt(ctx, deleteOfTag("1", 0).Target); return err }, "read when wasmcloud.azurecr.io/wash:1 was pushed: "},
+		{"PushAll", func() error { return db.PushAll(ctx, []event.Push{washOf("1", 1, 0), washOf("2", 1, 0)}) }, "push 2 references: "},
+		{"Events", func() error { return lastError(db.Events(ctx)) }, "read all events: "},
+		{"History", func() error { _, err := db.History(ctx, registry, "wash"); return err }, "read the history of wasmcloud.azurecr.io/wash: "},
+		{"State", func() error { _, err := db.State(ctx, registry, "wash"); return err }, "read the state wash of wasmcloud.azurecr.io: "},
+		{"PutState", func() error { _, err := db.PutState(ctx, registry, store.State{Key: "wash"}); return err }, "write the state wash of wasmcloud.azurecr.io: "},
+		{"States", func() error { return lastError(db.States(ctx, registry)) }, "list the states of wasmcloud.azurecr.io: "},
 		{"Derive from a push", func() error { return errors.Join(db.Derive(ctx, changesOf(pushed(washOf("1", 1, 0)))[:1])...) }, "derive from wasmcloud.azurecr.io/wash:1 of wash: "},
 		{"Derive from a delete", func() error { return errors.Join(db.Derive(ctx, changesOf(deleted(deleteOf(0)))[:1])...) }, "derive from #deleted/wasmcloud.azurecr.io/wash of wash: "},
 		{"StartReader", func() error { return db.StartReader(ctx) }, "table Table: "},
@@ -495,6 +509,8 @@ func TestUnreadableItemsAreErrors(t *testing.T) {
 			"Repositories": func() error { _, err := db.Repositories(ctx, store.Listing{Span: store.Span{Limit: 1}}); return err },
 			"References":   func() error { _, err := db.References(ctx, wash, nil, store.Span{Limit: 1}); return err },
 			"Entries":      func() error { _, err := db.Entries(ctx, []reference.Name{wash}); return err },
+			"Events":       func() error { return lastError(db.Events(ctx)) },
+			"History":      func() error { _, err := db.History(ctx, registry, "wash"); return err },
 		} {
 			if err := call(); err == nil || errors.Is(err, store.ErrNotFound) {
 				t.Errorf("%s with the item %s: %v, want an error", method, item, err)

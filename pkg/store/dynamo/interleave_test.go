@@ -223,6 +223,10 @@ func (in *interleaving) do(t *rapid.T, db *DB, j job) error {
 	if j.change != nil {
 		return errors.Join(db.Derive(t.Context(), []Change{*j.change})...)
 	}
-	_, err := store.Apply(t.Context(), db, in.events[j.event])
+	e := in.events[j.event]
+	if e.Push != nil && j.event%2 == 0 {
+		return db.PushAll(t.Context(), []event.Push{*e.Push})
+	}
+	_, err := store.Apply(t.Context(), db, e)
 	return err
 }

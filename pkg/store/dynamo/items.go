@@ -85,10 +85,10 @@ func unmarshalTombstone(item attributes) (event.Delete, error) {
 	return event.Delete{Target: target, DeletedAt: deletedAt, ReceivedAt: receivedAt}, nil
 }
 
-// marshalEntry returns the item of an entry. An unpublished one expires.
-func marshalEntry(e store.Entry, revision int64, now time.Time) attributes {
+// marshalEntry returns the item of an entry, without its revision. An unpublished one
+// expires.
+func marshalEntry(e store.Entry, now time.Time) attributes {
 	item := keyOf(catalogue, store.Partition(e.Name))
-	item[attrRevision] = num(revision)
 	if !e.Published() {
 		item[attrExpiresAt] = expiry(now)
 		return item

@@ -194,7 +194,9 @@ func TestListUnits(t *testing.T) {
 		if i >= 100 {
 			entry = store.Entry{Name: p.ListedAs()} // not published
 		}
-		all = append(all, marshalEntry(entry, 1, noon))
+		item := marshalEntry(entry, noon)
+		item[attrRevision] = num(1)
+		all = append(all, item)
 	}
 	putAll(t, db, all)
 	for _, c := range []struct {

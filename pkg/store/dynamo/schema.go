@@ -19,7 +19,10 @@ const createTimeout = time.Minute
 func Create(ctx context.Context, cfg aws.Config, table string) error {
 	db := dynamodb.NewFromConfig(cfg)
 	_, err := db.CreateTable(ctx, Schema(table))
-	if _, exists := errors.AsType[*types.ResourceInUseException](err); err != nil && !exists {
+	if _, exists := errors.AsType[*types.ResourceInUseException](err); exists {
+		return nil // to ask for its status takes DynamoDB Local seconds if it has many items
+	}
+	if err != nil {
 		return fmt.Errorf("create table %s: %w", table, err)
 	}
 	wait := dynamodb.NewTableExistsWaiter(db)

@@ -85,6 +85,11 @@ func TestWritersReadConsistently(t *testing.T) {
 		{method: "PushedAt", call: func() error { _, err := db.PushedAt(ctx, deleteOfTag("1", 0).Target); return err }, consistent: map[string]int{"BatchGetItem": 1}},
 		{method: "StartReader", call: func() error { return db.StartReader(ctx) }, consistent: map[string]int{"BatchGetItem": 1}},
 		{method: "StartWriter", call: func() error { return db.StartWriter(ctx) }, consistent: map[string]int{"BatchGetItem": 1}},
+		{method: "PushAll", call: func() error { return db.PushAll(ctx, []event.Push{washOf("1", 1, 0)}) }, consistent: map[string]int{"Query": 2}},
+		{method: "Events", call: func() error { return lastError(db.Events(ctx)) }, consistent: map[string]int{"Scan": 1}},
+		{method: "State", call: func() error { _, err := db.State(ctx, registry, "wash"); return err }, consistent: map[string]int{"GetItem": 1}},
+		{method: "States", call: func() error { return lastError(db.States(ctx, registry)) }, eventually: map[string]int{"Query": 1}},
+		{method: "History", call: func() error { _, err := db.History(ctx, registry, "wash"); return err }, eventually: map[string]int{"Query": 1}},
 		{method: "Pick", call: func() error { _, err := db.Pick(ctx, store.Query{Name: wash}); return err }, eventually: map[string]int{"Query": 2}},
 		{method: "Versioned", call: func() error { _, err := db.Versioned(ctx, wash, washOf("1.0.0", 3, 0)); return err }, eventually: map[string]int{"Query": 1}},
 		{method: "References", call: func() error { _, err := db.References(ctx, wash, nil, store.Span{Limit: 1}); return err }, eventually: map[string]int{"Query": 1}},
@@ -438,6 +443,13 @@ func TestAnyFailedCallIsAnError(t *testing.T) {
 	add := func(p event.Push) func(*DB) (store.Deleted, error) {
 		return func(db *DB) (store.Deleted, error) { return store.Deleted{}, db.Push(t.Context(), p) }
 	}
+	addAll := func(pushes ...event.Push) func(*DB) (store.Deleted, error) {
+		return func(db *DB) (store.Deleted, error) { return store.Deleted{}, db.PushAll(t.Context(), pushes) }
+	}
+	putState := func(db *DB) (store.Deleted, error) {
+		_, err := db.PutState(t.Context(), registry, store.State{Key: "wash"})
+		return store.Deleted{}, err
+	}
 	deriveFrom := func(e event.Event) func(*DB) (store.Deleted, error) {
 		return func(db *DB) (store.Deleted, error) {
 			return store.Deleted{}, errors.Join(db.Derive(t.Context(), changesOf(e))...)
@@ -456,6 +468,8 @@ func TestAnyFailedCallIsAnError(t *testing.T) {
 		{method: "Delete of a digest", write: remove(deleteOfDigest(1, 10)), puts: 2, calls: 6, more: true},
 		{method: "Delete of a tag", write: remove(deleteOfTag("1", 10)), puts: 2, calls: 4, more: true},
 		{method: "Delete of a repository", write: remove(deleteOf(10)), puts: 2, calls: 12, more: true},
+		{method: "PushAll", write: addAll(washOf("1", 1, 0), late), puts: 4, calls: 10},
+		{method: "PutState", write: putState, calls: 1},
 		{method: "Derive from a push", write: deriveFrom(pushed(washOf("1", 1, 0))), calls: 7},
 		{method: "Derive from a delete", write: deriveFrom(deleted(deleteOfTag("late", 10))), calls: 8},
 	} {

@@ -179,6 +179,11 @@ func compareEntries(byPush bool, d, e store.Entry) int {
 	return byName
 }
 
+// isNewerMembership reports whether of two memberships of one member m wins.
+func isNewerMembership(m, old event.Membership) bool {
+	return m.At.After(old.At) || m.At.Equal(old.At) && m.Removed
+}
+
 // membersOf returns the model's members of a category.
 func membersOf(events []event.Event, category string) []event.Member {
 	newest := map[event.Member]event.Membership{}
@@ -188,7 +193,7 @@ func membersOf(events []event.Event, category string) []event.Member {
 		}
 		m := *e.Membership
 		old, ok := newest[m.Member]
-		if !ok || m.At.After(old.At) || m.At.Equal(old.At) && m.Removed {
+		if !ok || isNewerMembership(m, old) {
 			newest[m.Member] = m
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"strings"
 	"sync"
 	"testing"
@@ -326,10 +327,23 @@ func cancelledContext(t *testing.T, s store.Store) {
 		"References": func() error { _, err := s.References(ctx, anywhere("wash"), nil, store.Span{Limit: 1}); return err },
 		"Entries":    func() error { _, err := s.Entries(ctx, []reference.Name{anywhere("wash")}); return err },
 		"Members":    func() error { _, err := s.Members(ctx, "official"); return err },
+		"PushAll":    func() error { return s.PushAll(ctx, []event.Push{washOf("2", 2, 1)}) },
+		"Events":     func() error { return errorOf(s.Events(ctx)) },
+		"History":    func() error { _, err := s.History(ctx, registry, "wash"); return err },
+		"State":      func() error { _, err := s.State(ctx, registry, "wash"); return err },
+		"PutState":   func() error { _, err := s.PutState(ctx, registry, store.State{Key: "wash"}); return err },
+		"States":     func() error { return errorOf(s.States(ctx, registry)) },
 	} {
 		if err := call(); !errors.Is(err, context.Canceled) {
 			t.Errorf("%s with a cancelled context: %v, want context.Canceled", name, err)
 		}
 	}
 	wantNewest(t, s, washOf("1", 1, 0))
+}
+
+// errorOf returns the error with which a sequence ends.
+func errorOf[T any](all iter.Seq2[T, error]) (err error) {
+	for _, err = range all {
+	}
+	return err
 }

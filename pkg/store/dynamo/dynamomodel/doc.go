@@ -3,8 +3,8 @@
 // a test fail, pause, count or throttle each call, and take the table back to an
 // earlier state.
 //
-// Modeled are PutItem, UpdateItem, DeleteItem, GetItem, BatchGetItem, BatchWriteItem
-// and Query; values of the types S, N, B, BOOL and NULL; conditions and filters of
+// Modeled are PutItem, UpdateItem, DeleteItem, GetItem, BatchGetItem, BatchWriteItem,
+// Query, and Scan of the table itself; values of the types S, N, B, BOOL and NULL; conditions and filters of
 // comparisons, BETWEEN, AND, OR, NOT, attribute_exists, attribute_not_exists,
 // begins_with and contains; updates of SET, with + and - and if_not_exists, and of
 // REMOVE; projections of whole attributes; pages, size limits, validation errors in
@@ -24,14 +24,15 @@
 // The tests send the same random calls to the model and to DynamoDB Local 3.1.0, and
 // compare all answers. The model follows AWS, as documented, and not DynamoDB Local
 // here:
-//   - A query that finds nothing, and an absent key of a batch, cost the least read
-//     unit. DynamoDB Local charges nothing.
+//   - A query or a scan that finds nothing, and an absent key of a batch, cost the least
+//     read unit. DynamoDB Local charges nothing.
 //   - A failed condition costs the write units of the larger item. DynamoDB Local does
 //     not tell.
 //   - A delete of an absent item costs one write unit. In a batch DynamoDB Local charges
 //     two, and alone it tells the unit unasked.
 //   - An update cannot give an index's sort key a wrong type or more than 1,024 bytes.
 //     DynamoDB Local takes both.
+//   - A scan cannot have an empty filter. For DynamoDB Local that is none.
 //   - A query for a partition key of more than 2,048 bytes is invalid. DynamoDB Local
 //     finds nothing.
 //   - Numbers come back in one form: 1.0 as 1. DynamoDB Local keeps the text that an

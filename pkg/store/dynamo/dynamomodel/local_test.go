@@ -41,6 +41,7 @@ type client interface {
 	BatchGetItem(context.Context, *dynamodb.BatchGetItemInput, ...func(*dynamodb.Options)) (*dynamodb.BatchGetItemOutput, error)
 	BatchWriteItem(context.Context, *dynamodb.BatchWriteItemInput, ...func(*dynamodb.Options)) (*dynamodb.BatchWriteItemOutput, error)
 	Query(context.Context, *dynamodb.QueryInput, ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error)
+	Scan(context.Context, *dynamodb.ScanInput, ...func(*dynamodb.Options)) (*dynamodb.ScanOutput, error)
 }
 
 var (
@@ -63,6 +64,8 @@ func send(ctx context.Context, c client, input any) (any, error) {
 		return c.BatchGetItem(ctx, in)
 	case *dynamodb.BatchWriteItemInput:
 		return c.BatchWriteItem(ctx, in)
+	case *dynamodb.ScanInput:
+		return c.Scan(ctx, in)
 	default:
 		return c.Query(ctx, input.(*dynamodb.QueryInput))
 	}
@@ -197,8 +200,8 @@ func coarse(text string) string {
 	return text
 }
 
-// sameAnswer compares answers: numbers by their values, and the items of a batch in
-// any order.
+// sameAnswer compares answers: numbers by their values, and the items of a batch or a
+// scan in any order.
 var sameAnswer = cmp.Options{
 	cmp.Transformer("canonical", func(v *types.AttributeValueMemberN) string {
 		if v == nil {
@@ -218,18 +221,30 @@ var sameAnswer = cmp.Options{
 		c := sorted(*o)
 		c.Responses = map[string][]map[string]types.AttributeValue{}
 		for name, items := range o.Responses {
-			items = slices.Clone(items)
-			slices.SortFunc(items, func(x, y map[string]types.AttributeValue) int { return strings.Compare(describe(x), describe(y)) })
-			c.Responses[name] = items
+			c.Responses[name] = inOrder(items)
 		}
+		return c
+	}),
+	cmp.Transformer("sorted", func(o *dynamodb.ScanOutput) any {
+		type sorted dynamodb.ScanOutput
+		if o == nil {
+			return nil
+		}
+		c := sorted(*o)
+		c.Items = inOrder(o.Items)
 		return c
 	}),
 	cmpopts.IgnoreTypes(middleware.Metadata{}),
 	cmpopts.IgnoreUnexported(dynamodb.PutItemOutput{}, dynamodb.UpdateItemOutput{}, dynamodb.DeleteItemOutput{}, dynamodb.GetItemOutput{},
-		dynamodb.BatchGetItemOutput{}, dynamodb.BatchWriteItemOutput{}, dynamodb.QueryOutput{},
+		dynamodb.BatchGetItemOutput{}, dynamodb.BatchWriteItemOutput{}, dynamodb.QueryOutput{}, dynamodb.ScanOutput{},
 		types.ConsumedCapacity{}, types.KeysAndAttributes{}, types.WriteRequest{}, types.PutRequest{}, types.DeleteRequest{},
 		types.AttributeValueMemberS{}, types.AttributeValueMemberB{}, types.AttributeValueMemberBOOL{}, types.AttributeValueMemberNULL{}),
 	cmp.FilterPath(func(p cmp.Path) bool { return strings.HasSuffix(p.String(), "noSmithyDocumentSerde") }, cmp.Ignore()),
+}
+
+// inOrder returns items in an order of their contents.
+func inOrder(items []map[string]types.AttributeValue) []map[string]types.AttributeValue {
+	return slices.SortedFunc(slices.Values(items), func(x, y map[string]types.AttributeValue) int { return strings.Compare(describe(x), describe(y)) })
 }
 
 // describe returns a text for a value, an item or an input.
@@ -265,7 +280,7 @@ func TestModelAnswersAsDynamoDBLocal(t *testing.T) {
 		for range 1 + r.number("calls", 100) {
 			var input any
 			r.wrong = false
-			switch r.number("operation", 10) {
+			switch r.number("operation", 11) {
 			case 0, 1:
 				input = r.put()
 			case 2, 3:
@@ -278,6 +293,8 @@ func TestModelAnswersAsDynamoDBLocal(t *testing.T) {
 				input = r.batchGet()
 			case 7:
 				input = r.batchWrite()
+			case 8:
+				input = r.scan()
 			default:
 				input = r.query()
 			}
@@ -321,6 +338,8 @@ func stricter(input any, got answer) bool {
 			got.Text == "One or more parameter values were invalid: Size limit exceeded"
 	case *dynamodb.QueryInput:
 		return strings.Contains(got.Text, "Size of hashkey")
+	case *dynamodb.ScanInput: // to DynamoDB Local an empty filter is none
+		return strings.Contains(got.Text, "Invalid FilterExpression: The expression can not be empty")
 	default:
 		return false
 	}
@@ -334,6 +353,13 @@ func adjustment(model *Table, input any) func(output any) {
 		return func(output any) {
 			// A query that finds nothing is free.
 			if o, ok := output.(*dynamodb.QueryOutput); ok && o != nil && o.ConsumedCapacity != nil && o.ScannedCount == 0 {
+				*o.ConsumedCapacity.CapacityUnits = 0
+			}
+		}
+	case *dynamodb.ScanInput:
+		return func(output any) {
+			// So is a scan.
+			if o, ok := output.(*dynamodb.ScanOutput); ok && o != nil && o.ConsumedCapacity != nil && o.ScannedCount == 0 {
 				*o.ConsumedCapacity.CapacityUnits = 0
 			}
 		}

@@ -52,7 +52,8 @@ func (t *Table) prepareQuery(in *dynamodb.QueryInput) (p plan[dynamodb.QueryOutp
 
 // query is a Query that was checked.
 type query struct {
-	index          int // of Table.indexes, or -1 for the table
+	index          int  // of Table.indexes, or -1 for the table
+	all            bool // of a scan: it reads all partitions
 	keys           keySchema
 	partition      value
 	partitionOrder string
@@ -128,7 +129,7 @@ func (s span) last(sort value, backward bool) bool {
 // side says where a position is: before the entries that q reads (-1), among them (0)
 // or after them (1).
 func (q *query) side(at position) int {
-	if order := cmp.Compare(at.partition, q.partitionOrder); order != 0 {
+	if order := cmp.Compare(at.partition, q.partitionOrder); order != 0 && !q.all {
 		return order
 	}
 	if q.start != nil {

@@ -561,6 +561,32 @@ func (r *random) query() *dynamodb.QueryInput {
 	return in
 }
 
+// scan draws a scan that reads all items: which a page has is nobody's promise.
+func (r *random) scan() *dynamodb.ScanInput {
+	in := &dynamodb.ScanInput{TableName: r.tableName(), ReturnConsumedCapacity: r.capacity()}
+	t := r.newText()
+	if r.oneIn(2) {
+		in.FilterExpression = t.spoiled(t.condition(1))
+	}
+	if r.oneIn(4) {
+		in.ProjectionExpression = t.spoiled(t.projection())
+	}
+	if r.oneIn(4) {
+		in.Limit = aws.Int32(100)
+	}
+	if r.mistake(60) {
+		in.Limit = aws.Int32(0)
+	}
+	if r.oneIn(2) {
+		in.ConsistentRead = aws.Bool(r.oneIn(2))
+	}
+	in.ExpressionAttributeNames, in.ExpressionAttributeValues = t.placeholders()
+	if len(in.ExpressionAttributeValues) == 0 {
+		in.ExpressionAttributeValues = nil // DynamoDB Local refuses no values beside a projection of a scan alone
+	}
+	return in
+}
+
 func (r *random) startKey(sort string) map[string]types.AttributeValue {
 	key := r.key()
 	if sort != "k" && !r.mistake(40) {

@@ -146,6 +146,8 @@ func plainAttributes(attributes map[string]types.AttributeValue) (map[string]map
 			plain[name] = map[string]any{"N": v.Value}
 		case *types.AttributeValueMemberBOOL:
 			plain[name] = map[string]any{"BOOL": v.Value}
+		case *types.AttributeValueMemberB:
+			plain[name] = map[string]any{"B": v.Value}
 		default:
 			return nil, fmt.Errorf("attribute %s is a %T", name, v)
 		}

@@ -1,0 +1,172 @@
+package archive
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"ocireffer/pkg/event"
+	"ocireffer/pkg/reference"
+	"ocireffer/pkg/store"
+)
+
+const (
+	maxLine  = 64 << 10 // bytes; the longest event has some 3,000
+	parallel = 16       // writes at once
+)
+
+// Read merges the file that r reads into a store, and says how many events it has
+// stored. It calls progress now and then. An error of the file begins with the number
+// of its line. What is in front of that is stored, or, after an error of the store, what
+// was counted, and perhaps more; to read the file again completes it.
+//
+// A store counts the age of what a delete leaves from its receipt. Where less than a
+// day would be left, the delete is received now: what it leaves must outlast the file.
+func Read(ctx context.Context, r io.Reader, into store.Importer, now time.Time, progress func(Counts)) (Counts, error) {
+	f := &file{lines: bufio.NewScanner(r)}
+	f.lines.Buffer(nil, maxLine)
+	var stored Counts
+	for {
+		batch, errFile := f.readBatch()
+		if err := storeBatch(ctx, into, batch, now); err != nil {
+			return stored, err
+		}
+		for _, e := range batch {
+			stored.add(e)
+		}
+		progress(stored)
+		if errors.Is(errFile, io.EOF) {
+			return stored, nil
+		}
+		if errFile != nil {
+			return stored, errFile
+		}
+	}
+}
+
+// A file is read line by line.
+type file struct {
+	lines  *bufio.Scanner
+	number int  // of the last line that was read
+	begun  bool // the first line was read
+	ended  bool // the last line was read
+}
+
+// readBatch returns the next events: fewer than a batch has, with io.EOF, if there are
+// no more, or with the error of the line behind them.
+func (f *file) readBatch() (batch []event.Event, err error) {
+	for len(batch) < batchSize && f.lines.Scan() {
+		f.number++
+		line := bytes.TrimSpace(f.lines.Bytes())
+		if len(line) == 0 {
+			continue
+		}
+		e, err := f.parse(line)
+		if err != nil {
+			return batch, fmt.Errorf("line %d: %w", f.number, err)
+		}
+		if !e.IsZero() {
+			batch = append(batch, e)
+		}
+	}
+	if len(batch) == batchSize {
+		return batch, nil
+	}
+	return batch, f.atEnd()
+}
+
+// atEnd returns io.EOF if the file ends as it should.
+func (f *file) atEnd() error {
+	err := f.lines.Err()
+	switch {
+	case errors.Is(err, bufio.ErrTooLong):
+		return fmt.Errorf("line %d: it has more than %d bytes", f.number+1, maxLine)
+	case err != nil:
+		return fmt.Errorf("line %d: %w", f.number+1, err)
+	case !f.ended:
+		return fmt.Errorf(`line %d: the file ends before its last line, {"end":true}: it was cut off`, f.number+1)
+	default:
+		return io.EOF
+	}
+}
+
+// parse returns the event in a line that is not blank. The first and the last line have
+// none.
+func (f *file) parse(line []byte) (e event.Event, err error) {
+	switch {
+	case f.ended:
+		return e, errors.New(`it is behind the last line, {"end":true}`)
+	case !f.begun:
+		f.begun = true
+		return e, checkBegin(line)
+	}
+	err = json.Unmarshal(line, &e)
+	if err == nil {
+		return e, nil
+	}
+	if f.ended = isEnd(line); f.ended {
+		return event.Event{}, nil
+	}
+	return event.Event{}, fmt.Errorf("%w, in %s", err, reference.Quote(string(line)))
+}
+
+// checkBegin checks the first line.
+func checkBegin(line []byte) error {
+	var b begin
+	if err := json.Unmarshal(line, &b); err != nil || b.Format != formatName || b.Version < version {
+		return fmt.Errorf(`%s is not the first line of an export, {"format":"%s","version":%d}`, reference.Quote(string(line)), formatName, version)
+	}
+	if b.Version > version {
+		return fmt.Errorf("the export has version %d, this release reads %d: use a newer release", b.Version, version)
+	}
+	return nil
+}
+
+// isEnd reports whether line is the last.
+func isEnd(line []byte) bool {
+	var e end
+	return json.Unmarshal(line, &e) == nil && e.End
+}
+
+// storeBatch stores events: first what is no push, so that no reader sees a reference
+// for a moment that a delete of the batch covers.
+func storeBatch(ctx context.Context, into store.Importer, batch []event.Event, now time.Time) error {
+	var pushes []event.Push
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.SetLimit(parallel)
+	for _, e := range batch {
+		if e.Push != nil {
+			pushes = append(pushes, *e.Push)
+			continue
+		}
+		group.Go(func() error {
+			_, err := store.Apply(groupCtx, into, lasting(e, now))
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	if len(pushes) == 0 {
+		return nil
+	}
+	return into.PushAll(ctx, pushes)
+}
+
+// lasting returns e, received now if it is a delete that a store might forget within a
+// day.
+func lasting(e event.Event, now time.Time) event.Event {
+	if e.Delete == nil || now.Sub(e.Delete.ReceivedAt) < store.TombstoneTTL-24*time.Hour {
+		return e
+	}
+	d := *e.Delete
+	d.ReceivedAt = now
+	return event.Event{Delete: &d}
+}

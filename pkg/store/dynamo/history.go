@@ -1,0 +1,78 @@
+package dynamo
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"ocireffer/pkg/event"
+	"ocireffer/pkg/reference"
+	"ocireffer/pkg/store"
+)
+
+// History implements store.Reconciler. It costs 0.5 read units for each 4 KB of what is
+// stored: about 0.08 for a reference and 0.02 for a tombstone.
+func (db *DB) History(ctx context.Context, registry, repository string) (store.History, error) {
+	name := reference.Name{Registry: registry, Repository: repository}
+	h := store.History{Pushes: map[string]event.Push{}, Deletes: map[event.Target]event.Delete{}}
+	var deleted []row
+	for item, err := range db.results(ctx, db.queryOf(store.Partition(name))) {
+		var r row
+		if err == nil {
+			r, err = unmarshalRow(item)
+		}
+		if err != nil {
+			return store.History{}, fmt.Errorf("read the history of %s: %w", name, err)
+		}
+		if r.Delete != nil {
+			h.Deletes[r.Delete.Target] = *r.Delete
+			continue
+		}
+		h.Pushes[r.Push.Reference.Tag] = *r.Push
+		if r.deleted {
+			deleted = append(deleted, r)
+		}
+	}
+	for _, r := range deleted {
+		if h.Live(*r.Push) {
+			d := r.tombstone()
+			h.Deletes[d.Target] = d
+		}
+	}
+	return h, nil
+}
+
+// A row is a register: an item, of which the partition of another name may have a
+// copy.
+type row struct {
+	event.Event
+	deleted   bool  // it is a reference, and marked
+	expiresAt int64 // then: when its tombstone may be dropped, in Unix seconds
+}
+
+// unmarshalRow returns the register in an item of a name's partition.
+func unmarshalRow(item attributes) (row, error) {
+	if strings.HasPrefix(text(item, attrKey), tombstonePrefix) {
+		d, err := unmarshalTombstone(item)
+		return row{Event: event.Event{Delete: &d}}, err
+	}
+	c, err := unmarshalCopy(item)
+	if err != nil {
+		return row{}, err
+	}
+	expiresAt, err := number(item, attrExpiresAt)
+	return row{event.Event{Push: &c.push}, c.deleted, expiresAt}, err
+}
+
+// tombstone returns a delete in place of the one that deleted r's reference, whose
+// tombstone was dropped: of the tag when it was pushed. It covers r, and otherwise only
+// pushes that lose to r anyway.
+func (r row) tombstone() event.Delete {
+	p := r.Push
+	return event.Delete{
+		Target:     event.Target{Registry: p.Reference.Registry, Repository: p.Reference.Repository, GivenName: p.GivenName, Tag: p.Reference.Tag},
+		DeletedAt:  p.PushedAt,
+		ReceivedAt: time.Unix(r.expiresAt, 0).UTC().Add(-store.TombstoneTTL),
+	}
+}
