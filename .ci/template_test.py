@@ -70,6 +70,23 @@ class Template(unittest.TestCase):
         self.assertNotIn("Condition", self.api)
         self.assertEqual(self.stage["Properties"]["StageName"], "$default")  # another is a part of the path
 
+    def test_domain_is_optional(self):
+        for kind, condition in (("AWS::ApiGatewayV2::DomainName", "HasDomainName"),
+                                ("AWS::ApiGatewayV2::ApiMapping", "HasDomainName"),
+                                ("AWS::Route53::RecordSet", "HasHostedZoneId")):
+            ((name, resource),) = of_type(kind).items()
+            self.assertEqual(resource["Condition"], condition, name)
+        ((_, mapping),) = of_type("AWS::ApiGatewayV2::ApiMapping").items()
+        self.assertNotIn("ApiMappingKey", mapping["Properties"])  # the functions would see it in the path
+
+    def test_outputs_have_the_domain(self):
+        for name in ("WebhookUrl", "CatalogUrl", "BadgeUrl", "BadgeMarkdown"):
+            condition, own, default = TEMPLATE["Outputs"][name]["Value"]["Fn::If"]
+            self.assertEqual(condition, "HasDomainName", name)
+            self.assertEqual(own["Fn::Sub"].replace("${DomainName}", "${HttpApi}.execute-api.${AWS::Region}.${AWS::URLSuffix}"),
+                             default["Fn::Sub"], name)
+            self.assertNotIn("HttpApi", own["Fn::Sub"], name)
+
     def test_table_drops_what_expired(self):
         self.assertEqual(self.table["Properties"]["TimeToLiveSpecification"],
                          {"AttributeName": "expiresAt", "Enabled": True})
