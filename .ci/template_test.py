@@ -149,10 +149,13 @@ class Template(unittest.TestCase):
             self.assertEqual(TEMPLATE["Parameters"][name]["Default"], 0)
 
     def test_access_log_is_json_without_query(self):
-        line = self.stage["Properties"]["AccessLogSettings"]["Format"]
+        settings = self.stage["Properties"]["AccessLogSettings"]
+        self.assertEqual(settings["DestinationArn"], {"Fn::GetAtt": ["AccessLogGroup", "Arn"]})
+        line, variables = settings["Format"]["Fn::Sub"]
         self.assertEqual(json.loads(line)["path"], "$context.path")
-        self.assertEqual(self.stage["Properties"]["AccessLogSettings"]["DestinationArn"], {"Fn::GetAtt": ["AccessLogGroup", "Arn"]})
         self.assertNotRegex(line, r"(?i)query|requestOverride|authorizer|\$context\.http\.")
+        self.assertNotIn("identity", line)
+        self.assertEqual(variables, {"SourceIp": {"Fn::If": ["HasSourceAddresses", "$context.identity.sourceIp", "-"]}})
 
     def test_cors_is_the_functions_own(self):
         self.assertNotIn("CorsConfiguration", self.api["Properties"])
@@ -178,6 +181,7 @@ class Template(unittest.TestCase):
         for function in of_type("AWS::Lambda::Function").values():
             logging = function["Properties"]["LoggingConfig"]
             self.assertEqual(logging["LogFormat"], "JSON")
+            self.assertEqual(logging["SystemLogLevel"], "WARN")  # else half of what is paid for are Lambda's own lines
             self.assertIn(logging["LogGroup"]["Ref"], groups)
 
     def test_parameters_explain_themselves(self):
