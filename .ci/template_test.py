@@ -157,6 +157,12 @@ class Template(unittest.TestCase):
         self.assertNotIn("identity", line)
         self.assertEqual(variables, {"SourceIp": {"Fn::If": ["HasSourceAddresses", "$context.identity.sourceIp", "-"]}})
 
+    def test_guided_deployment_asks_about_no_route(self):
+        """`sam deploy --guided` asks for each event of an API that says nothing of its
+        authentication, and Enter ends it."""
+        (api,) = [r for r in yaml_parse(SOURCE)["Resources"].values() if r["Type"] == "AWS::Serverless::HttpApi"]
+        self.assertEqual(api["Properties"]["Auth"], {"EnableIamAuthorizer": False})
+
     def test_cors_is_the_functions_own(self):
         self.assertNotIn("CorsConfiguration", self.api["Properties"])
         self.assertNotIn("x-amazon-apigateway-cors", self.api["Properties"]["Body"])
