@@ -4,116 +4,30 @@ it. Where something must agree with the code, a Go test compares the two.
 
 usage: template_test.py   (with aws-sam-translator installed, from the root)
 """
-import copy
 import json
-import os
 import re
 import unittest
 
-os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")  # the translator wants one
-
-from samtranslator.translator.transform import transform
+from alarms_test import Alarms  # noqa: F401 (so that unittest.main runs them)
+from expanded_template import SOURCE, TEMPLATE, of_type
 from samtranslator.yaml_helper import yaml_parse
 
-with open("template.yaml") as f:
-    SOURCE = f.read()
+# What CloudFormation replaces the table for, by its documentation: a new table is
+# empty, and the old one is an orphan. So no line of this may ever change. Global
+# indexes and their attributes can be added.
+FROZEN_ATTRIBUTES = {"name": "S", "key": "S", "byPushed": "S", "byRelease": "S", "byVersion": "S", "digest": "S"}
+FROZEN_KEYS = "name HASH, key RANGE"
+FROZEN_INDEXES = [
+    "ByPushed: name HASH, byPushed RANGE; ALL",
+    "ByRelease: name HASH, byRelease RANGE; ALL",
+    "ByVersion: name HASH, byVersion RANGE; ALL",
+    "ByDigest: name HASH, digest RANGE; ALL",
+]
 
 
-class NoManagedPolicies:
-    def load(self):
-        return {}
-
-
-def expand():
-    """The template as CloudFormation gets it."""
-    template = yaml_parse(SOURCE)
-    for resource in template["Resources"].values():
-        resource.get("Properties", {}).pop("CodeUri", None)
-    template["Globals"]["Function"]["CodeUri"] = "s3://bucket/key"
-    return transform(template, {}, NoManagedPolicies())
-
-
-TEMPLATE = expand()
-
-
-def of_type(kind):
-    return {name: r for name, r in TEMPLATE["Resources"].items() if r["Type"] == kind}
-
-
-OWN_NAMESPACE = {"Fn::Sub": "ocireffer/${AWS::StackName}"}
-OPERATORS = {"GreaterThanOrEqualToThreshold": ">=", "GreaterThanThreshold": ">", "LessThanThreshold": "<"}
-
-# What sets off each alarm, as condition() writes it: the statistic of the metric in
-# each period, the limit, in how many periods, and what a period without data means.
-ALARMS = {
-    "StoreFailedAlarm": "Sum own/StoreFailed 300 s >= 1, periods 1, notBreaching",
-    "RefusedAlarm": "Sum own/Refused 300 s >= 5, periods 1, notBreaching",
-    "WrongTokenAlarm": "Sum own/WrongToken 3600 s >= 1, periods 1, notBreaching",
-    "SilenceAlarm": "Sum own/Usable 86400 s < 1, periods SilenceDays, breaching",
-    "AllWebhooksFailAlarm": "IF(FILL(usable, 0) == 0, FILL(unusable, 0), 0)"
-                            " of usable: Sum own/Usable 3600 s; unusable: Sum own/Unusable 3600 s"
-                            " >= 2, periods 1, notBreaching",
-    "WebhookThrottledAlarm": "Sum own/WebhookThrottled 300 s >= 1, periods 1, notBreaching",
-    "FunctionErrorsAlarm": "SUM(METRICS())"
-                           " of ingestErrors: Sum AWS/Lambda/Errors IngestFunction 300 s"
-                           "; ingestThrottles: Sum AWS/Lambda/Throttles IngestFunction 300 s"
-                           "; lookupErrors: Sum AWS/Lambda/Errors LookupFunction 300 s"
-                           "; lookupThrottles: Sum AWS/Lambda/Throttles LookupFunction 300 s"
-                           "; viewsErrors: Sum AWS/Lambda/Errors ViewsFunction 300 s"
-                           "; viewsThrottles: Sum AWS/Lambda/Throttles ViewsFunction 300 s"
-                           " >= 1, periods 1, notBreaching",
-    "ViewsLateAlarm": "Maximum AWS/Lambda/IteratorAge ViewsFunction 60 s > 120000, periods 5, notBreaching",
-    "ViewsFailedAlarm": "Maximum AWS/SQS/ApproximateNumberOfMessagesVisible ViewsFailedQueue.QueueName 300 s"
-                        " >= 1, periods 1, notBreaching",
-    "ServerErrorsAlarm": "IF(requests > 0, 100 * errors / requests, 0)"
-                         " of errors: Sum AWS/ApiGateway/5xx HttpApi 300 s; requests: Sum AWS/ApiGateway/Count HttpApi 300 s"
-                         " > 5, periods 2, notBreaching",
-    "SlowAnswersAlarm": "p99 AWS/ApiGateway/Latency HttpApi 300 s > 2500, periods 3, notBreaching",
-    "TableThrottledAlarm": "SUM(METRICS())"
-                           " of reads: Sum AWS/DynamoDB/ReadThrottleEvents Table 300 s"
-                           "; writes: Sum AWS/DynamoDB/WriteThrottleEvents Table 300 s"
-                           " >= 1, periods 1, notBreaching",
-}
-
-# The one dimension of each namespace.
-DIMENSIONS = {"AWS/Lambda": "FunctionName", "AWS/SQS": "QueueName", "AWS/ApiGateway": "ApiId", "AWS/DynamoDB": "TableName"}
-
-
-def named(value):
-    """What !Ref or !GetAtt names, or else the value."""
-    if isinstance(value, dict) and len(value) == 1:
-        ((function, argument),) = value.items()
-        return {"Ref": lambda: argument, "Fn::GetAtt": lambda: ".".join(argument)}[function]()
-    return value
-
-
-def statistic(metric, name, period):
-    """One metric of an alarm as text. It empties metric, so that a test sees what is left."""
-    namespace = metric.pop("Namespace")
-    text = f"{name} {'own' if namespace == OWN_NAMESPACE else namespace}/{metric.pop('MetricName')} "
-    if namespace != OWN_NAMESPACE:
-        (dimension,) = metric.pop("Dimensions")
-        assert dimension["Name"] == DIMENSIONS[namespace], dimension
-        text += f"{named(dimension['Value'])} "
-    return f"{text}{period} s"
-
-
-def condition(properties):
-    """What sets off an alarm, as text. It empties properties, so that a test sees what is left."""
-    operator = OPERATORS[properties.pop("ComparisonOperator")]
-    limit = (f" {operator} {properties.pop('Threshold')}, periods {named(properties.pop('EvaluationPeriods'))}"
-             f", {properties.pop('TreatMissingData')}")
-    if "Metrics" not in properties:
-        name = properties.pop("ExtendedStatistic", None) or properties.pop("Statistic")
-        return statistic(properties, name, properties.pop("Period")) + limit
-    expression, *metrics = properties.pop("Metrics")
-    assert set(expression) == {"Id", "Expression", "Label"}, expression
-    inputs = []
-    for each in metrics:
-        assert each["ReturnData"] is False, each
-        stat = each["MetricStat"]
-        inputs.append(f"{each['Id']}: {statistic(stat['Metric'], stat['Stat'], stat['Period'])}")
-    return f"{expression['Expression']} of {'; '.join(inputs)}{limit}"
+def keys(schema):
+    """A key schema as text."""
+    return ", ".join(f"{each['AttributeName']} {each['KeyType']}" for each in schema)
 
 
 class Template(unittest.TestCase):
@@ -135,7 +49,43 @@ class Template(unittest.TestCase):
         self.assertIs(properties["DeletionProtectionEnabled"], True)
         self.assertIs(properties["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"], True)
         self.assertEqual(properties["BillingMode"], "PAY_PER_REQUEST")
+
+    def test_nothing_replaces_the_table(self):
+        properties = self.table["Properties"]
+        self.assertEqual(list(of_type("AWS::DynamoDB::Table")), ["Table"])  # another logical id is another table
         self.assertNotIn("TableName", properties)
+        self.assertEqual(keys(properties["KeySchema"]), FROZEN_KEYS)
+        self.assertEqual([f"{index['IndexName']}: {keys(index['KeySchema'])}; {index['Projection']['ProjectionType']}"
+                          for index in properties["LocalSecondaryIndexes"]], FROZEN_INDEXES)
+        for index in properties["LocalSecondaryIndexes"]:
+            self.assertEqual(set(index), {"IndexName", "KeySchema", "Projection"})
+            self.assertEqual(set(index["Projection"]), {"ProjectionType"})
+        attributes = {each["AttributeName"]: each["AttributeType"] for each in properties["AttributeDefinitions"]}
+        self.assertEqual({name: attributes.get(name) for name in FROZEN_ATTRIBUTES}, FROZEN_ATTRIBUTES)
+
+    def test_nothing_replaces_the_api(self):
+        """Its id is in each badge's address."""
+        self.assertEqual(list(of_type("AWS::ApiGatewayV2::Api")), ["HttpApi"])
+        self.assertEqual(set(self.api["Properties"]), {"Body", "FailOnWarnings"})  # ProtocolType would replace it
+        self.assertNotIn("Condition", self.api)
+        self.assertEqual(self.stage["Properties"]["StageName"], "$default")  # another is a part of the path
+
+    def test_domain_is_optional(self):
+        for kind, condition in (("AWS::ApiGatewayV2::DomainName", "HasDomainName"),
+                                ("AWS::ApiGatewayV2::ApiMapping", "HasDomainName"),
+                                ("AWS::Route53::RecordSet", "HasHostedZoneId")):
+            ((name, resource),) = of_type(kind).items()
+            self.assertEqual(resource["Condition"], condition, name)
+        ((_, mapping),) = of_type("AWS::ApiGatewayV2::ApiMapping").items()
+        self.assertNotIn("ApiMappingKey", mapping["Properties"])  # the functions would see it in the path
+
+    def test_outputs_have_the_domain(self):
+        for name in ("WebhookUrl", "CatalogUrl", "BadgeUrl", "BadgeMarkdown"):
+            condition, own, default = TEMPLATE["Outputs"][name]["Value"]["Fn::If"]
+            self.assertEqual(condition, "HasDomainName", name)
+            self.assertEqual(own["Fn::Sub"].replace("${DomainName}", "${HttpApi}.execute-api.${AWS::Region}.${AWS::URLSuffix}"),
+                             default["Fn::Sub"], name)
+            self.assertNotIn("HttpApi", own["Fn::Sub"], name)
 
     def test_table_drops_what_expired(self):
         self.assertEqual(self.table["Properties"]["TimeToLiveSpecification"],
@@ -192,38 +142,6 @@ class Template(unittest.TestCase):
                          [{"Name": "QueueName", "Value": {"Fn::GetAtt": [queue, "QueueName"]}}])
         self.assertEqual(alarms["ViewsLateAlarm"]["Properties"]["MetricName"], "IteratorAge")
 
-    def test_alarms_go_off_at_their_limits(self):
-        got = {}
-        for name, alarm in of_type("AWS::CloudWatch::Alarm").items():
-            properties = copy.deepcopy(alarm["Properties"])
-            del properties["AlarmDescription"]
-            self.assertEqual(properties.pop("AlarmActions", None),
-                             {"Fn::If": ["HasAlarmEmail", [{"Ref": "AlarmTopic"}], {"Ref": "AWS::NoValue"}]}, name)
-            got[name] = condition(properties)
-            self.assertEqual(properties, {}, name)
-            self.assertEqual(alarm.get("Condition"), "HasSilenceDays" if name == "SilenceAlarm" else None, name)
-        self.assertEqual(got, ALARMS)
-
-    def test_alarms_reach_the_address(self):
-        ((name, topic),) = of_type("AWS::SNS::Topic").items()
-        self.assertEqual((name, topic["Condition"]), ("AlarmTopic", "HasAlarmEmail"))
-        self.assertEqual(topic["Properties"], {"Subscription": [{"Protocol": "email", "Endpoint": {"Ref": "AlarmEmail"}}]})
-        self.assertEqual(TEMPLATE["Conditions"]["HasAlarmEmail"], {"Fn::Not": [{"Fn::Equals": [{"Ref": "AlarmEmail"}, ""]}]})
-
-    def test_metric_filters_count_lines(self):
-        for name, metric_filter in of_type("AWS::Logs::MetricFilter").items():
-            (metric,) = metric_filter["Properties"]["MetricTransformations"]
-            self.assertEqual(metric, {"MetricNamespace": OWN_NAMESPACE, "MetricName": name.removesuffix("Metric"),
-                                      "MetricValue": "1", "DefaultValue": 0}, name)
-
-    def test_alarms_look_back_a_week_at_most(self):
-        for name, alarm in of_type("AWS::CloudWatch::Alarm").items():
-            properties = alarm["Properties"]
-            periods, seconds = properties["EvaluationPeriods"], properties.get("Period", 3600)
-            if periods == {"Ref": "SilenceDays"}:
-                periods = TEMPLATE["Parameters"]["SilenceDays"]["MaxValue"]
-            self.assertLessEqual(periods * seconds, 7 * 24 * 3600, name)
-
     def test_maxima_are_optional(self):
         self.assertEqual(self.table["Properties"]["OnDemandThroughput"]["Fn::If"][0], "HasMaxUnits")
         self.assertEqual(self.table["Properties"]["OnDemandThroughput"]["Fn::If"][2], {"Ref": "AWS::NoValue"})
@@ -231,10 +149,19 @@ class Template(unittest.TestCase):
             self.assertEqual(TEMPLATE["Parameters"][name]["Default"], 0)
 
     def test_access_log_is_json_without_query(self):
-        line = self.stage["Properties"]["AccessLogSettings"]["Format"]
+        settings = self.stage["Properties"]["AccessLogSettings"]
+        self.assertEqual(settings["DestinationArn"], {"Fn::GetAtt": ["AccessLogGroup", "Arn"]})
+        line, variables = settings["Format"]["Fn::Sub"]
         self.assertEqual(json.loads(line)["path"], "$context.path")
-        self.assertEqual(self.stage["Properties"]["AccessLogSettings"]["DestinationArn"], {"Fn::GetAtt": ["AccessLogGroup", "Arn"]})
         self.assertNotRegex(line, r"(?i)query|requestOverride|authorizer|\$context\.http\.")
+        self.assertNotIn("identity", line)
+        self.assertEqual(variables, {"SourceIp": {"Fn::If": ["HasSourceAddresses", "$context.identity.sourceIp", "-"]}})
+
+    def test_guided_deployment_asks_about_no_route(self):
+        """`sam deploy --guided` asks for each event of an API that says nothing of its
+        authentication, and Enter ends it."""
+        (api,) = [r for r in yaml_parse(SOURCE)["Resources"].values() if r["Type"] == "AWS::Serverless::HttpApi"]
+        self.assertEqual(api["Properties"]["Auth"], {"EnableIamAuthorizer": False})
 
     def test_cors_is_the_functions_own(self):
         self.assertNotIn("CorsConfiguration", self.api["Properties"])
@@ -260,6 +187,7 @@ class Template(unittest.TestCase):
         for function in of_type("AWS::Lambda::Function").values():
             logging = function["Properties"]["LoggingConfig"]
             self.assertEqual(logging["LogFormat"], "JSON")
+            self.assertEqual(logging["SystemLogLevel"], "WARN")  # else half of what is paid for are Lambda's own lines
             self.assertIn(logging["LogGroup"]["Ref"], groups)
 
     def test_parameters_explain_themselves(self):

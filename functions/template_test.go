@@ -256,19 +256,17 @@ func requestLine(t *testing.T, method, path, token, body string, db store.Writer
 	return line
 }
 
+// accessText returns the line that API Gateway logs, with these values of variables.
+func accessText(format string, values map[string]string) string {
+	return regexp.MustCompile(`\$context\.[A-Za-z.]+|\$\{[A-Za-z]+}`).ReplaceAllStringFunc(format, func(variable string) string {
+		return cmp.Or(values[variable], "-")
+	})
+}
+
 // accessLine returns the line that API Gateway logs for an answer.
 func accessLine(t *testing.T, format, path, status string) map[string]any {
 	t.Helper()
-	text := regexp.MustCompile(`\$context\.[A-Za-z.]+`).ReplaceAllStringFunc(format, func(variable string) string {
-		switch variable {
-		case "$context.path":
-			return path
-		case "$context.status":
-			return status
-		default:
-			return "-"
-		}
-	})
+	text := accessText(format, map[string]string{"$context.path": path, "$context.status": status})
 	var line map[string]any
 	if err := json.Unmarshal([]byte(text), &line); err != nil {
 		t.Fatalf("access log line %s: %v", text, err)

@@ -28,8 +28,8 @@ func main() {
 		os.Exit(1)
 	}
 	var options []dynamo.Option
-	if os.Getenv("AWS_ENDPOINT_URL_DYNAMODB") != "" {
-		options = append(options, dynamo.WithoutStream()) // sam local: nothing runs the views function
+	if os.Getenv("AWS_SAM_LOCAL") != "" { // nothing runs the views function there
+		options = append(options, dynamo.WithoutStream())
 	}
 	db, err := dynamo.Open(dynamo.FromEnv(os.Getenv), os.Getenv("TABLE_NAME"), options...)
 	if err != nil {

@@ -29,7 +29,7 @@ type Template struct {
 	Alarms        map[string]Alarm
 	Table         Table // the resource Table
 
-	AccessLogFormat string // of the HTTP API: a line with API Gateway's variables, such as $context.path
+	AccessLogFormat string // of the HTTP API: a line with variables of API Gateway, such as $context.path, and of !Sub
 }
 
 // A Parameter is what a user of the template may set.
@@ -297,11 +297,17 @@ func resourceOf(arn yaml.Node) (name string, ok bool) {
 func parseAccessLogFormat(node yaml.Node) (string, error) {
 	var properties struct {
 		AccessLogSettings struct {
-			Format string `yaml:"Format"`
+			Format oneOrMany `yaml:"Format"` // a text, or that of a !Sub and its variables
 		} `yaml:"AccessLogSettings"`
 	}
-	err := node.Decode(&properties)
-	return properties.AccessLogSettings.Format, err
+	if err := node.Decode(&properties); err != nil {
+		return "", err
+	}
+	format := properties.AccessLogSettings.Format
+	if len(format) == 0 {
+		return "", errors.New("it has no access log")
+	}
+	return format[0].Value, nil
 }
 
 func parseMetricFilter(node yaml.Node) (MetricFilter, error) {

@@ -21,7 +21,7 @@ Conditions:
 Resources:
   HttpApi:
     Type: AWS::Serverless::HttpApi
-    Properties: {AccessLogSettings: {DestinationArn: !GetAtt AccessLogGroup.Arn, Format: '{"path":"$context.path"}'}}
+    Properties: {AccessLogSettings: {DestinationArn: !GetAtt AccessLogGroup.Arn, Format: !Sub ['{"path":"$context.path","ip":"${Ip}"}', {Ip: x}]}}
   LookupFunction:
     Type: AWS::Serverless::Function
     Properties:
@@ -115,7 +115,7 @@ func TestParse(t *testing.T) {
 			"ManyAlarm": {[]Metric{{"N", "A"}, {"N", "B"}}},
 		},
 		Table:           Table{ExpiryAttribute: "expiresAt"},
-		AccessLogFormat: `{"path":"$context.path"}`,
+		AccessLogFormat: `{"path":"$context.path","ip":"${Ip}"}`,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("Parse: -want +got\n%s", diff)
@@ -133,6 +133,7 @@ func TestParseRefuses(t *testing.T) {
 		{"a denial", "Effect: Allow\n", "Effect: Deny\n", "Deny"},
 		{"managed policies", "      Policies:", "      ManagedPolicyArns: [x]\n      Policies:", "managed"},
 		{"a filter that feeds two metrics", "MetricTransformations:\n", "MetricTransformations:\n        - {MetricName: Other}\n", "2 metrics"},
+		{"an API without an access log", "DestinationArn: !GetAtt AccessLogGroup.Arn, Format", "Other", "access log"},
 		{"a table of another name", "  Table:\n    Type", "  Other:\n    Type", "Other"},
 		{"a variable that refers to nothing", "CACHE_SECONDS: !Ref CacheSeconds", "CACHE_SECONDS: CacheSeconds", "CACHE_SECONDS"},
 		{"bad YAML", "Globals:", "Globals: [", "yaml"},
