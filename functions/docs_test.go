@@ -15,53 +15,45 @@ import (
 	"ocireffer/pkg/template"
 )
 
-func readme(t *testing.T) string {
-	t.Helper()
-	b, err := os.ReadFile("../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(b)
-}
-
-// TestREADMEKnowsTheTemplate: the README's tables name each parameter with its
-// default, each variable, each route and each alarm.
-func TestREADMEKnowsTheTemplate(t *testing.T) {
+// TestDocumentationKnowsTheTemplate: its tables name each parameter with its default,
+// each variable, each route and each alarm.
+func TestDocumentationKnowsTheTemplate(t *testing.T) {
 	t.Parallel()
-	text, parsed := readme(t), template.Read(t)
-	_, configuration, _ := strings.Cut(text, "### Configuration")
+	text, parsed := documentation(t), template.Read(t)
+	_, rest, _ := strings.Cut(text, "\n## Configuration\n")
+	configuration, _, _ := strings.Cut(rest, "\n## ")
 	for name, parameter := range parsed.Parameters {
 		i := strings.Index(configuration, "`"+name+"`")
 		if i < 0 {
-			t.Errorf("the README does not name the parameter %s", name)
+			t.Errorf("the documentation does not name the parameter %s", name)
 			continue
 		}
 		line, _, _ := strings.Cut(configuration[i:], "\n")
 		if parameter.Default == "" && !strings.Contains(line, "empty") && !strings.Contains(line, "none") ||
 			!strings.Contains(line, parameter.Default) {
-			t.Errorf("the README's line for %s lacks its default %q: %s", name, parameter.Default, line)
+			t.Errorf("the documentation's line for %s lacks its default %q: %s", name, parameter.Default, line)
 		}
 	}
 	for name := range parsed.Alarms {
 		if !strings.Contains(text, "| `"+name+"` |") {
-			t.Errorf("the README does not explain %s", name)
+			t.Errorf("the documentation does not explain %s", name)
 		}
 	}
 	for _, function := range parsed.Functions {
 		for variable := range function.Variables {
 			if !strings.Contains(text, "`"+variable+"`") {
-				t.Errorf("the README does not name %s", variable)
+				t.Errorf("the documentation does not name %s", variable)
 			}
 		}
 		for _, route := range function.Routes {
 			if path := strings.ReplaceAll(route.Path, "+}", "}"); !strings.Contains(text, path+"`") {
-				t.Errorf("the README does not name the route %s", path)
+				t.Errorf("the documentation does not name the route %s", path)
 			}
 		}
 	}
 }
 
-func TestREADMENamesTestsThatExist(t *testing.T) {
+func TestDocumentationNamesTestsThatExist(t *testing.T) {
 	t.Parallel()
 	out, err := exec.Command("go", "list", "-f", `{{$dir := .Dir}}{{range .TestGoFiles}}{{$dir}}/{{.}} {{end}}{{range .XTestGoFiles}}{{$dir}}/{{.}} {{end}}`, "ocireffer/...").Output()
 	if err != nil {
@@ -75,13 +67,13 @@ func TestREADMENamesTestsThatExist(t *testing.T) {
 		}
 		tests.Write(b)
 	}
-	named := regexp.MustCompile("`([Tt]est_?[A-Za-z_0-9]+)`").FindAllStringSubmatch(readme(t), -1)
+	named := regexp.MustCompile("`([Tt]est_?[A-Za-z_0-9]+)`").FindAllStringSubmatch(documentation(t), -1)
 	if len(named) == 0 {
-		t.Error("the README names no test")
+		t.Error("the documentation names no test")
 	}
 	for _, name := range named {
 		if !strings.Contains(tests.String(), "func "+name[1]+"(") && !strings.Contains(tests.String(), "def "+name[1]+"(") {
-			t.Errorf("the README names %s, which is no test", name[1])
+			t.Errorf("the documentation names %s, which is no test", name[1])
 		}
 	}
 }

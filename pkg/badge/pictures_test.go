@@ -10,9 +10,9 @@ import (
 	"ocireffer/pkg/badge"
 )
 
-var update = flag.Bool("update", false, "draw the README's pictures anew")
+var update = flag.Bool("update", false, "draw the documentation's pictures anew")
 
-// TestPictures: the README's pictures are what is drawn.
+// TestPictures: the pictures in README.md and .github/docs are what is drawn.
 func TestPictures(t *testing.T) {
 	t.Parallel()
 	const color = "253746"
@@ -20,9 +20,11 @@ func TestPictures(t *testing.T) {
 		"reference": {Message: "wasmcloud.azurecr.io/wash:0.18.1", Color: color},
 		"semver":    {Message: "wasmcloud.azurecr.io/wash:0.19.0", Color: color},
 		"tag":       {Label: "wash", Message: "0.18.1", Color: color},
-		"stable":    {Message: "wasmcloud.azurecr.io/wash:0.18.0", Color: color},
+		"version":   {Label: "stable", Message: "0.18.0", Color: color},
+		"date":      {Label: "pushed", Message: "2023-07-03", Color: "blue", IsSquare: true},
 		"pinned":    {Message: "wasmcloud.azurecr.io/wash:0.18.1@sha256:0116c9dd…", Color: color},
 		"unknown":   {Message: "Provider not yet published", Color: "lightgrey", IsError: true},
+		"nomatch":   {Message: "No tag matches", Color: "lightgrey", IsError: true},
 		"mistake":   {Message: "invalid query parameter: sort", Color: "red", IsError: true},
 	} {
 		file := filepath.Join("../../.github/badges", name+".svg")
