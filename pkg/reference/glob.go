@@ -156,12 +156,12 @@ func match(pieces []piece, s string) bool {
 	star, begin := -1, 0 // the last *, and where in s its text ends
 	for i < len(s) {
 		switch {
+		case p < len(pieces) && pieces[p].has(s[i]): // which a * has not
+			p++
+			i++
 		case p < len(pieces) && pieces[p].isStar:
 			star, begin = p, i
 			p++
-		case p < len(pieces) && pieces[p].has(s[i]):
-			p++
-			i++
 		case star >= 0:
 			begin++
 			p, i = star+1, begin
