@@ -72,7 +72,8 @@ func readHead(ctx context.Context, db store.Reader, req request) (newest referen
 		page, err = db.References(groupCtx, req.name, req.query.match(), req.listing.Span)
 		return err
 	})
-	return newest, page, group.Wait()
+	err = group.Wait()
+	return newest, page, err
 }
 
 // cataloguePage returns the page of all repositories, of a search, or of a category.
