@@ -203,6 +203,7 @@ func FuzzLookup(f *testing.F) {
 	f.Add("/<script>\x00\xff", "format=svg")
 	h := lookup.New(lookup.Settings{Label: "<&\"'>", Color: "blue", Logo: "docker", CacheSeconds: 60}, db)
 	f.Fuzz(func(t *testing.T, path, query string) {
+		path = "/" + strings.TrimPrefix(path, "/") // as that of any request
 		r, err := http.NewRequest("GET", "/", nil)
 		if err != nil {
 			t.Fatal(err)
