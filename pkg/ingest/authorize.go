@@ -143,6 +143,9 @@ func (s Settings) signed(body []byte, signature string) bool {
 	return matches == 1
 }
 
+// Allows reports whether events of registry may be written.
+func (s Settings) Allows(registry string) bool { return s.allow(registry) == nil }
+
 // allow returns a forbidden unless events of registry may be written.
 func (s Settings) allow(registry string) error {
 	if len(s.AllowedRegistries) == 0 || slices.Contains(s.AllowedRegistries, registry) {

@@ -25,6 +25,9 @@ func (s Settings) whyIgnored(tag string) string {
 	}
 }
 
+// Ignores reports whether pushes of a tag are not stored.
+func (s Settings) Ignores(tag string) bool { return s.whyIgnored(tag) != "" }
+
 // isReferrer reports whether a tag is sha256- and 64 hex digits, whatever follows. What
 // refers to an image, such as its signature, has such a tag where the registry knows no
 // referrers.

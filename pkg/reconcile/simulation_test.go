@@ -193,9 +193,9 @@ func (w *world) wrongAfter(o *outcome, options reconcile.Options) (int, error) {
 			}
 		} else if got != digestTexts[is.digest] {
 			wrong++
-			// It was skipped. Only an event that came after it was compared excuses that.
-			if name := repositoryName(repository); w.delivered[name] < w.compared[name] {
-				err = fmt.Errorf("%s:%s is %q after %+v, and nothing came since it was compared, want %q", name, tagName(tag), got, r, digestTexts[is.digest])
+			// It was skipped. That must have been with a reason.
+			if name := repositoryName(repository); !w.unseen(name) {
+				err = fmt.Errorf("%s:%s is %q after %+v, which should have seen it, want %q", name, tagName(tag), got, r, digestTexts[is.digest])
 			}
 		}
 	})

@@ -92,6 +92,7 @@ type world struct {
 	before             map[string]store.History // what with had a tick ago
 	delivered          map[string]int           // when an event came last, by repository
 	compared           map[string]int           // when a run last read what with has
+	silent             map[string][]int         // when something changed that may show in nothing but the number of tags
 	faulty             bool                     // calls fail
 	paused             chan bool                // a run waits for its turn, or has ended
 	running            *turn
@@ -107,10 +108,23 @@ func newWorld(seed uint64, m mode) *world {
 		w.created[d] = w.IntN(100)
 	}
 	w.past = make([]truth, w.now+1, 500)
-	w.delivered, w.compared = map[string]int{}, map[string]int{}
+	w.delivered, w.compared, w.silent = map[string]int{}, map[string]int{}, map[string][]int{}
 	w.with.fail, w.with.behind = w.fail, w.behind
 	w.with.read = func(repository string) { w.compared[repository] = w.now }
 	return w
+}
+
+// unseen reports whether what changed in a repository since it was compared may have
+// left its attributes as they were: an event came, of which they know nothing, or a tag
+// was hidden, untagged or restored and another one the other way round.
+func (w *world) unseen(repository string) bool {
+	since, n := w.compared[repository], 0
+	for _, t := range w.silent[repository] {
+		if t >= since-2*lagMax {
+			n++
+		}
+	}
+	return w.delivered[repository] >= since || n >= 2
 }
 
 func (w *world) skew() int { return w.IntN(2*skew+1) - skew }
@@ -161,7 +175,11 @@ func (w *world) change() {
 	r := &w.cur[i]
 	tag, digest := w.IntN(w.tags), 1+w.IntN(digests)
 	t := &r.tags[tag]
-	switch w.IntN(18) {
+	what := w.IntN(18)
+	if what >= 8 {
+		w.silent[repositoryName(i)] = append(w.silent[repositoryName(i)], w.now)
+	}
+	switch what {
 	default: // a push
 		pushed := w.stamp()
 		w.push(r, tag, digest, pushed)
