@@ -17,6 +17,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -80,6 +81,15 @@ func run(ctx context.Context, args []string, env environment, stderr io.Writer) 
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
+	screen := newScreen(stderr)
+	log := slog.New(slog.NewTextHandler(screen, nil))
+	job, err := newJob(options, write, env, db, screen, log)
+	if err != nil {
+		return err
+	}
+	if options.reconcile.once {
+		return runOnce(ctx, job, screen)
+	}
 	listener, err := net.Listen("tcp", options.addr)
 	if err != nil {
 		return err
@@ -87,11 +97,17 @@ func run(ctx context.Context, args []string, env environment, stderr io.Writer) 
 	// Nobody but the users of this machine can reach a loopback address.
 	write.WithoutToken = listener.Addr().(*net.TCPAddr).IP.IsLoopback()
 
-	log := slog.New(slog.NewTextHandler(stderr, nil))
 	log.Info("listening", "url", "http://"+listener.Addr().String(), "store", options.storeName(), "writes", writers(write), "version", version)
 	var h http.Handler = route.Join(ingest.New(write, db, log), lookup.New(read, db))
 	if !write.NeedsToken() {
 		h = guard(h)
+	}
+	if job != nil {
+		ctx, cancel := context.WithCancel(ctx)
+		var runs sync.WaitGroup
+		runs.Go(func() { repeat(ctx, job, options.reconcile.every) })
+		defer runs.Wait()
+		defer cancel()
 	}
 	return serve(ctx, listener, log, h, db.Damaged())
 }
@@ -104,6 +120,8 @@ type options struct {
 	demo  bool   // in place of both
 
 	exportTo, importFrom string // files; at most one is set
+
+	reconcile reconciling
 }
 
 // moves reports whether the program exports or imports, and does not serve.
@@ -133,6 +151,7 @@ func parseFlags(args []string, help io.Writer) (options, error) {
 	flags.BoolVar(&o.demo, "demo", false, "use a temporary store instead, filled with examples")
 	flags.StringVar(&o.exportTo, "export", "", "write all that the store has to a `file` of JSON lines, and end; -: to standard output")
 	flags.StringVar(&o.importFrom, "import", "", "merge such a `file` into the store, and end; -: from standard input")
+	o.reconcile.addFlags(flags)
 	err := flags.Parse(args)
 	if errors.Is(err, flag.ErrHelp) {
 		flags.SetOutput(help)
@@ -164,6 +183,8 @@ func (o options) check(given map[string]bool) error {
 		return errors.New("-export names no file")
 	case given["import"] && o.importFrom == "":
 		return errors.New("-import names no file")
+	case o.moves() && given["reconcile"]:
+		return errors.New("-reconcile: leave out -export and -import")
 	case o.moves() && given["addr"]:
 		return errors.New("-export and -import do not serve: leave out -addr")
 	case o.demo && given["import"]:
@@ -172,7 +193,7 @@ func (o options) check(given map[string]bool) error {
 	if _, err := net.ResolveTCPAddr("tcp", o.addr); err != nil {
 		return fmt.Errorf("-addr: %w", err)
 	}
-	return nil
+	return o.reconcile.check(given)
 }
 
 // A closingStore is a store that must be closed after use.
@@ -238,7 +259,7 @@ func openTable(ctx context.Context, o options, env environment) (closingStore, e
 	if endpoint(env) != "" {
 		options = append(options, dynamo.WithoutStream())
 	}
-	if o.moves() {
+	if o.moves() || o.reconcile.once {
 		options = append(options, dynamo.Patient())
 	}
 	if isLoopback(endpoint(env)) && o.exportTo == "" {

@@ -343,6 +343,16 @@ func TestMistakesAreOneLineAndExit2(t *testing.T) {
 		"broken glob":            {env: "IGNORE_TAGS=a[", want: `IGNORE_TAGS: glob "a[" has`},
 		"hash of no token":       {env: "WEBHOOK_TOKEN_SHA256=e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", want: "the hash of an empty text"},
 		"registry of one word":   {env: "ALLOWED_REGISTRIES=demo", want: `registry "demo" has neither a dot nor a port`},
+		"once and no registry":   {args: []string{"-once"}, want: "-once needs -reconcile"},
+		"force and no registry":  {args: []string{"-force"}, want: "-force needs -reconcile"},
+		"no registry at all":     {args: []string{"-reconcile", ","}, want: `-reconcile: no registry in ","`},
+		"no registry":            {args: []string{"-reconcile", "demo"}, want: `-reconcile: registry "demo" has neither a dot nor a port`},
+		"registry not allowed":   {env: "ALLOWED_REGISTRIES=a.example", args: []string{"-reconcile", "b.example"}, want: "-reconcile: registry b.example is not in ALLOWED_REGISTRIES"},
+		"too often":              {args: []string{"-reconcile", "a.example", "-reconcile-every", "59s"}, want: "-reconcile-every 59s: want a minute or more"},
+		"never":                  {args: []string{"-reconcile", "a.example", "-reconcile-every", "0"}, want: "-reconcile-every 0s: want a minute or more"},
+		"once, again":            {args: []string{"-reconcile", "a.example", "-reconcile-every", "1h", "-once"}, want: "-once and -reconcile-every: want one of them"},
+		"once at an address":     {args: []string{"-reconcile", "a.example", "-once", "-addr", "localhost:0"}, want: "-once does not serve: leave out -addr"},
+		"credentials":            {env: "RECONCILE_CREDENTIALS=secret", args: []string{"-reconcile", "a.example", "-once"}, want: "RECONCILE_CREDENTIALS: credentials are not JSON"},
 		"flag without its value": {args: []string{"-addr"}, want: "-addr"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -585,7 +595,7 @@ func TestHelpNamesTheFlagsAndIsNoError(t *testing.T) {
 	if !errors.Is(err, flag.ErrHelp) {
 		t.Errorf("run(-h) = %v, want flag.ErrHelp", err)
 	}
-	for _, want := range []string{"-addr host:port", "-db file", "-dynamodb table", "-demo", "-export file", "-import file"} {
+	for _, want := range []string{"-addr host:port", "-db file", "-dynamodb table", "-demo", "-export file", "-import file", "-reconcile registries", "-reconcile-every time", "-once"} {
 		if !strings.Contains(stderr.String(), want) {
 			t.Errorf("help lacks %q: %s", want, &stderr)
 		}

@@ -1,0 +1,183 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"ocireffer/pkg/ingest"
+	"ocireffer/pkg/reconcile"
+	"ocireffer/pkg/store"
+)
+
+// reconciling is what the flags say about registries that are read.
+type reconciling struct {
+	list  string        // of registries; empty: none
+	every time.Duration // 0: only at the start
+	once  bool          // without serving
+	full  bool
+	force bool
+}
+
+func (r *reconciling) addFlags(flags *flag.FlagSet) {
+	flags.StringVar(&r.list, "reconcile", "", "`registries` to read at the start, separated by commas, such as wasmcloud.azurecr.io, or ghcr.io/acme/app for a repository of one without a catalogue: the store then has what they have. The credentials are those of docker login, az acr login, or "+credentialsEnv)
+	flags.DurationVar(&r.every, "reconcile-every", 0, "read them again after this `time`, such as 1h")
+	flags.BoolVar(&r.once, "once", false, "read them, and end without serving; the exit status is 1 if anything could not be read")
+	flags.BoolVar(&r.full, "full", false, "read also the repositories that have not changed since they were read last")
+	flags.BoolVar(&r.force, "force", false, "delete what is gone even if that is more than a fifth of a registry, or if it is a repository that the registry does not know")
+}
+
+// check checks the flags of which given says that they are given.
+func (r reconciling) check(given map[string]bool) error {
+	if !given["reconcile"] {
+		for _, name := range []string{"reconcile-every", "once", "full", "force"} {
+			if given[name] {
+				return fmt.Errorf("-%s needs -reconcile", name)
+			}
+		}
+		return nil
+	}
+	switch {
+	case given["reconcile-every"] && r.every < time.Minute:
+		return fmt.Errorf("-reconcile-every %s: want a minute or more", r.every)
+	case r.once && given["reconcile-every"]:
+		return errors.New("-once and -reconcile-every: want one of them")
+	case r.once && given["addr"]:
+		return errors.New("-once does not serve: leave out -addr")
+	}
+	if _, err := reconcile.ParseSources(r.list); err != nil {
+		return fmt.Errorf("-reconcile: %w", err)
+	}
+	return nil
+}
+
+// newJob returns what the flags ask for, nil if that is nothing. The error is about the
+// configuration.
+func newJob(o options, write ingest.Settings, env environment, db store.Store, screen *screen, log *slog.Logger) (*reconcile.Job, error) {
+	if o.reconcile.list == "" {
+		return nil, nil
+	}
+	sources, err := reconcile.ParseSources(o.reconcile.list)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	for _, s := range sources {
+		if !write.Allows(s.Host) {
+			return nil, usageError{fmt.Errorf("-reconcile: registry %s is not in ALLOWED_REGISTRIES", s.Host)}
+		}
+	}
+	keys, err := newKeyring(env)
+	if err != nil {
+		return nil, err
+	}
+	job := &reconcile.Job{
+		Sources: sources, DB: db, Log: log, Credential: keys.of,
+		Options: reconcile.Options{Full: o.reconcile.full, Force: o.reconcile.force, Ignored: write.Ignores, Progress: screen.progress},
+	}
+	if o.table == "" {
+		job.Options.Owner = "local" // no other process can open the file
+	}
+	return job, nil
+}
+
+// errIncomplete ends the program with status 1. What is wrong was said before.
+var errIncomplete = errors.New("not everything could be read")
+
+// runOnce runs a job and prints what it did.
+func runOnce(ctx context.Context, job *reconcile.Job, screen *screen) error {
+	begin := time.Now()
+	reports, err := job.Run(ctx)
+	screen.clear()
+	for _, r := range reports {
+		fmt.Fprintln(screen, summary(r), "in", time.Since(begin).Round(10*time.Millisecond))
+		for _, problem := range r.Problems {
+			fmt.Fprintln(screen, " ", problem)
+		}
+		if r.Stopped != nil {
+			fmt.Fprintln(screen, " ", r.Stopped)
+		}
+		if !r.Complete() && err == nil {
+			err = errIncomplete
+		}
+	}
+	return err
+}
+
+// summary says in a line what a run has done.
+func summary(r reconcile.Report) string {
+	parts := []string{
+		fmt.Sprintf("%d of %d repositories", r.Done, r.Repositories),
+		fmt.Sprintf("%d calls", r.Calls),
+		fmt.Sprintf("%d pushed", r.Pushed),
+		fmt.Sprintf("%d deleted", r.Deleted),
+	}
+	for _, c := range []struct {
+		n    int
+		what string
+	}{
+		{r.Skipped, "unchanged"}, {r.Forbidden, "forbidden"}, {r.Missing, "unknown to the registry"},
+		{r.Incomplete + r.Unsure, "unsure"}, {r.UnsureTags, "tags unsure"}, {r.Braked, "gone, but kept"},
+	} {
+		if c.n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", c.n, c.what))
+		}
+	}
+	return r.Registry + ": " + strings.Join(parts, ", ")
+}
+
+// repeat runs a job, again each time that every has passed since the last run's start,
+// until ctx ends. every is 0 for once.
+func repeat(ctx context.Context, job *reconcile.Job, every time.Duration) {
+	var again <-chan time.Time // never
+	if every > 0 {
+		ticker := time.NewTicker(every)
+		defer ticker.Stop()
+		again = ticker.C
+	}
+	for {
+		// Each run has its line in the log.
+		_, _ = job.Run(ctx)
+		job.Options.Full, job.Options.Force = false, false
+		select {
+		case <-again:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// A screen is a terminal whose last line shows progress while others write above it.
+// Elsewhere it is a writer.
+type screen struct {
+	mu   sync.Mutex
+	out  io.Writer
+	line *progress
+}
+
+func newScreen(out io.Writer) *screen { return &screen{out: out, line: newProgress(out)} }
+
+// Write implements io.Writer.
+func (s *screen) Write(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.line.clear()
+	return s.out.Write(b)
+}
+
+func (s *screen) progress(r reconcile.Report) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.line.show("%s", summary(r))
+}
+
+func (s *screen) clear() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.line.clear()
+}
