@@ -33,11 +33,16 @@ ALARMS = {
                          " of errors: Sum AWS/ApiGateway/5xx HttpApi 300 s; requests: Sum AWS/ApiGateway/Count HttpApi 300 s"
                          " > 5, periods 2, notBreaching",
     "SlowAnswersAlarm": "p99 AWS/ApiGateway/Latency HttpApi 300 s > 2500, periods 3, notBreaching",
+    "ReconcileSilenceAlarm": "Sum own/Reconciled 86400 s < 1, periods 1, breaching",
+    "ReconcileBrakeAlarm": "Sum own/Braked 300 s >= 1, periods 1, notBreaching",
     "TableThrottledAlarm": "SUM(METRICS())"
                            " of reads: Sum AWS/DynamoDB/ReadThrottleEvents Table 300 s"
                            "; writes: Sum AWS/DynamoDB/WriteThrottleEvents Table 300 s"
                            " >= 1, periods 1, notBreaching",
 }
+
+# The conditions of alarms that not every stack has.
+CONDITIONS = {"SilenceAlarm": "HasSilenceDays", "ReconcileSilenceAlarm": "HasReconcile", "ReconcileBrakeAlarm": "HasReconcile"}
 
 # The one dimension of each namespace.
 DIMENSIONS = {"AWS/Lambda": "FunctionName", "AWS/SQS": "QueueName", "AWS/ApiGateway": "ApiId", "AWS/DynamoDB": "TableName"}
@@ -92,7 +97,7 @@ class Alarms(unittest.TestCase):
                              {"Fn::If": ["HasAlarmEmail", [{"Ref": "AlarmTopic"}], {"Ref": "AWS::NoValue"}]}, name)
             got[name] = condition(properties)
             self.assertEqual(properties, {}, name)
-            self.assertEqual(alarm.get("Condition"), "HasSilenceDays" if name == "SilenceAlarm" else None, name)
+            self.assertEqual(alarm.get("Condition"), CONDITIONS.get(name), name)
         self.assertEqual(got, ALARMS)
 
     def test_alarms_reach_the_address(self):

@@ -142,6 +142,29 @@ class Template(unittest.TestCase):
                          [{"Name": "QueueName", "Value": {"Fn::GetAtt": [queue, "QueueName"]}}])
         self.assertEqual(alarms["ViewsLateAlarm"]["Properties"]["MetricName"], "IteratorAge")
 
+    def test_reconcile_is_optional(self):
+        """Without registries to read there is nothing of it."""
+        for name, resource in TEMPLATE["Resources"].items():
+            belongs = name.startswith("Reconcile") or name == "BrakedMetric"
+            self.assertEqual(resource.get("Condition") in ("HasReconcile", "HasReconcileSecret"), belongs, name)
+        ((_, policy),) = of_type("AWS::IAM::Policy").items()
+        self.assertEqual((policy["Condition"], policy["Properties"]["Roles"]), ("HasReconcileSecret", [{"Ref": "ReconcileRole"}]))
+        self.assertEqual(policy["Properties"]["PolicyDocument"]["Statement"],
+                         [{"Effect": "Allow", "Action": "secretsmanager:GetSecretValue", "Resource": {"Ref": "ReconcileSecretArn"}}])
+        self.assertEqual(TEMPLATE["Outputs"]["ReconcileFunctionName"]["Condition"], "HasReconcile")
+        self.assertEqual(TEMPLATE["Parameters"]["ReconcileRegistries"]["Default"], "")
+
+    def test_reconcile_runs_on_its_schedule_once(self):
+        function = TEMPLATE["Resources"]["ReconcileFunction"]["Properties"]
+        self.assertEqual(function["Timeout"], 900)
+        ((_, rule),) = of_type("AWS::Events::Rule").items()
+        (target,) = rule["Properties"]["Targets"]
+        self.assertEqual(rule["Properties"]["ScheduleExpression"], {"Ref": "ReconcileSchedule"})
+        self.assertEqual(target["Input"], "{}")
+        self.assertEqual(target["RetryPolicy"], {"MaximumRetryAttempts": 0})
+        ((_, config),) = of_type("AWS::Lambda::EventInvokeConfig").items()
+        self.assertEqual(config["Properties"]["MaximumRetryAttempts"], 0)
+
     def test_maxima_are_optional(self):
         self.assertEqual(self.table["Properties"]["OnDemandThroughput"]["Fn::If"][0], "HasMaxUnits")
         self.assertEqual(self.table["Properties"]["OnDemandThroughput"]["Fn::If"][2], {"Ref": "AWS::NoValue"})
@@ -169,7 +192,7 @@ class Template(unittest.TestCase):
 
     def test_roles_name_what_they_allow(self):
         roles = of_type("AWS::IAM::Role")
-        self.assertEqual(set(roles), {"IngestRole", "LookupRole", "ViewsRole"})
+        self.assertEqual(set(roles), {"IngestRole", "LookupRole", "ViewsRole", "ReconcileRole"})
         for name, role in roles.items():
             self.assertNotIn("ManagedPolicyArns", role["Properties"])
             for policy in role["Properties"]["Policies"]:

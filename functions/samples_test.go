@@ -143,7 +143,7 @@ func TestSampleEvents(t *testing.T) {
 	}
 	defer db.Close()
 	write, read := handlers(t, db, db)
-	tested := append(replay(t, write, read, func() {}), "answers.json")
+	tested := append(replay(t, write, read, func() {}), "answers.json", "reconcile.json")
 	files, err := filepath.Glob("../events/*.json")
 	if err != nil {
 		t.Fatal(err)

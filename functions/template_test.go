@@ -21,6 +21,7 @@ import (
 	"ocireffer/pkg/event"
 	"ocireffer/pkg/ingest"
 	"ocireffer/pkg/lookup"
+	reconcile "ocireffer/pkg/reconcile/invoke"
 	"ocireffer/pkg/requestlog"
 	"ocireffer/pkg/route"
 	"ocireffer/pkg/store"
@@ -63,6 +64,8 @@ func TestTemplateSettingsAreRead(t *testing.T) {
 	for function, read := range map[string]func(func(string) (string, bool)) (any, error){
 		"IngestFunction": func(env func(string) (string, bool)) (any, error) { return ingest.FromEnv(env) },
 		"LookupFunction": func(env func(string) (string, bool)) (any, error) { return lookup.FromEnv(env) },
+
+		"ReconcileFunction": func(env func(string) (string, bool)) (any, error) { return reconcile.FromEnv(env) },
 	} {
 		asked := map[string]bool{}
 		unset, err := read(func(name string) (string, bool) { asked[name] = true; return "", false })
@@ -326,7 +329,7 @@ func testMetricFilters(t *testing.T, hook string) {
 	for _, c := range []struct{ status, path string }{{"429", hook}, {"200", hook}, {"500", hook}, {"429", "/"}, {"429", byHand}} {
 		access[c.status+" "+c.path] = accessLine(t, parsed.AccessLogFormat, c.path, c.status)
 	}
-	groups := map[string]map[string]map[string]any{"IngestLogGroup": lines, "AccessLogGroup": access}
+	groups := map[string]map[string]map[string]any{"IngestLogGroup": lines, "AccessLogGroup": access, "ReconcileLogGroup": reconcileLines(t)}
 	want := map[string][]string{
 		"StoreFailedMetric": {"by hand store_failed", "webhook store_failed"},
 		"RefusedMetric":     {"by hand forbidden", "by hand no_token", "by hand wrong_token", "webhook forbidden", "webhook no_token", "webhook wrong_token"},
@@ -335,6 +338,9 @@ func testMetricFilters(t *testing.T, hook string) {
 		"UsableMetric":      {"webhook deleted", "webhook ignored", "webhook pong", "webhook stored"},
 
 		"WebhookThrottledMetric": {"429 " + hook},
+
+		"ReconciledMetric": {"braked", "incomplete", "reconciled", "stopped"},
+		"BrakedMetric":     {"braked"},
 	}
 	got := map[string][]string{}
 	for name, filter := range parsed.MetricFilters {
@@ -351,7 +357,7 @@ func testMetricFilters(t *testing.T, hook string) {
 }
 
 // matches reports whether CloudWatch would count line by pattern, which has the form
-// { $.field = "value" }, with || between several, in parentheses behind an && where
+// { $.field = "value" } or { $.field > 0 }, with || between several, in parentheses behind an && where
 // there is one.
 func matches(t *testing.T, pattern string, line map[string]any) bool {
 	t.Helper()
@@ -359,6 +365,11 @@ func matches(t *testing.T, pattern string, line map[string]any) bool {
 	for term := range strings.SplitSeq(strings.Trim(pattern, "{ }"), " && ") {
 		one := false
 		for equation := range strings.SplitSeq(strings.Trim(term, "()"), " || ") {
+			if field, ok := strings.CutSuffix(equation, " > 0"); ok {
+				n, isNumber := line[strings.TrimPrefix(field, "$.")].(float64)
+				one = one || isNumber && n > 0
+				continue
+			}
 			field, value, ok := strings.Cut(equation, " = ")
 			if !ok || !strings.HasPrefix(field, "$.") || strings.ContainsAny(equation, "()") {
 				t.Fatalf("cannot judge %s of the pattern %s", equation, pattern)

@@ -2,77 +2,17 @@ package main
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
-	"maps"
 	"net/http"
-	"net/http/httptest"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"ocireffer/pkg/registry/acrtest"
 	"ocireffer/pkg/registry/ocitest"
 )
-
-// A smallRegistry has what a client asks an OCI registry for: the catalogue, lists of
-// tags, and manifests. Those are empty.
-type smallRegistry struct {
-	host string
-
-	mu     sync.Mutex
-	tags   map[string]map[string]string // digests by repository and tag
-	denies bool                         // all calls
-	asked  []string                     // users
-}
-
-func startSmallRegistry(t *testing.T, tags map[string]map[string]string) *smallRegistry {
-	t.Helper()
-	r := &smallRegistry{tags: tags}
-	server := httptest.NewServer(r)
-	t.Cleanup(server.Close)
-	r.host = server.Listener.Addr().String()
-	return r
-}
-
-func (s *smallRegistry) change(change func()) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	change()
-}
-
-func (s *smallRegistry) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	user, _, _ := r.BasicAuth()
-	s.asked = append(s.asked, user)
-	if s.denies {
-		acrtest.Fail(w, http.StatusForbidden, "DENIED", "")
-		return
-	}
-	if r.URL.Path == "/v2/_catalog" {
-		json.NewEncoder(w).Encode(map[string]any{"repositories": slices.Sorted(maps.Keys(s.tags))})
-		return
-	}
-	path := strings.TrimPrefix(r.URL.Path, "/v2/")
-	if name, ok := strings.CutSuffix(path, "/tags/list"); ok {
-		json.NewEncoder(w).Encode(map[string]any{"name": name, "tags": slices.Sorted(maps.Keys(s.tags[name]))})
-		return
-	}
-	name, tag, _ := strings.Cut(path, "/manifests/")
-	digest, ok := s.tags[name][tag]
-	if !ok {
-		acrtest.Fail(w, http.StatusNotFound, "MANIFEST_UNKNOWN", "")
-		return
-	}
-	w.Header().Set("Content-Type", ocitest.IndexType)
-	w.Header().Set("Docker-Content-Digest", digest)
-	fmt.Fprint(w, "{}")
-}
 
 // once runs the program with -once, and returns its exit status and what it wrote.
 func once(t *testing.T, env []string, args ...string) (status int, stderr string) {
@@ -91,24 +31,25 @@ func once(t *testing.T, env []string, args ...string) (status int, stderr string
 // TestOnceFillsTheStore: an existing registry is in the store after one command.
 func TestOnceFillsTheStore(t *testing.T) {
 	t.Parallel()
-	r := startSmallRegistry(t, map[string]map[string]string{
+	r := ocitest.StartSmall(t, map[string]map[string]string{
 		"wash":     {"0.18.0": acrtest.Digest("0"), "0.18.1": acrtest.Digest("1"), "rc-2": acrtest.Digest("2")},
 		"team/app": {"1": acrtest.Digest("3")},
 	})
+	r.Require("reader", "s3cret")
 	file := filepath.Join(t.TempDir(), "test.db")
-	env := []string{"IGNORE_TAGS=rc-*", `RECONCILE_CREDENTIALS={"` + r.host + `": {"user": "reader", "password": "s3cret"}}`}
-	status, log := once(t, env, "-db", file, "-reconcile", r.host)
-	if want := r.host + ": 2 of 2 repositories, "; status != 0 || !strings.Contains(log, want) || !strings.Contains(log, "3 pushed, 0 deleted in ") || strings.Count(log, "msg=reconcile outcome=reconciled registry="+r.host) != 1 {
+	env := []string{"IGNORE_TAGS=rc-*", `RECONCILE_CREDENTIALS={"` + r.Host + `": {"user": "reader", "password": "s3cret"}}`}
+	status, log := once(t, env, "-db", file, "-reconcile", r.Host)
+	if want := r.Host + ": 2 of 2 repositories, "; status != 0 || !strings.Contains(log, want) || !strings.Contains(log, "3 pushed, 0 deleted in ") || strings.Count(log, "msg=reconcile outcome=reconciled registry="+r.Host) != 1 {
 		t.Errorf("-once: exit %d, %s, want 0, one line in the log, and a summary of 2 repositories and 3 pushes", status, log)
 	}
 	if strings.Contains(log, "s3cret") {
 		t.Errorf("-once wrote a password: %s", log)
 	}
-	r.change(func() {
-		delete(r.tags["wash"], "0.18.0")
-		r.tags["wash"]["0.18.2"] = acrtest.Digest("4")
+	r.Change(func(tags map[string]map[string]string) {
+		delete(tags["wash"], "0.18.0")
+		tags["wash"]["0.18.2"] = acrtest.Digest("4")
 	})
-	if status, log := once(t, env, "-db", file, "-reconcile", r.host); status != 0 || !strings.Contains(log, "1 pushed") {
+	if status, log := once(t, env, "-db", file, "-reconcile", r.Host); status != 0 || !strings.Contains(log, "1 pushed") {
 		t.Errorf("-once, again: exit %d, %s, want 0 and a push", status, log)
 	}
 	p := start(t, nil, "-db", file)
@@ -116,15 +57,15 @@ func TestOnceFillsTheStore(t *testing.T) {
 	if !strings.Contains(body, `"tag":"0.18.2"`) || strings.Contains(body, "rc-2") {
 		t.Errorf("GET /api/repositories/wash = %s, want 0.18.2 and no rc-2", body)
 	}
-	p.want(t, http.MethodGet, "/team/app?format=text", "", http.StatusOK, r.host+"/team/app:1\n")
+	p.want(t, http.MethodGet, "/team/app?format=text", "", http.StatusOK, r.Host+"/team/app:1\n")
 }
 
 func TestOnceExits1IfAnythingCouldNotBeRead(t *testing.T) {
 	t.Parallel()
-	r := startSmallRegistry(t, map[string]map[string]string{"wash": {"1": acrtest.Digest("1")}})
-	r.change(func() { r.denies = true })
+	r := ocitest.StartSmall(t, map[string]map[string]string{"wash": {"1": acrtest.Digest("1")}})
+	r.Deny()
 	file := filepath.Join(t.TempDir(), "test.db")
-	status, log := once(t, nil, "-db", file, "-reconcile", r.host+"/wash")
+	status, log := once(t, nil, "-db", file, "-reconcile", r.Host+"/wash")
 	if status != 1 || !strings.Contains(log, "1 forbidden") || !strings.Contains(log, "403 DENIED") || !strings.Contains(log, "local: not everything could be read") {
 		t.Errorf("a registry that forbids: exit %d, %s, want 1 and why", status, log)
 	}
@@ -136,9 +77,9 @@ func TestOnceExits1IfAnythingCouldNotBeRead(t *testing.T) {
 // TestReconcileBesideServing: what the registry has is served without a restart.
 func TestReconcileBesideServing(t *testing.T) {
 	t.Parallel()
-	r := startSmallRegistry(t, map[string]map[string]string{"wash": {"1": acrtest.Digest("1")}})
-	p, log := startLogged(t, []string{"DOCKER_CONFIG=" + t.TempDir()}, "-db", filepath.Join(t.TempDir(), "test.db"), "-reconcile", r.host)
-	want := r.host + "/wash:1\n"
+	r := ocitest.StartSmall(t, map[string]map[string]string{"wash": {"1": acrtest.Digest("1")}})
+	p, log := startLogged(t, []string{"DOCKER_CONFIG=" + t.TempDir()}, "-db", filepath.Join(t.TempDir(), "test.db"), "-reconcile", r.Host)
+	want := r.Host + "/wash:1\n"
 	for deadline := time.Now().Add(20 * time.Second); ; {
 		if _, body := p.do(t, http.MethodGet, "/wash?format=text", ""); body == want {
 			break
@@ -160,8 +101,8 @@ func TestStopEndsARun(t *testing.T) {
 	for i := range 200 { // 20 s at 10 calls a second
 		tags[fmt.Sprintf("r%d", i)] = map[string]string{"1": acrtest.Digest("1")}
 	}
-	r := startSmallRegistry(t, tags)
-	p, log := startLogged(t, []string{"DOCKER_CONFIG=" + t.TempDir()}, "-db", filepath.Join(t.TempDir(), "test.db"), "-reconcile", r.host)
+	r := ocitest.StartSmall(t, tags)
+	p, log := startLogged(t, []string{"DOCKER_CONFIG=" + t.TempDir()}, "-db", filepath.Join(t.TempDir(), "test.db"), "-reconcile", r.Host)
 	for {
 		if _, body := p.do(t, http.MethodGet, "/r0?format=text", ""); strings.HasSuffix(body, "/r0:1\n") {
 			break

@@ -18,7 +18,6 @@ type Job struct {
 	Options Options
 	// Credential returns what a registry is read with.
 	Credential func(ctx context.Context, host string) (registry.Credential, error)
-	UserAgent  string // empty: the client's own
 }
 
 // Run reconciles all sources at once, as each is as fast as its registry bears. The
@@ -31,7 +30,8 @@ func (j Job) Run(ctx context.Context) ([]Report, error) {
 		runs.Go(func() {
 			begin := time.Now()
 			reports[i], errs[i] = j.one(ctx, s)
-			j.log(ctx, reports[i], errs[i], time.Since(begin))
+			reports[i].Outcome = outcomeOf(reports[i], errs[i])
+			reports[i].Log(ctx, j.Log, errs[i], time.Since(begin))
 		})
 	}
 	runs.Wait()
@@ -44,30 +44,50 @@ func (j Job) one(ctx context.Context, s Source) (Report, error) {
 	if err != nil {
 		return failed, err
 	}
-	r, err := registry.Open(s.Host, registry.Options{Credential: credential, Repositories: s.Repositories, UserAgent: j.UserAgent})
+	r, err := registry.Open(s.Host, registry.Options{Credential: credential, Repositories: s.Repositories})
 	if err != nil {
 		return failed, err
 	}
 	return Run(ctx, r, j.DB, j.Options)
 }
 
-// log writes the line of a run. Its outcome is reconciled; incomplete, if something
-// could not be read or was held back; stopped, if the next run goes on; running, if
-// another run is at it; or failed.
-func (j Job) log(ctx context.Context, r Report, err error, took time.Duration) {
-	level, outcome := slog.LevelInfo, "reconciled"
+// An Outcome says in a word how a run ended.
+type Outcome string
+
+const (
+	Reconciled Outcome = "reconciled" // the store has what the registry has
+	Incomplete Outcome = "incomplete" // something could not be read, or was held back
+	Stopped    Outcome = "stopped"    // the next run goes on
+	Running    Outcome = "running"    // another run is at it
+	Failed     Outcome = "failed"
+)
+
+func outcomeOf(r Report, err error) Outcome {
 	switch {
 	case errors.Is(err, ErrRunning):
-		level, outcome = slog.LevelWarn, "running"
+		return Running
 	case errors.Is(err, context.Canceled), err == nil && !r.Finished:
-		outcome = "stopped"
+		return Stopped
 	case err != nil:
-		level, outcome = slog.LevelError, "failed"
+		return Failed
 	case !r.Complete():
-		level, outcome = slog.LevelWarn, "incomplete"
+		return Incomplete
+	default:
+		return Reconciled
+	}
+}
+
+// Log writes the line of a run, which may have ended with an error.
+func (r Report) Log(ctx context.Context, log *slog.Logger, err error, took time.Duration) {
+	level := slog.LevelInfo
+	switch r.Outcome {
+	case Running, Incomplete:
+		level = slog.LevelWarn
+	case Failed:
+		level = slog.LevelError
 	}
 	attrs := []slog.Attr{
-		slog.String("outcome", outcome), slog.String("registry", r.Registry),
+		slog.String("outcome", string(r.Outcome)), slog.String("registry", r.Registry),
 		slog.Int("repositories", r.Repositories), slog.Int("done", r.Done),
 		slog.Int("listed", r.Listed), slog.Int("skipped", r.Skipped),
 		slog.Int("pushed", r.Pushed), slog.Int("deleted", r.Deleted), slog.Int("later", r.Later),
@@ -81,5 +101,5 @@ func (j Job) log(ctx context.Context, r Report, err error, took time.Duration) {
 	if err := errors.Join(r.Stopped, err); err != nil {
 		attrs = append(attrs, slog.Any("err", err))
 	}
-	j.Log.LogAttrs(ctx, level, "reconcile", attrs...)
+	log.LogAttrs(ctx, level, "reconcile", attrs...)
 }

@@ -5,9 +5,10 @@ import "fmt"
 // A Report says what a run did, or has done so far.
 type Report struct {
 	Registry     string
-	Repositories int  // of the registry or the store
-	Resumed      bool // the run went on with the pass of a former one
-	Done         int  // of Repositories, by this run and the former ones of the same pass
+	Outcome      Outcome // of a Job's run
+	Repositories int     // of the registry or the store
+	Resumed      bool    // the run went on with the pass of a former one
+	Done         int     // of Repositories, by this run and the former ones of the same pass
 
 	// Of the repositories that this run read:
 	Listed     int // all tags were read, or it is gone
