@@ -122,7 +122,7 @@ func importFile(ctx context.Context, db closingStore, name string, line *progres
 			line.show("imported %d events", c.Total())
 			return
 		}
-		line.show("imported %d events, %d %% of the file", c.Total(), 100*read.bytes.Load()/size)
+		line.show("imported %d events, %d%% of the file", c.Total(), 100*read.bytes.Load()/size)
 	})
 	if err != nil {
 		return counts, fmt.Errorf("import %s: %w", nameOf(name, "standard input"), err)
