@@ -53,7 +53,7 @@ func TestMovingThereAndBack(t *testing.T) {
 		t.Logf("%d references: %s: %s", n, what, time.Since(begun).Round(time.Millisecond))
 	}
 	timed("export from the file", func() { runs(t, env, "", "-db", from, "-export", there) })
-	half := names[len(names)/6*3].Repository // three names for each
+	half := names[len(names)/6*3].Repository          // three names for each
 	every := time.Duration(n) * 10 * time.Microsecond // a part of what an import takes
 	timed("import into DynamoDB, killed", func() {
 		db := openDynamo(t, table)
