@@ -54,7 +54,7 @@ func move(ctx context.Context, o options, env environment, stderr io.Writer) (er
 
 // exportFile writes all events of db to a file.
 func exportFile(ctx context.Context, db closingStore, name string, line *progress) (counts archive.Counts, err error) {
-	write := func(w io.Writer) error {
+	write := func(w io.Writer) (err error) {
 		counts, err = archive.Write(w, db.Events(ctx), func(c archive.Counts) { line.show("exported %d events", c.Total()) })
 		return err
 	}
@@ -76,24 +76,26 @@ func replaceFile(name string, write func(io.Writer) error) (err error) {
 		name = target
 	}
 	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
-		return writeTo(name, os.O_WRONLY, write)
+		return writeTo(name, os.O_WRONLY, func(f *os.File) error { return write(f) })
 	}
 	partial := fmt.Sprintf("%s.%s.partial", name, rand.Text()[:8])
-	err = writeTo(partial, os.O_WRONLY|os.O_CREATE|os.O_EXCL, func(w io.Writer) error {
-		return errors.Join(write(w), w.(*os.File).Sync())
+	err = writeTo(partial, os.O_WRONLY|os.O_CREATE|os.O_EXCL, func(f *os.File) error {
+		if err := write(f); err != nil {
+			return err
+		}
+		return f.Sync()
 	})
 	if err == nil {
 		err = os.Rename(partial, name)
 	}
 	if err != nil {
-		// There may be none: then that is what the first error says.
-		os.Remove(partial)
+		os.Remove(partial) // if there is none, that is what err says
 	}
 	return err
 }
 
 // writeTo opens a file for write, and closes it.
-func writeTo(name string, flag int, write func(io.Writer) error) error {
+func writeTo(name string, flag int, write func(*os.File) error) error {
 	f, err := os.OpenFile(name, flag, 0o666)
 	if err != nil {
 		return err
@@ -122,7 +124,7 @@ func importFile(ctx context.Context, db closingStore, name string, line *progres
 			line.show("imported %d events", c.Total())
 			return
 		}
-		line.show("imported %d events, %d %% of the file", c.Total(), 100*read.bytes.Load()/size)
+		line.show("imported %d events, %d%% of the file", c.Total(), 100*read.bytes.Load()/size)
 	})
 	if err != nil {
 		return counts, fmt.Errorf("import %s: %w", nameOf(name, "standard input"), err)

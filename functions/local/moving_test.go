@@ -53,10 +53,11 @@ func TestMovingThereAndBack(t *testing.T) {
 		t.Logf("%d references: %s: %s", n, what, time.Since(begun).Round(time.Millisecond))
 	}
 	timed("export from the file", func() { runs(t, env, "", "-db", from, "-export", there) })
-	half := names[len(names)/2].Repository
+	half := names[len(names)/6*3].Repository          // three names for each
+	every := time.Duration(n) * 10 * time.Microsecond // a part of what an import takes
 	timed("import into DynamoDB, killed", func() {
 		db := openDynamo(t, table)
-		kill(t, env, func(time.Duration) bool {
+		kill(t, env, every, func() bool {
 			h, err := db.History(t.Context(), registry, half)
 			return err == nil && len(h.Pushes) > 0 // there may be no table yet
 		}, "-dynamodb", table, "-import", there)
@@ -66,7 +67,7 @@ func TestMovingThereAndBack(t *testing.T) {
 	timed("export from DynamoDB", func() { runs(t, env, "", "-dynamodb", table, "-export", back) })
 	timed("import into the file, killed", func() {
 		// Nobody else can look into the file.
-		kill(t, env, func(since time.Duration) bool { return since > time.Duration(n)*10*time.Microsecond }, "-db", to, "-import", back)
+		kill(t, env, every, func() bool { return true }, "-db", to, "-import", back)
 	})
 	timed("import into the file", func() { runs(t, env, "", "-db", to, "-import", back) })
 
@@ -85,8 +86,9 @@ func TestMovingThereAndBack(t *testing.T) {
 	}
 }
 
-// kill starts the program, and kills it once it has done a part of its work.
-func kill(t *testing.T, env []string, done func(since time.Duration) bool, args ...string) {
+// kill starts the program, and kills it once it has done a part of its work, for which
+// it looks now and then.
+func kill(t *testing.T, env []string, every time.Duration, done func() bool, args ...string) {
 	t.Helper()
 	cmd := command(env, args...)
 	if err := cmd.Start(); err != nil {
@@ -94,18 +96,21 @@ func kill(t *testing.T, env []string, done func(since time.Duration) bool, args 
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
-	poll := time.NewTicker(10 * time.Millisecond)
-	defer poll.Stop()
-	for begun := time.Now(); !done(time.Since(begun)); {
+	look := time.NewTicker(every)
+	defer look.Stop()
+	for {
 		select {
 		case err := <-ended:
 			t.Logf("%v ended before it was killed: %v", args, err)
 			return
-		case <-poll.C:
+		case <-look.C:
+			if done() {
+				cmd.Process.Kill()
+				<-ended
+				return
+			}
 		}
 	}
-	cmd.Process.Kill()
-	<-ended
 }
 
 const registry = "wasmcloud.azurecr.io"

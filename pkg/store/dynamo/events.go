@@ -18,7 +18,7 @@ import (
 const scanSize = 500
 
 // Events implements store.Exporter. It reads the table consistently, both copies of
-// each register: 1 read unit for each 4 KB, some 0.5 for a reference, and 3 more for one
+// each register: 1 read unit for each 4 KB, some 0.3 for a reference, and 3 more for one
 // that is deleted.
 //
 // Of two copies it takes the one of the registry's repository. A call that is not yet

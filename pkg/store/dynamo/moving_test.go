@@ -86,6 +86,22 @@ func TestHistoryUnits(t *testing.T) {
 	m.Want(t, "History of 200 tags and 200 tombstones", map[string]int{"Query": 1}, map[string]float64{"Query": 19.5})
 }
 
+// TestEventsUnits: a reference costs 0.3 read units, and one that is deleted 3 more, for
+// the tombstones that may have done it, of which DynamoDB Local charges those that exist.
+func TestEventsUnits(t *testing.T) {
+	t.Parallel()
+	var m dynamotest.Meter
+	db := openNew(t, &m)
+	pushAll(t, onStream(db), tagsOf(200)...)
+	m.Take()
+	eventsIn(t, db)
+	m.Want(t, "Events of 200 references", map[string]int{"Scan": 1}, map[string]float64{"Scan": 60})
+	wantDeleted(t, onStream(db), deleteOfTag(tagOf(7), 3600), 1)
+	m.Take()
+	eventsIn(t, db)
+	m.Want(t, "Events of 200 references, one deleted", map[string]int{"Scan": 1, "BatchGetItem": 1}, map[string]float64{"Scan": 60, "BatchGetItem": 1})
+}
+
 // TestPushAllAmongManyTombstones: where a name has too many to read them all, it asks
 // for those that matter.
 func TestPushAllAmongManyTombstones(t *testing.T) {

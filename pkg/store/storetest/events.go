@@ -23,7 +23,8 @@ import (
 func registers(events []event.Event) []event.Event {
 	newest := map[string]event.Event{}
 	for _, e := range events {
-		register, newer := "", func(event.Event) bool { return false }
+		var register string
+		var newer func(old event.Event) bool
 		switch {
 		case e.Push != nil:
 			register = fmt.Sprintf("push %s as %q", e.Push.Reference, e.Push.GivenName)
