@@ -1,6 +1,6 @@
 // Package functions_test tests the Lambda functions as they are deployed: their
 // binaries and what is linked into them (binaries_test.go), the sample events
-// (samples_test.go), and that the template (template_test.go), the README and the
+// (samples_test.go), and that the template (template_test.go), the documentation and the
 // OpenAPI description (docs_test.go) say what the code does.
 package functions_test
 

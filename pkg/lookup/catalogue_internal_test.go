@@ -209,7 +209,7 @@ func load(t testing.TB, n int) *catalogue {
 	return c
 }
 
-// TestHowManyRepositoriesFit holds the README to what it says of a function of 128 MB
+// TestHowManyRepositoriesFit holds the documentation to what it says of a function of 128 MB
 // and of 512 MB.
 func TestHowManyRepositoriesFit(t *testing.T) {
 	const n = 20 * partSize

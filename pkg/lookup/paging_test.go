@@ -74,7 +74,7 @@ func (s *spy) span(t *testing.T) store.Span {
 	return spans[0]
 }
 
-// TestPagesForPeopleHaveAThousandRepositoriesAnd200References as the README says.
+// TestPagesForPeopleHaveAThousandRepositoriesAnd200References as the documentation says.
 func TestPagesForPeopleHaveAThousandRepositoriesAnd200References(t *testing.T) {
 	t.Parallel()
 	for target, want := range map[string]int{"/": 1000, "/?q=wash": 1000, "/?next=MXg": 1000, "/?limit=5": 1000, "/wash?format=html": 200, "/wash?format=html&limit=5": 200} {

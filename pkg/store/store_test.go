@@ -202,7 +202,7 @@ func TestApplyRefusesNothing(t *testing.T) {
 	}
 }
 
-// TestPromisesStay checks numbers that the README and the template repeat.
+// TestPromisesStay checks numbers that the documentation and the template repeat.
 func TestPromisesStay(t *testing.T) {
 	t.Parallel()
 	if store.TombstoneTTL != 30*24*time.Hour {
