@@ -58,7 +58,7 @@ func TestMovingThereAndBack(t *testing.T) {
 	timed("import into DynamoDB, killed", func() {
 		db := openDynamo(t, table)
 		kill(t, env, every, func() bool {
-			h, err := db.History(t.Context(), registry, half)
+			h, err := db.History(t.Context(), movedRegistry, half)
 			return err == nil && len(h.Pushes) > 0 // there may be no table yet
 		}, "-dynamodb", table, "-import", there)
 	})
@@ -113,7 +113,7 @@ func kill(t *testing.T, env []string, every time.Duration, done func() bool, arg
 	}
 }
 
-const registry = "wasmcloud.azurecr.io"
+const movedRegistry = "wasmcloud.azurecr.io"
 
 // fillFile makes a file with so many references, a hundred of a repository, with deletes
 // of each kind, given names and a category. It returns all names.
@@ -130,7 +130,7 @@ func fillFile(t *testing.T, file string, references int) (names []reference.Name
 		}
 	}
 	for i := range references / tags {
-		own := reference.Name{Registry: registry, Repository: fmt.Sprintf("team-%d/app-%05d", i%7, i)}
+		own := reference.Name{Registry: movedRegistry, Repository: fmt.Sprintf("team-%d/app-%05d", i%7, i)}
 		names = append(names, own, reference.Name{Repository: own.Repository})
 		var pushes []event.Push
 		for j := range tags {
