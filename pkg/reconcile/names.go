@@ -31,6 +31,7 @@ func (w *run) loadNames(ctx context.Context) error {
 	names := map[string]bool{}
 	for _, name := range catalogue.Names {
 		names[name] = true
+		w.catalogued[name] = !catalogue.Configured
 	}
 	for name, r := range w.seen {
 		if r.Live > 0 || r.going() > 0 {

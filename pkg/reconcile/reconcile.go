@@ -139,7 +139,8 @@ type run struct {
 	options     Options
 	callsBefore int64
 
-	saving sync.Mutex // held while the pass is stored
+	catalogued map[string]bool // the registry's own list has it
+	saving     sync.Mutex      // held while the pass is stored
 
 	mu     sync.Mutex
 	pass   pass
@@ -163,7 +164,7 @@ func newRun(r registry.Registry, db Store, o Options) *run {
 	o.Owner = cmp.Or(o.Owner, newOwner())
 	return &run{
 		registry: r, host: r.Host(), db: db, options: o, callsBefore: r.Calls(),
-		report: Report{Registry: r.Host()}, seen: map[string]record{},
+		report: Report{Registry: r.Host()}, seen: map[string]record{}, catalogued: map[string]bool{},
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"ocireffer/pkg/registry"
+	"ocireffer/pkg/store"
 )
 
 // repository reads one repository, writes the pushes that the store lacks, and records
@@ -22,6 +23,20 @@ func (w *run) repository(ctx context.Context, name string) error {
 		return w.found(ctx, r)
 	case r.State == registry.Gone, r.State == registry.Missing && w.pass.Force:
 		return w.gone(ctx, r)
+	case r.State == registry.Missing && w.catalogued[name]:
+		// A registry may list a repository that has blobs alone, as after a push that
+		// failed, and then not know it.
+		h, err := w.db.History(ctx, w.host, name)
+		if err != nil {
+			return err
+		}
+		if countLive(h) == 0 {
+			w.tell(func(report *Report) {
+				report.Done++
+				report.Listed++
+			})
+			return nil
+		}
 	}
 	w.tell(func(report *Report) {
 		report.Done++
@@ -119,4 +134,13 @@ func (w *run) gone(ctx context.Context, r registry.Repository) error {
 		}
 	})
 	return nil
+}
+
+func countLive(h store.History) (n int) {
+	for _, p := range h.Pushes {
+		if h.Live(p) {
+			n++
+		}
+	}
+	return n
 }

@@ -117,3 +117,21 @@ func TestRepositoryWithoutARightIsKept(t *testing.T) {
 	wantReport(t, "a 404 without a right", r, reconcile.Report{NoCatalogue: true, Missing: 1})
 	l.wantKept("wash", 3)
 }
+
+// A catalogue may list a repository that has blobs alone. One that is configured should
+// have something.
+func TestMissingRepositoryIsNothingIfItIsOnlyListed(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		configured []string
+		want       reconcile.Report
+	}{
+		"listed":     {want: reconcile.Report{Listed: 1}},
+		"configured": {configured: []string{"wash"}, want: reconcile.Report{Missing: 1}},
+	} {
+		l := newLab(t, func(o *registry.Options) { o.Repositories = c.configured })
+		l.push("wash", "1", "one", false)
+		l.registry = missing{l.registry}
+		wantReport(t, name, l.run(reconcile.Options{}), c.want)
+	}
+}

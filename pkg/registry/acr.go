@@ -85,7 +85,7 @@ func metadataScope(name string) string { return "repository:" + name + ":metadat
 // Repositories implements Registry.
 func (a *acr) Repositories(ctx context.Context) (Catalogue, error) {
 	if len(a.configured) > 0 {
-		return Catalogue{Names: a.configured, Complete: true}, nil
+		return Catalogue{Names: a.configured, Configured: true, Complete: true}, nil
 	}
 	c, err := a.catalogue(ctx, "/acr/v1/_catalog", acrPages)
 	a.mu.Lock()

@@ -60,7 +60,7 @@ func pullScope(name string) string { return "repository:" + name + ":pull" }
 // Repositories implements Registry.
 func (o *oci) Repositories(ctx context.Context) (Catalogue, error) {
 	if len(o.configured) > 0 {
-		return Catalogue{Names: o.configured, Complete: true}, nil
+		return Catalogue{Names: o.configured, Configured: true, Complete: true}, nil
 	}
 	if !o.catalog {
 		return Catalogue{Why: fmt.Errorf("catalogue of %s: %w", o.host, ErrNoCatalogue)}, nil

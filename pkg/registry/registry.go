@@ -74,9 +74,10 @@ func (s State) String() string {
 
 // A Catalogue is a list of repositories.
 type Catalogue struct {
-	Names    []string // sorted, each once
-	Complete bool     // every page was read, and there was something in it
-	Why      error    // why it is not complete
+	Names      []string // sorted, each once
+	Configured bool     // they are the configured ones: the registry was not asked
+	Complete   bool     // every page was read, and there was something in it
+	Why        error    // why it is not complete
 }
 
 // Reasons why a catalogue is not complete that only the operator can change.
