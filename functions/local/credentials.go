@@ -90,7 +90,7 @@ func (k keyring) of(ctx context.Context, host string) (registry.Credential, erro
 	text, err := base64.StdEncoding.DecodeString(auth.Auth)
 	user, password, _ := strings.Cut(string(text), ":")
 	if err != nil || (user == "") != (password == "") {
-		return registry.Credential{}, fmt.Errorf("Docker's configuration has no user and password for %s: log in again", host)
+		return registry.Credential{}, fmt.Errorf("no user and password for %s in Docker's configuration: log in again", host)
 	}
 	return registry.Credential{User: user, Password: password}, nil
 }
