@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"ocireffer/pkg/reconcile"
 	"ocireffer/pkg/registry/acrtest"
 	"ocireffer/pkg/registry/ocitest"
 )
@@ -135,5 +136,23 @@ func TestRealRegistriesAreRead(t *testing.T) {
 			}
 			start(t, nil, "-db", file).want(t, http.MethodGet, "/wash?format=text&sort=semver", "", http.StatusOK, r.Host+"/wash:0.4.0\n")
 		})
+	}
+}
+
+// TestProgressIsTheLastLine: what is logged meanwhile stands above it, whole.
+func TestProgressIsTheLastLine(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	s := newScreen(&out)
+	s.line.terminal = true
+	s.progress(reconcile.Report{Registry: "a.example", Repositories: 5000, Done: 12, Calls: 61, Pushed: 200, Deleted: 3, Skipped: 4})
+	fmt.Fprintln(s, "a line of the log")
+	s.progress(reconcile.Report{Registry: "a.example", Repositories: 5000, Done: 13})
+	s.clear()
+	want := clearLine + "a.example: 12 of 5000 repositories, 61 calls, 200 pushed, 3 deleted, 4 unchanged" +
+		clearLine + "a line of the log\n" +
+		clearLine + "a.example: 13 of 5000 repositories, 0 calls, 0 pushed, 0 deleted" + clearLine
+	if out.String() != want {
+		t.Errorf("the terminal got %q, want %q", &out, want)
 	}
 }
