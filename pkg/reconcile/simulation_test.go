@@ -45,6 +45,10 @@ func (o *outcome) add(p outcome) {
 // must lose no push whose event was delivered, and be right once nothing happens.
 func TestSimulation(t *testing.T) {
 	t.Parallel()
+	n := *histories
+	if testing.Short() {
+		n = min(n, 300)
+	}
 	for _, m := range []mode{oneClock, skewed, noTimes} {
 		t.Run(m.String(), func(t *testing.T) {
 			t.Parallel()
@@ -54,7 +58,7 @@ func TestSimulation(t *testing.T) {
 			var workers sync.WaitGroup
 			for range runtime.GOMAXPROCS(0) {
 				workers.Go(func() {
-					for seed := next.Add(1); seed <= int64(*histories); seed = next.Add(1) {
+					for seed := next.Add(1); seed <= int64(n); seed = next.Add(1) {
 						o, err := history(uint64(seed), m)
 						if err != nil {
 							t.Errorf("history %d: %v", seed, err)
@@ -70,8 +74,8 @@ func TestSimulation(t *testing.T) {
 				})
 			}
 			workers.Wait()
-			t.Logf("%d histories: %+v", *histories, sum)
-			if *histories >= 1000 && (sum.whole == 0 && m != noTimes || sum.braked == 0 || sum.skipped == 0 && m != noTimes) {
+			t.Logf("%d histories: %+v", n, sum)
+			if n >= 1000 && (sum.whole == 0 && m != noTimes || sum.braked == 0 || sum.skipped == 0 && m != noTimes) {
 				t.Errorf("%+v: the histories had no brake, skip, or delete of a repository", sum)
 			}
 		})
