@@ -29,6 +29,7 @@ func New(s Settings, db store.Reader) route.Routes {
 		"/api/categories/{category}": h.serve(parseCategory, asJSON(listCategory)),
 		"/api/status":                h.serve(parseNothing, asJSON(tellStatus)),
 		"/api/openapi.json":          h.serve(parseNothing, only(description)),
+		"/robots.txt":                h.serve(parseNothing, only(robots)),
 		"/":                          h.serve(parseCatalogue, catalogueFormats),
 		"/{name+}":                   h.serve(parseLookup, nameFormats),
 	} {
@@ -65,6 +66,16 @@ var description = renderer{contentType: "application/json", found: document, fai
 
 func document(context.Context, *handler, request) ([]byte, error) {
 	return []byte(openapi.Document), nil
+}
+
+// robots answers GET /robots.txt: by RFC 9309, robots may read the pages, but not what
+// programs read, nor each search and later page.
+var robots = renderer{
+	contentType: "text/plain; charset=utf-8",
+	found: func(context.Context, *handler, request) ([]byte, error) {
+		return []byte("User-agent: *\nDisallow: /api/\nDisallow: /*?\nAllow: /*?format=html$\n"), nil
+	},
+	failed: failedLine,
 }
 
 // asBadge returns the renderer of a badge. Shields.io and browsers show no answer

@@ -1,6 +1,7 @@
 package lookup
 
 import (
+	"cmp"
 	"net/url"
 	"slices"
 	"strconv"
@@ -25,15 +26,15 @@ type queryError struct{ parameter string }
 
 func (e *queryError) Error() string { return "invalid query parameter: " + e.parameter }
 
-// parseQuery reads the parameters of a lookup. With an error it returns what it has read
-// so far, with a format in any case.
-func parseQuery(values url.Values) (query, error) {
+// parseQuery reads the parameters of a lookup. format is for a reader who gives none.
+// With an error it returns what it has read so far, with a format in any case.
+func parseQuery(values url.Values, format string) (query, error) {
 	q := query{format: "json"}
-	format, err := oneOf(values, "format", "json", "text", "svg", "html", "atom")
+	given, err := oneOf(values, "format", "", "json", "text", "svg", "html", "atom")
 	if err != nil {
 		return q, err
 	}
-	q.format = format
+	q.format = cmp.Or(given, format)
 	if q.look, err = parseLook(values); err != nil {
 		return q, err
 	}

@@ -26,6 +26,7 @@ type request struct {
 	site     string // scheme and host under which the reader found us
 
 	isHead         bool
+	byAccept       bool // the Accept header has decided on the format
 	ifNoneMatch    []string
 	acceptEncoding []string
 }
@@ -60,7 +61,12 @@ func parseLookup(r *http.Request) (request, error) {
 	req, values := newRequest(r), r.URL.Query()
 	req.path = r.PathValue("name")
 	var err error
-	req.query, err = parseQuery(values)
+	format := "json"
+	if prefersPage(r.Header.Values("Accept")) {
+		format = "html"
+	}
+	req.byAccept = parameter(values, "format") == ""
+	req.query, err = parseQuery(values, format)
 	if format := req.query.format; format == "html" || format == "atom" {
 		req.site = siteURL(r)
 	}

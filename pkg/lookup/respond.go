@@ -123,6 +123,9 @@ func (h *handler) write(w http.ResponseWriter, render renderer, req request, sta
 	if render.header != nil {
 		render.header(header)
 	}
+	if req.byAccept {
+		header.Set("Vary", "Accept")
+	}
 	if status >= 500 {
 		header.Set("Cache-Control", "no-store")
 		send(w, render, req, status, body)
@@ -131,7 +134,7 @@ func (h *handler) write(w http.ResponseWriter, render renderer, req request, sta
 	header.Set("Cache-Control", "public, max-age="+strconv.Itoa(h.settings.CacheSeconds))
 	zip := false
 	if len(body) >= minGzip {
-		header.Set("Vary", "Accept-Encoding")
+		header.Set("Vary", strings.TrimPrefix(header.Get("Vary")+", Accept-Encoding", ", "))
 		zip = acceptsGzip(req.acceptEncoding)
 	}
 	tag := etag(render.contentType, body, zip)
