@@ -228,6 +228,32 @@ func TestListsOfTagsAndSecretsAreTaken(t *testing.T) {
 	}
 }
 
+// TestTextsOfPagesAreTaken: the template takes a title and a command of one line, which
+// start lookup, and no others.
+func TestTextsOfPagesAreTaken(t *testing.T) {
+	t.Parallel()
+	parameters := template.Read(t).Parameters
+	for parameter, c := range map[string]struct {
+		variable       string
+		taken, refused []string
+	}{
+		"SiteTitle":   {variable: "SITE_TITLE", taken: []string{"ocireffer", "Images of ACME", "Bilder für alle", "<b>"}, refused: []string{"a\nb", "a\tb", "\x7f"}},
+		"PullCommand": {variable: "PULL_COMMAND", taken: []string{"{reference}", "helm pull oci://{reference}", "wash pull '{reference}' && true"}, refused: []string{"docker pull", "docker pull {reference", "docker pull {reference}\n"}},
+	} {
+		pattern := regexp.MustCompile(parameters[parameter].AllowedPattern)
+		for _, value := range append(c.taken, c.refused...) {
+			want := slices.Contains(c.taken, value)
+			if got := pattern.MatchString(value); got != want {
+				t.Errorf("%s takes %q: %t, want %t", parameter, value, got, want)
+			}
+			_, err := lookup.FromEnv(func(name string) (string, bool) { return value, name == c.variable })
+			if (err == nil) != want {
+				t.Errorf("lookup with %s=%q: %v, want that it starts: %t", c.variable, value, err, want)
+			}
+		}
+	}
+}
+
 // storeWith is a store that answers each write with err.
 type storeWith struct{ err error }
 

@@ -58,9 +58,8 @@ func TestReferencesJSON(t *testing.T) {
 	})
 }
 
-// TestListOfReferencesIsOneRead, also of a name that has none. A page has the answer to
-// its query at its head, which is another, and a name that is there although a filter
-// leaves nothing of it is one more, too.
+// TestListOfReferencesIsOneRead, also of a name that has none, and as a page. A name that
+// is there although a filter leaves nothing of it is one more.
 func TestListOfReferencesIsOneRead(t *testing.T) {
 	t.Parallel()
 	db := open(t, "a.azurecr.io/wash:1")
@@ -72,8 +71,11 @@ func TestListOfReferencesIsOneRead(t *testing.T) {
 		"/wash?format=atom":                       1,
 		"/nothing?format=atom":                    1,
 		"/wash?format=atom&tag=2":                 2,
-		"/wash?format=html":                       2,
-		"/nothing?format=html":                    2,
+		"/wash?format=html":                       1,
+		"/wash?format=html&sort=semver&tag=*":     1,
+		"/wash?format=html&tag=2":                 2,
+		"/nothing?format=html":                    1,
+		"/nothing?format=html&tag=2":              2,
 		"/wash?format=html&next=" + tokenOf("19"): 1,
 	} {
 		spy := &spy{Reader: db}
@@ -98,11 +100,11 @@ func TestReferencesMayEndEarly(t *testing.T) {
 
 		deleteTag(t, db, "a.azurecr.io/wash:1")
 		wantAnswer(t, h, api, 200, typeJSON, `{"name":"wash","references":[]}`)
-		wantTexts(t, h, html, 200, "None is older.")
+		wantTexts(t, h, html, 200, "There are no older ones.")
 
 		deleteTag(t, db, "a.azurecr.io/wash:2")
 		wantAnswer(t, h, api, 404, typeJSON, unknownJSON)
-		wantTexts(t, h, html, 404, "Repository not yet published")
+		wantTexts(t, h, html, 404, "Repository not found")
 	})
 }
 

@@ -276,8 +276,8 @@ func TestBadgesAreNotHeld(t *testing.T) {
 	get(t, h, "/wash?format=html")
 	get(t, h, "/api/repositories/wash")
 	get(t, h, "/wash?format=atom")
-	if spy.reads != 7 || len(spy.listings) > 0 { // a page is two reads
-		t.Errorf("6 requests of one name read the store %d times, %d lists among them, want 7 and none", spy.reads, len(spy.listings))
+	if spy.reads != 6 || len(spy.listings) > 0 {
+		t.Errorf("6 requests of one name read the store %d times, %d lists among them, want 6 and none", spy.reads, len(spy.listings))
 	}
 }
 
@@ -334,7 +334,7 @@ func TestLoadGoesOnInTheNextRequest(t *testing.T) {
 // listedBy returns the names on a page for people.
 func listedBy(t *testing.T, h http.Handler, target string) (names []string) {
 	t.Helper()
-	for _, row := range strings.Split(get(t, h, target), "<tr><th><a ")[1:] {
+	for _, row := range strings.Split(strings.ReplaceAll(get(t, h, target), "<wbr>", ""), "<tr><th><a ")[1:] {
 		_, name, _ := strings.Cut(row, ">")
 		name, _, _ = strings.Cut(name, "<")
 		names = append(names, name)
@@ -421,7 +421,7 @@ func TestRoomIsBounded(t *testing.T) {
 		if diff := cmp.Diff([]string{"app-03499"}, listedBy(t, h, "/?q=03499")); diff != "" {
 			t.Errorf("a search: -want +got\n%s", diff)
 		}
-		if diff := cmp.Diff([]string{`Repositories after "app-01000", 1001 of ["03499"]`}, db.take()); diff != "" {
+		if diff := cmp.Diff([]string{`Repositories after "app-01000", 101 of ["03499"]`}, db.take()); diff != "" {
 			t.Errorf("a search: calls -want +got\n%s", diff)
 		}
 	}

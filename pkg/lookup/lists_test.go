@@ -88,9 +88,9 @@ func TestCategoryReadsTheEntriesOfItsPage(t *testing.T) {
 		{target: "/api/categories/many?limit=2&next=" + tokenOf("1app-01237"), first: 1238, count: 2, more: true},
 		{target: "/api/categories/many?next=" + tokenOf("1app-00499"), first: 500, count: 1000, more: true},
 		{target: "/api/categories/many?next=" + tokenOf("1app-00500"), first: 501, count: 1000},
-		{target: "/?category=many", count: 1000, more: true},
-		{target: "/?category=many&limit=1", count: 1000, more: true},
-		{target: "/?category=many&next=" + tokenOf("1app-00999"), first: 1000, count: 501},
+		{target: "/?category=many", count: 100, more: true},
+		{target: "/?category=many&limit=1", count: 100, more: true},
+		{target: "/?category=many&next=" + tokenOf("1app-01449"), first: 1450, count: 51},
 	} {
 		spy := &spy{Reader: manyMembers(1501)}
 		body := get(t, handlerOf(t, spy), c.target)
@@ -115,12 +115,12 @@ func TestCategoryReadsTheEntriesOfItsPage(t *testing.T) {
 // TestPagesOfACategoryAreLinked to each other, and stay in the category.
 func TestPagesOfACategoryAreLinked(t *testing.T) {
 	t.Parallel()
-	h := handlerOf(t, manyMembers(1001))
-	next := "/?category=many&next=" + tokenOf("1app-00999")
-	wantTexts(t, h, "/?category=many", 200, "<h1>many</h1>", "1000 repositories on this page, more follow", `href="`+strings.ReplaceAll(next, "&", "&amp;")+`">Next page<`)
-	wantTexts(t, h, next, 200, "<h1>many</h1>", "1 repository<", ">app-01000<", `<a href="/?category=many">First page</a>`)
-	wantTexts(t, h, "/?category=many&next="+tokenOf("1zoo"), 200, "0 repositories<")
-	wantTexts(t, h, "/?category=none&next="+tokenOf("1zoo"), 404, "No such category")
+	h := handlerOf(t, manyMembers(101))
+	next := "/?category=many&next=" + tokenOf("1app-00099")
+	wantTexts(t, h, "/?category=many", 200, "<h1>many</h1>", "The first 100 repositories<", `href="`+strings.ReplaceAll(next, "&", "&amp;")+`">Next page<`)
+	wantTexts(t, h, next, 200, "<h1>many</h1>", "1 repository more<", ">app-00100<", `<a href="/?category=many">First page</a>`)
+	wantTexts(t, h, "/?category=many&next="+tokenOf("1zoo"), 200, "There are no more.")
+	wantTexts(t, h, "/?category=none&next="+tokenOf("1zoo"), 404, "List not found")
 }
 
 // TestLimitsOfCategories: the greatest and the least limit are good, the next ones are
@@ -142,5 +142,5 @@ func TestLimitsOfCategories(t *testing.T) {
 			t.Errorf("GET %s reads the store", target)
 		}
 	}
-	wantTexts(t, handlerOf(t, stub{}), "/?category=official&next=x", http.StatusBadRequest, "invalid query parameter: next")
+	wantTexts(t, handlerOf(t, stub{}), "/?category=official&next=x", http.StatusBadRequest, "Invalid query parameter: next")
 }

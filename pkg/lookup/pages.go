@@ -15,7 +15,7 @@ import (
 
 // pageMembers is how many members of each curated list the first page shows. The
 // list's own pages show all.
-const pageMembers = 50
+const pageMembers = 24
 
 // asPage returns the renderer of an answer for people: the page that find returns.
 func asPage(find func(context.Context, *handler, request) (drawer, error)) renderer {
@@ -30,7 +30,7 @@ func asPage(find func(context.Context, *handler, request) (drawer, error)) rende
 			return page.HTML(), nil
 		},
 		failed: func(h *handler, req request, f failure) []byte {
-			return web.Problem{Site: h.site(req), Title: heading(f), Text: advice(req, f)}.HTML()
+			return problemPage(h, req, f).HTML()
 		},
 	}
 }
@@ -45,42 +45,11 @@ func protect(header http.Header) {
 	header.Set("Referrer-Policy", "no-referrer")
 }
 
-// repositoryPage returns the page of a name. The first one has the answer to req's query
-// at its head.
-func repositoryPage(ctx context.Context, h *handler, req request) (drawer, error) {
-	page := web.Repository{Site: h.site(req), Name: req.name, Filter: req.filter, NotFirst: isLater(req)}
-	var found store.Page[event.Push]
-	var err error
-	if page.NotFirst {
-		found, err = readReferences(ctx, h.db, req.name, req.query.match(), req.listing.Span)
-	} else {
-		page.Newest, found, err = readHead(ctx, h.db, req)
-	}
-	page.References, page.Next = found.Items, plainToken.of(found.Next)
-	return page, err
-}
-
-// readHead returns the answer to req's query, and the first page of references.
-func readHead(ctx context.Context, db store.Reader, req request) (newest reference.Reference, page store.Page[event.Push], err error) {
-	group, groupCtx := errgroup.WithContext(ctx)
-	group.Go(func() error {
-		push, err := db.Pick(groupCtx, req.pick())
-		newest = push.Reference
-		return err
-	})
-	group.Go(func() (err error) {
-		page, err = db.References(groupCtx, req.name, req.query.match(), req.listing.Span)
-		return err
-	})
-	err = group.Wait()
-	return newest, page, err
-}
-
 // cataloguePage returns the page of all repositories, of a search, or of a category.
 func cataloguePage(ctx context.Context, h *handler, req request) (drawer, error) {
-	page := web.Catalogue{Site: h.site(req), View: viewOf(req), NotFirst: isLater(req)}
+	page := web.Catalogue{Site: h.site(req), View: viewOf(req)}
 	var err error
-	if req.category == "" && req.search == "" && req.listing.Registry == "" && !page.NotFirst {
+	if page.IsFirst() {
 		err = readFirstPage(ctx, h.db, req, &page)
 	} else {
 		err = readPage(ctx, h.db, req, &page)
@@ -89,7 +58,7 @@ func cataloguePage(ctx context.Context, h *handler, req request) (drawer, error)
 }
 
 func viewOf(req request) web.View {
-	v := web.View{Search: req.search, Category: req.category, Registry: req.listing.Registry}
+	v := web.View{Search: req.search, Category: req.category, Registry: req.listing.Registry, Page: req.page}
 	v.Newest = req.listing.Newest && req.query.format != "atom" // each feed is in that order
 	return v
 }
@@ -126,7 +95,7 @@ func readFirstPage(ctx context.Context, db store.Reader, req request, page *web.
 }
 
 // listsOf groups members, which come by category and name, into lists of names
-// without their entries.
+// without their entries. Of lists that are not shown it only counts them.
 func listsOf(members []event.Member) []web.Category {
 	var all []web.Category
 	for _, m := range members {
@@ -134,7 +103,7 @@ func listsOf(members []event.Member) []web.Category {
 			all = append(all, web.Category{Name: m.Category})
 		}
 		list := &all[len(all)-1]
-		if len(list.Members) == pageMembers {
+		if len(list.Members) == pageMembers || len(all) > web.ShownLists {
 			list.More++
 			continue
 		}
@@ -176,31 +145,12 @@ func completeLists(ctx context.Context, db store.Reader, page *web.Catalogue) er
 
 // site returns what all pages and feeds know.
 func (h *handler) site(req request) web.Site {
-	return web.Site{URL: req.site, Now: time.Now(), Instance: h.settings.Instance, Version: h.settings.Version}
-}
-
-func isLater(req request) bool { return req.listing.After != "" }
-
-// heading returns the heading of a page about a failure. People do not look up providers.
-func heading(f failure) string {
-	if f.text == notPublished {
-		return "Repository not yet published"
-	}
-	return f.text
-}
-
-// advice says what a person can do about a failure.
-func advice(req request, f failure) string {
-	switch {
-	case f.outcome == "no_match":
-		return "“" + req.path + "” is published, but under no tag that passes the filter in the address. At most 1,000 tags are looked at, in the order that is asked for."
-	case f.status == http.StatusNotFound && req.path != "":
-		return "No push of “" + req.path + "” is known, or all that was pushed is deleted. It appears here with its next push."
-	case f.status == http.StatusNotFound:
-		return "A curated list is there as long as it has a member."
-	case f.status == http.StatusBadRequest:
-		return "The address has a parameter with a value that it cannot have."
-	default:
-		return "This is no fault of yours. It is worth trying again in a moment."
+	return web.Site{
+		URL:         req.site,
+		Now:         time.Now(),
+		Instance:    h.settings.Instance,
+		Version:     h.settings.Version,
+		Title:       h.settings.SiteTitle,
+		PullCommand: h.settings.PullCommand,
 	}
 }

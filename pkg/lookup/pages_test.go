@@ -17,10 +17,10 @@ import (
 func TestPagesOfAnEmptyStore(t *testing.T) {
 	onBoth(t, func(t *testing.T, db store.Store) {
 		h := handlerOf(t, db)
-		wantTexts(t, h, "/", 200, "Nothing has been pushed yet", "https://example.com/api/azurehook")
-		wantTexts(t, h, "/wash?format=html", 404, "<h1>Repository not yet published</h1>", "No push of “wash” is known, or all that was pushed is deleted.")
-		wantTexts(t, h, "/Not%20%3Ca%3E%20name?format=html", 404, "No push of “Not &lt;a&gt; name” is known")
-		wantTexts(t, h, "/?category=official", 404, "<h1>No such category</h1>", "A curated list is there as long as it has a member.")
+		wantTexts(t, h, "/", 200, "Nothing has been pushed yet", "https://example.com/api/webhook")
+		wantTexts(t, h, "/wash?format=html", 404, "<h1>Repository not found</h1>", "Nothing has been pushed as “wash”, or everything was deleted.")
+		wantTexts(t, h, "/Not%20%3Ca%3E%20name?format=html", 404, "<h1>Repository not found</h1>", "“Not &lt;a&gt; name” cannot be the name of a repository.")
+		wantTexts(t, h, "/?category=official", 404, "<h1>List not found</h1>", "A list disappears when its last member is removed.")
 	})
 }
 
@@ -36,13 +36,13 @@ func TestPages(t *testing.T) {
 
 		for target, texts := range map[string][]string{
 			"/": {
-				">a.azurecr.io/wash:latest</code></td><td><code>a.azurecr.io/wash:1.0.0</code></td>", "1 hour ago", "2 repositories<", "https://example.com/team/app?format=svg",
+				`>a.azurecr.io/wash:latest</code> <small class="mark">floating</small></td><td><code>a.azurecr.io/wash:1.0.0</code></td>`, "1 hour ago", "2 repositories<", "https://example.com/team/app?format=svg",
 				`<a href="/?category=official">official</a>`,
-				`<a href="/wash?format=html">wash</a><small> 1.0.0<`, `<a href="/a.azurecr.io/wash?format=html">a.azurecr.io/wash</a><small> 1.0.0<`, "soon<small> not yet published<",
+				`<a href="/wash?format=html">wash</a> 1.0.0<`, `<a href="/a.azurecr.io/wash?format=html">a.azurecr.io/wash</a> 1.0.0<`, "soon not yet published<",
 			},
 			"/?q=WASH":                            {"1 repository<", ">a.azurecr.io/wash:latest<", `value="WASH"`},
 			"/?q=+app+team+":                      {"1 repository<", ">a.azurecr.io/team/app:x<", `value="app team"`},
-			"/?q=azurecr+none":                    {"No repository has all of these words in its name"},
+			"/?q=azurecr+none":                    {"No repository matches."},
 			"/?q=%20&next=":                       {"2 repositories<", "<h1>Repositories</h1>"},
 			"/?q=&q=app":                          {"1 repository<"},
 			"/?category=official":                 {"<h1>official</h1>", "3 repositories<", ">a.azurecr.io/wash:latest<", "not yet published"},
@@ -52,10 +52,10 @@ func TestPages(t *testing.T) {
 		} {
 			wantTexts(t, h, target, 200, texts...)
 		}
-		wantTexts(t, h, "/?category=other", 404, "No such category")
-		wantTexts(t, h, "/?category=%3Cb%3E", 404, "No such category")
-		wantTexts(t, h, "/?next=x", 400, "<h1>invalid query parameter: next</h1>", "The address has a parameter with a value that it cannot have.")
-		wantTexts(t, h, "/wash?format=html&sort=newest", 400, "invalid query parameter: sort")
+		wantTexts(t, h, "/?category=other", 404, "List not found")
+		wantTexts(t, h, "/?category=%3Cb%3E", 404, "List not found")
+		wantTexts(t, h, "/?next=x", 400, "<h1>Invalid query parameter: next</h1>", "The value of “next” in the address is not valid.")
+		wantTexts(t, h, "/wash?format=html&sort=newest", 400, "Invalid query parameter: sort", `<a href="/wash?format=html">Show wash</a>`)
 	})
 }
 
@@ -86,7 +86,7 @@ func TestSearchTakesTenWords(t *testing.T) {
 	ten := []string{"a", "b", "c", "d", "e", "f", "g", "h", "i", "j"}
 	spy := &spy{Reader: stub{}}
 	get(t, handlerOf(t, spy), "/?q=++A+b+"+strings.Join(ten[2:], "+"))
-	if diff := cmp.Diff([]store.Listing{{Span: store.Span{Limit: 1000}, Words: ten}}, spy.listings); diff != "" {
+	if diff := cmp.Diff([]store.Listing{{Span: store.Span{Limit: 100}, Words: ten}}, spy.listings); diff != "" {
 		t.Errorf("a search of 10 words: listings -want +got\n%s", diff)
 	}
 
@@ -95,7 +95,7 @@ func TestSearchTakesTenWords(t *testing.T) {
 	if w.Code != http.StatusBadRequest {
 		t.Errorf("a search of 11 words: status %d, want 400", w.Code)
 	}
-	if !strings.Contains(w.Body.String(), "invalid query parameter: q") {
+	if !strings.Contains(w.Body.String(), "Invalid query parameter: q") {
 		t.Errorf("a search of 11 words = %s, want an invalid query parameter", mainOf(w.Body.String()))
 	}
 	if spy.reads > 0 {
@@ -114,7 +114,7 @@ func TestOnlyTheFirstPageHasLists(t *testing.T) {
 	}
 }
 
-// TestLongListIsShortenedOnTheFirstPage to 50 members. Its own page has all.
+// TestLongListIsShortenedOnTheFirstPage to 24 members. Its own page has all.
 func TestLongListIsShortenedOnTheFirstPage(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -122,9 +122,9 @@ func TestLongListIsShortenedOnTheFirstPage(t *testing.T) {
 		shown   int
 		more    string // empty: no word of more
 	}{
-		{members: 50, shown: 50},
-		{members: 51, shown: 50, more: "and 1 more<"},
-		{members: 70, shown: 50, more: "and 20 more<"},
+		{members: 24, shown: 24},
+		{members: 25, shown: 24, more: ">All 25<"},
+		{members: 70, shown: 24, more: ">All 70<"},
 	} {
 		db := open(t)
 		for i := range c.members {
@@ -138,7 +138,7 @@ func TestLongListIsShortenedOnTheFirstPage(t *testing.T) {
 		if !strings.Contains(first, c.more) {
 			t.Errorf("of %d members the first page lacks %s", c.members, c.more)
 		}
-		if c.more == "" && strings.Contains(first, " more<") {
+		if c.more == "" && strings.Contains(first, ">All ") {
 			t.Errorf("of %d members the first page says that there are more", c.members)
 		}
 		own := get(t, h, "/?category=long")
@@ -155,10 +155,10 @@ func TestListsAreComplete(t *testing.T) {
 		push(t, db, pushOf("a.azurecr.io/wash:1.0", time.Unix(0, 0)), pushOf("a.azurecr.io/app:2.0", time.Unix(0, 0)))
 		categorize(t, db, "b", "wash", "soon", "a.azurecr.io/app")
 		categorize(t, db, "a", "soon", "app", "a.azurecr.io/app", "b.azurecr.io/app")
-		const registrysApp = `<li><a href="/a.azurecr.io/app?format=html">a.azurecr.io/app</a><small> 2.0</small></li>`
+		const registrysApp = `<li><a href="/a.azurecr.io/app?format=html">a.azurecr.io/app</a> 2.0</li>`
 		wantTexts(t, handlerOf(t, db), "/", 200,
-			`<ul>`+registrysApp+`<li><a href="/app?format=html">app</a><small> 2.0</small></li><li>b.azurecr.io/app<small> not yet published</small></li><li>soon<small> not yet published</small></li></ul>`,
-			`<ul>`+registrysApp+`<li>soon<small> not yet published</small></li><li><a href="/wash?format=html">wash</a><small> 1.0</small></li></ul>`)
+			`<ul>`+registrysApp+`<li><a href="/app?format=html">app</a> 2.0</li><li>b.azurecr.io/app not yet published</li><li>soon not yet published</li></ul>`,
+			`<ul>`+registrysApp+`<li>soon not yet published</li><li><a href="/wash?format=html">wash</a> 1.0</li></ul>`)
 	})
 }
 

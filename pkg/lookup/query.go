@@ -24,7 +24,9 @@ type query struct {
 // A queryError names a parameter with a value that it cannot have.
 type queryError struct{ parameter string }
 
-func (e *queryError) Error() string { return "invalid query parameter: " + e.parameter }
+const badQuery = "invalid query parameter: "
+
+func (e *queryError) Error() string { return badQuery + e.parameter }
 
 // parseQuery reads the parameters of a lookup. format is for a reader who gives none.
 // With an error it returns what it has read so far, with a format in any case.

@@ -22,6 +22,7 @@ type request struct {
 	filter   url.Values    // the parameters of query that choose references, as the reader wrote them
 	listing  store.Listing // which page of a list
 	search   string        // the listing's words, as the reader typed them
+	page     string        // the token of the listing's page; empty: the first
 	category string
 	site     string // scheme and host under which the reader found us
 
@@ -33,8 +34,8 @@ type request struct {
 
 // How many items a page for people shows, and a feed.
 const (
-	pageRepositories = 1000
-	pageReferences   = 200
+	pageRepositories = 100
+	pageReferences   = 100
 	feedEntries      = 50
 )
 
@@ -79,6 +80,7 @@ func parseLookup(r *http.Request) (request, error) {
 		if req.listing.Span, err = parseSpan(values, pageReferences, plainToken); err != nil {
 			return req, err
 		}
+		req.page = parameter(values, "next")
 	case "atom":
 		req.filter = keep(values, "tag", "ignore")
 		req.listing.Limit = feedEntries
@@ -159,8 +161,9 @@ func parseCatalogue(r *http.Request) (request, error) {
 	if err := req.parseListing(values, pageRepositories); err != nil {
 		return req, err
 	}
+	req.page = parameter(values, "next")
 	if format == "atom" {
-		req.listing.Span, req.listing.Newest = store.Span{Limit: feedEntries}, true
+		req.listing.Span, req.listing.Newest, req.page = store.Span{Limit: feedEntries}, true, ""
 	}
 	if req.search != "" {
 		return req, nil

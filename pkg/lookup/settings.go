@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
+	"unicode"
 
 	"ocireffer/pkg/badge"
 )
@@ -15,6 +17,8 @@ type Settings struct {
 	Label        string // BADGE_LABEL: the left side of a badge, default empty
 	Color        string // BADGE_COLOR: of the right side, as badge.IsColor has it, default 253746
 	Logo         string // BADGE_LOGO: a slug of Simple Icons, default wasmcloud; set but empty: none
+	SiteTitle    string // SITE_TITLE: what the pages are called, default ocireffer
+	PullCommand  string // PULL_COMMAND: how a {reference} is pulled, default docker pull {reference}
 	CacheSeconds int    // CACHE_SECONDS: how long an answer may be cached, and how old lists may be, default 60
 
 	// The rest is set by no variable, but by the program.
@@ -45,10 +49,21 @@ func FromEnv(lookup func(string) (string, bool)) (Settings, error) {
 		Label: value("BADGE_LABEL", ""),
 		Color: cmp.Or(value("BADGE_COLOR", ""), "253746"),
 		Logo:  value("BADGE_LOGO", "wasmcloud"),
+
+		SiteTitle:   cmp.Or(value("SITE_TITLE", ""), "ocireffer"),
+		PullCommand: cmp.Or(value("PULL_COMMAND", ""), "docker pull {reference}"),
 	}
 	var errs []error
 	if !badge.IsColor(s.Color) {
 		errs = append(errs, fmt.Errorf("BADGE_COLOR is %q: want three or six hex digits (253746) or a name in lower case (blue)", s.Color))
+	}
+	if !strings.Contains(s.PullCommand, "{reference}") {
+		errs = append(errs, fmt.Errorf("PULL_COMMAND is %q: want a command with {reference} in it (docker pull {reference})", s.PullCommand))
+	}
+	for name, text := range map[string]string{"SITE_TITLE": s.SiteTitle, "PULL_COMMAND": s.PullCommand} {
+		if strings.ContainsFunc(text, unicode.IsControl) {
+			errs = append(errs, fmt.Errorf("%s is %q: want one line", name, text))
+		}
 	}
 	seconds := value("CACHE_SECONDS", "60")
 	n, err := strconv.Atoi(seconds)

@@ -53,13 +53,8 @@ func withDigest(text string, p event.Push) (string, error) {
 // version returns the version that p's tag is, as it is or without the prefix behind
 // which versions were looked for, or else the version of another tag of its digest.
 func version(ctx context.Context, db store.Reader, req request, p event.Push) (string, error) {
-	if v := p.Version(); v != "" {
+	if v := versionBehind(req.query.prefix(), p); v != "" {
 		return v, nil
-	}
-	if rest, ok := strings.CutPrefix(p.Reference.Tag, req.query.prefix()); ok {
-		if v, ok := reference.ParseVersion(rest); ok {
-			return v.String(), nil
-		}
 	}
 	if req.query.match() == nil { // p would be that other one
 		return "", errNoVersion
@@ -69,4 +64,17 @@ func version(ctx context.Context, db store.Reader, req request, p event.Push) (s
 		return "", errNoVersion
 	}
 	return other.Version(), err
+}
+
+// versionBehind returns the version that p's tag is, else the one that it is without a
+// prefix, else "".
+func versionBehind(prefix string, p event.Push) string {
+	if v := p.Version(); v != "" {
+		return v
+	}
+	rest, ok := strings.CutPrefix(p.Reference.Tag, prefix)
+	if !ok {
+		return ""
+	}
+	return event.Push{Reference: reference.Reference{Tag: rest}}.Version()
 }

@@ -44,7 +44,7 @@ func CatalogueFeed(site Site, v View, entries []store.Entry) Feed {
 // RepositoryFeed returns the feed of references of a name. filter has the parameters of
 // the page that choose them.
 func RepositoryFeed(site Site, name reference.Name, filter url.Values, pushes []event.Push) Feed {
-	f := Feed{Site: site, Title: name.String(), Path: feedPath(name, filter), Page: repositoryPath(name, filter)}
+	f := Feed{Site: site, Title: name.String(), Path: feedPath(name, filter), Page: RepositoryPath(name, filter)}
 	for _, p := range pushes {
 		f.Entries = append(f.Entries, FeedEntry{Push: p, Name: name})
 	}
@@ -68,7 +68,7 @@ func (f Feed) XML() []byte {
 	for _, e := range f.Entries {
 		s.WriteString(`<entry>`)
 		writeHead(&s, e.Push.Reference.String(), e.id(), e.Push.PushedAt)
-		writeLink(&s, "alternate", "text/html", f.URL+repositoryPath(e.Name, nil))
+		writeLink(&s, "alternate", "text/html", f.URL+RepositoryPath(e.Name, nil))
 		if summary := e.summary(); summary != "" {
 			writeElement(&s, "summary", summary)
 		}

@@ -59,7 +59,7 @@ func TestFeedOfTheCatalogue(t *testing.T) {
 	}
 	got := readFeed(t, CatalogueFeed(site, View{Search: "a <b>", Registry: "a.io"}, entries))
 	want := atom{
-		XMLName: got.XMLName, Title: "Repositories with “a <b>” of a.io", ID: got.ID, Updated: "2026-11-22T11:00:00Z", Author: "ocireffer",
+		XMLName: got.XMLName, Title: "Results for “a <b>” in a.io", ID: got.ID, Updated: "2026-11-22T11:00:00Z", Author: "ocireffer",
 		Links: []link{
 			{"self", "application/atom+xml", site.URL + "/?format=atom&q=a+%3Cb%3E&registry=a.io"},
 			{"alternate", "text/html", site.URL + "/?q=a+%3Cb%3E&registry=a.io"},

@@ -2,6 +2,8 @@ package web
 
 import (
 	"net/url"
+	"slices"
+	"strings"
 
 	g "maragu.dev/gomponents"
 	h "maragu.dev/gomponents/html"
@@ -14,117 +16,161 @@ import (
 type Repository struct {
 	Site
 	Name       reference.Name
-	Filter     url.Values          // the parameters that choose what is shown, for all of its pages
-	Newest     reference.Reference // the answer to the question for a single one; only the first page has it
-	References []event.Push        // newest first
-	NotFirst   bool                // a page comes before this one
-	Next       string              // token of the next page; empty on the last
+	Filter     url.Values // the parameters that choose what is shown, for all of its pages
+	Newest     event.Push // only the first page has it; zero: no match among those that were looked at
+	Highest    event.Push // the highest version; zero: no tag is one, or none that was looked at
+	BySemver   bool       // Highest is what the reader has asked for, and comes first
+	References []event.Push
+	Page       string // token of the page; empty: the first
+	Next       string // token of the next page; empty on the last
 }
 
 // HTML draws the page.
 func (r Repository) HTML() []byte {
 	name := r.Name.String()
-	f := frame{title: name, asJSON: r.jsonPath(), feed: feedPath(r.Name, r.Filter), version: r.Version}
+	f := frame{
+		Site: r.Site, title: name, description: r.description(), path: r.pagePath(r.Page),
+		asJSON: r.jsonPath(), feed: feedPath(r.Name, onlyTags(r.Filter)),
+	}
 	return f.page(
-		h.H1(g.Text(name)),
-		g.Iff(!r.NotFirst, r.top),
+		r.ways(),
+		h.H1(breakable(name, longestPart)...),
+		r.filter(),
+		g.Iff(r.Page == "", func() g.Node { return g.Group{r.cards(), r.badges()} }),
 		h.H2(g.Text("References")),
-		g.If(len(r.References) == 0, h.P(g.Text(r.nothing()))),
-		g.If(len(r.References) > 0, h.Table(h.Class("references"),
-			h.THead(h.Tr(head("Reference"), head("Version"), head("Digest"), head("Manifest"), head("Pushed"))),
-			h.TBody(g.Map(r.References, r.row)),
-		)),
+		r.table(),
 		r.pages(),
 	)
 }
 
-func (r Repository) jsonPath() string {
-	p := "/api/repositories" + path(r.Name)
-	if len(r.Filter) > 0 {
-		p += "?" + r.Filter.Encode()
+func (r Repository) description() string {
+	if r.Page != "" {
+		return "Older references of " + r.Name.String() + "."
+	}
+	var parts []string
+	if r.hasNewest() {
+		parts = append(parts, "newest "+r.Newest.Reference.String(), "pushed "+r.Newest.PushedAt.UTC().Format("2 January 2006"))
+	}
+	if r.hasHighest() && r.Highest.Reference != r.Newest.Reference {
+		parts = append(parts, "highest version "+r.Highest.Reference.String())
+	}
+	return r.Name.String() + ": " + strings.Join(parts, ", ") + "."
+}
+
+// pagePath returns the path of one of the pages.
+func (r Repository) pagePath(token string) string {
+	p := RepositoryPath(r.Name, r.Filter)
+	if token != "" {
+		p += "&next=" + url.QueryEscape(token)
 	}
 	return p
 }
 
-// nothing says why the page has no references.
-func (r Repository) nothing() string {
-	if r.Next != "" {
-		return "None of these matches."
+func (r Repository) jsonPath() string {
+	parameters := onlyTags(r.Filter)
+	if r.Page != "" {
+		parameters.Set("next", r.Page)
 	}
-	return "None is older."
+	return ReferencesPath(r.Name, parameters)
 }
 
-// top shows the newest reference and the badges.
-func (r Repository) top() g.Node {
-	return g.Group{h.P(h.Class("newest"), code(r.Newest.String())), r.badges()}
+// ways links to where the page belongs: all repositories, those of its registry, and
+// what has the same name elsewhere.
+func (r Repository) ways() g.Node {
+	links := []Link{{"All repositories", "/"}}
+	if r.Name.Registry != "" {
+		links = append(links, Link{"All of " + r.Name.Registry, View{Registry: r.Name.Registry}.path()})
+		anywhere, err := reference.ParseName(r.Name.Repository)
+		if err == nil && anywhere.Registry == "" {
+			links = append(links, Link{anywhere.String() + " in any registry", RepositoryPath(anywhere, nil)})
+		}
+	}
+	for _, registry := range r.registries() {
+		own := reference.Name{Registry: registry, Repository: r.Name.Repository}
+		links = append(links, Link{"Only in " + registry, RepositoryPath(own, nil)})
+	}
+	return h.Nav(h.Aria("label", "Elsewhere"), g.Map(links, func(l Link) g.Node {
+		return h.A(h.Href(l.Path), g.Text(l.Text))
+	}))
 }
 
-// badges has a row for each badge that a repository can have.
-func (r Repository) badges() g.Node {
-	return h.Details(h.Class("badges"),
-		h.Summary(g.Text("Badges for a README")),
-		h.Table(
-			h.THead(h.Tr(head("Shows"), head("Badge"), head("Markdown"))),
-			h.TBody(g.Map(badgeKinds, r.badgeRow), r.shieldsRow()),
+// registries returns the registries that have a page of the name of their own. A name
+// that was given by hand has none.
+func (r Repository) registries() (all []string) {
+	if r.Name.Registry != "" {
+		return nil
+	}
+	for _, p := range r.References {
+		if p.GivenName == "" {
+			all = append(all, p.Reference.Registry)
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// filter says that the page does not show all tags.
+func (r Repository) filter() g.Node {
+	var said []string
+	if tags := r.Filter["tag"]; len(tags) > 0 {
+		said = append(said, "that match "+strings.Join(tags, ", "))
+	}
+	if tags := r.Filter["ignore"]; len(tags) > 0 {
+		said = append(said, "that do not match "+strings.Join(tags, ", "))
+	}
+	if len(said) == 0 {
+		return nil
+	}
+	return h.P(g.Text("Only tags "+strings.Join(said, " and ")+". "), h.A(h.Href(RepositoryPath(r.Name, nil)), g.Text("Show all tags")))
+}
+
+// cards shows the newest reference and the highest version side by side, the one that
+// was asked for first.
+func (r Repository) cards() g.Node {
+	var cards g.Group
+	switch {
+	case !r.hasNewest():
+		cards = g.Group{r.card("highest", "Highest version", r.Highest)}
+	case !r.hasHighest():
+		cards = g.Group{r.card("newest", "Newest", r.Newest)}
+	case r.Highest.Reference == r.Newest.Reference:
+		cards = g.Group{r.card("newest", "Newest and highest version", r.Newest)}
+	default:
+		cards = g.Group{r.card("newest", "Newest", r.Newest), r.card("highest", "Highest version", r.Highest)}
+	}
+	if r.BySemver {
+		slices.Reverse(cards)
+	}
+	return h.Div(h.Class("cards"), cards)
+}
+
+func (r Repository) hasNewest() bool { return r.Newest.Reference != (reference.Reference{}) }
+
+func (r Repository) hasHighest() bool { return r.Highest.Reference != (reference.Reference{}) }
+
+func (r Repository) card(id, title string, p event.Push) g.Node {
+	line := func(term string, value ...g.Node) g.Node { return g.Group{h.Dt(g.Text(term)), h.Dd(value...)} }
+	ref := p.Reference.String()
+	return h.Section(h.Aria("labelledby", id),
+		h.H2(h.ID(id), g.Text(title)),
+		h.P(h.Class("tag"), h.Strong(g.Text(p.Reference.Tag)), markOf(p.Reference.Tag)),
+		h.Dl(
+			line("Reference", code(ref)),
+			line("Pull", code(strings.ReplaceAll(r.PullCommand, "{reference}", ref))),
+			g.Iff(p.Digest != "", func() g.Node { return line("Digest", digest(p.Digest)) }),
+			g.Iff(kindOf(p.MediaType) != "", func() g.Node { return line("Kind", g.Text(kindOf(p.MediaType))) }),
+			line("Pushed", ago(r.Now, p.PushedAt)),
 		),
-	)
-}
-
-// badgeKinds are the badges that are drawn here, with their parameters.
-var badgeKinds = []badgeKind{
-	{"pushed last", ""},
-	{"highest version", "&sort=semver"},
-	{"tag alone", "&show=tag"},
-	{"digest", "&show=digest"},
-	{"tag and digest", "&show=pinned"},
-}
-
-type badgeKind struct{ shows, parameters string }
-
-func (r Repository) badgeRow(k badgeKind) g.Node {
-	return h.Tr(
-		h.Th(h.Scope("row"), g.Text(k.shows)),
-		h.Td(h.Img(h.Loading("lazy"), h.Alt("badge: "+k.shows), h.Src(badgePath(r.Name, k.parameters)))),
-		h.Td(code(r.badge(r.Name, k.parameters))),
-	)
-}
-
-// shieldsRow has the badge that shields.io draws. Its image would be loaded from
-// elsewhere, so it is not shown.
-func (r Repository) shieldsRow() g.Node {
-	image := "https://img.shields.io/endpoint?url=" + url.QueryEscape(r.URL+path(r.Name))
-	return h.Tr(
-		h.Th(h.Scope("row"), g.Text("by shields.io")),
-		h.Td(g.Text("with a logo and its styles")),
-		h.Td(code(r.markdown(r.Name, image))),
-	)
-}
-
-func (r Repository) row(p event.Push) g.Node {
-	digest, manifest := g.Node(nil), ""
-	if p.Digest != "" {
-		digest = code(p.Digest)
-	}
-	if p.SizeKnown() {
-		manifest = size(p.Size)
-	}
-	return h.Tr(
-		h.Th(h.Scope("row"), code(p.Reference.String())),
-		h.Td(g.Text(p.Version())),
-		h.Td(digest),
-		h.Td(g.If(p.MediaType != "", h.Title(p.MediaType)), g.Text(manifest)),
-		ago(r.Now, p.PushedAt, h.Small(g.Text(p.PushedAt.UTC().Format(" 2006-01-02 15:04 UTC")))),
 	)
 }
 
 // pages links to the other pages.
 func (r Repository) pages() g.Node {
-	if !r.NotFirst && r.Next == "" {
+	if r.Page == "" && r.Next == "" {
 		return nil
 	}
-	newest := repositoryPath(r.Name, r.Filter)
 	return h.Nav(h.Aria("label", "Pages"),
-		g.If(r.NotFirst, h.A(h.Href(newest), g.Text("Newest"))),
-		g.If(r.Next != "", h.A(h.Rel("next"), h.Href(newest+"&next="+url.QueryEscape(r.Next)), g.Text("Older"))),
+		g.If(r.Page != "", h.A(h.Href(r.pagePath("")), g.Text("Newest"))),
+		g.If(r.Next != "", h.A(h.Rel("next"), h.Href(r.pagePath(r.Next)), g.Text("Older"))),
 	)
 }

@@ -15,11 +15,10 @@
       button.focus();
       if (!done) return;
     }
-    const label = button.textContent;
-    if (label === 'Copied') return;
-    button.textContent = 'Copied';
+    if (button.classList.contains('done')) return;
+    button.classList.add('done');
     said.textContent = 'Copied ' + text;
-    setTimeout(() => { button.textContent = label; said.textContent = '' }, 1500);
+    setTimeout(() => { button.classList.remove('done'); said.textContent = '' }, 1500);
   };
 
   const element = (name, properties, ...children) => {
@@ -28,101 +27,104 @@
     return e;
   };
 
-  // The Markdown of a badge goes into a box that opens, with the badge itself.
-  // Closed, it asks for no image.
-  const addBoxes = root => {
-    for (const code of root.querySelectorAll('#results td:last-child > code')) {
-      const src = code.textContent.match(/\(https?:\/\/[^/]*([^)]*)\)/)[1];
-      const cell = code.parentNode;
-      cell.append(element('details', { name: 'badge' },
-        element('summary', { textContent: 'Badge', ariaLabel: 'Badge of ' + cell.parentNode.cells[0].textContent }),
-        element('div', {}, element('img', { loading: 'lazy', alt: '', src }), code)));
-    }
+  // A code that is alone in its place gets a button, which the style puts at the edge.
+  const addButton = (code, what = code.textContent) => {
+    const button = element('button', { type: 'button', title: 'Copy', ariaLabel: 'Copy ' + what });
+    button.onclick = () => copy(button, code.textContent);
+    code.parentNode.classList.add('copy');
+    code.after(button);
   };
 
-  // Each code is there to be copied. What is in a box is Markdown.
-  const addButtons = root => {
-    for (const code of root.querySelectorAll('code')) {
-      const text = code.textContent;
-      const what = code.closest('details') ? 'Markdown of ' + code.closest('tr').cells[0].textContent : text;
-      const button = element('button', { type: 'button', textContent: 'Copy', ariaLabel: 'Copy ' + what });
-      button.onclick = () => copy(button, text);
-      code.after(button);
-    }
+  const nameOf = e => e.closest('tr').cells[0].textContent;
+
+  // The Markdown of a badge goes into a box that opens, with the badge itself. One is
+  // open at a time.
+  let box;
+  const closeBox = () => {
+    if (!box) return;
+    box.previousSibling.ariaExpanded = 'false';
+    box.remove();
+    box = null;
+  };
+  const boxOf = (code, name) => {
+    const src = code.textContent.match(/\(https?:\/\/[^/]*([^)]*)\)/)[1];
+    const made = element('div', { className: 'box' }, element('img', { alt: 'badge of ' + name, src }), element('p', {}, code));
+    addButton(code, 'Markdown of ' + name);
+    return made;
+  };
+  const addBadge = cell => {
+    const name = nameOf(cell), code = element('code', { textContent: cell.textContent });
+    const button = element('button', { type: 'button', textContent: 'Badge', ariaLabel: 'Badge of ' + name, ariaExpanded: 'false' });
+    let own;
+    button.onclick = () => {
+      const wasOpen = box && box === own;
+      closeBox();
+      if (wasOpen) return;
+      box = own ??= boxOf(code, name);
+      button.after(box);
+      button.ariaExpanded = 'true';
+    };
+    cell.replaceChildren(button);
   };
 
   const enhance = root => {
-    addBoxes(root);
-    addButtons(root);
+    for (const cell of root.querySelectorAll('#results td:nth-child(5)')) addBadge(cell);
+    for (const code of root.querySelectorAll('code')) {
+      if (code.closest('.badges')) addButton(code, document.querySelectorAll('.badges th')[code.parentNode.cellIndex].textContent + ' of ' + nameOf(code));
+      else if (!code.closest('p')) addButton(code);
+    }
   };
   enhance(document);
+  addEventListener('click', event => {
+    if (box && !box.parentNode.contains(event.target)) closeBox();
+  });
 
-  // A box closes like a menu.
-  const closeBox = event => {
-    const open = document.querySelector('td > details[open]');
-    if (!open || event.type === 'click' && open.contains(event.target)) return;
-    open.open = false;
-    if (event.type === 'keydown') open.querySelector('summary').focus();
+  // The server searches while one types, and the address says for what.
+  const input = document.getElementById('q'), form = input.form;
+  let results = document.getElementById('results'), timer, request;
+  const address = () => {
+    const asked = new URLSearchParams([...new FormData(form)].map(([k, v]) => [k, v.trim()]).filter(([, v]) => v)).toString();
+    return asked ? '/?' + asked : '/';
   };
-  addEventListener('click', closeBox);
-
-  const input = document.getElementById('q');
-  let results = document.getElementById('results');
-  const words = () => input.value.toLowerCase().split(/\s+/).filter(Boolean);
-
-  // What the server searches in, too: the name, and the newest reference without its tag.
-  const searched = row => row.cells[0].textContent + ' ' + (row.querySelector('code')?.textContent ?? '').replace(/:[^:]*$/, '');
-
-  const filter = () => {
-    const all = words();
-    let n = 0;
-    for (const row of results.querySelectorAll('tbody tr')) {
-      const text = searched(row);
-      row.hidden = !all.every(word => text.includes(word));
-      n += !row.hidden;
+  const search = async () => {
+    request?.abort();
+    request = new AbortController();
+    const url = address();
+    try {
+      const answer = await fetch(url, { signal: request.signal });
+      const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
+      const found = page.getElementById('results');
+      if (!found) throw new Error(answer.status);
+      box = null;
+      results.replaceWith(found);
+      results = found;
+      enhance(results);
+      for (const part of ['title', 'footer', 'link[type]']) document.querySelector(part).replaceWith(page.querySelector(part));
+      said.textContent = document.getElementById('count').textContent;
+      history.replaceState(null, '', url);
+    } catch (error) {
+      if (error.name !== 'AbortError') document.getElementById('count').textContent = 'The search failed, try again.';
     }
-    for (const part of results.querySelectorAll('.list, h2')) part.hidden = all.length > 0;
-    document.getElementById('count').textContent = n === 1 ? '1 repository' : n + ' repositories';
   };
-
-  // Where the page has not all repositories the server searches.
-  let timer, request;
-  const ask = () => {
-    clearTimeout(timer);
-    timer = setTimeout(async () => {
-      request?.abort();
-      request = new AbortController();
-      const url = input.value.trim() ? '/?q=' + encodeURIComponent(input.value.trim()) : '/';
-      try {
-        const answer = await fetch(url, { signal: request.signal });
-        const found = new DOMParser().parseFromString(await answer.text(), 'text/html').getElementById('results');
-        if (!found) throw new Error(answer.status);
-        results.replaceWith(found);
-        results = found;
-        enhance(results);
-        said.textContent = document.getElementById('count').textContent;
-        history.replaceState(null, '', url);
-      } catch (error) {
-        if (error.name !== 'AbortError') document.getElementById('count').textContent = 'The search failed, try again.';
-      }
-    }, 250);
-  };
-  const search = () => 'all' in results.dataset ? filter() : ask();
   // Other pages have no results: there the form sends what was typed.
   if (results) {
-    input.addEventListener('input', search);
-    if (input.value && 'all' in results.dataset) filter();
-    input.form.addEventListener('submit', event => {
-      event.preventDefault();
-      search();
+    form.addEventListener('input', () => {
+      clearTimeout(timer);
+      timer = setTimeout(search, 200);
     });
   }
+  form.addEventListener('submit', event => {
+    event.preventDefault();
+    location.assign(address());
+  });
   addEventListener('keydown', event => {
     if (event.key !== 'Escape') return;
-    closeBox(event);
-    if (document.activeElement === input && results) {
+    if (box) {
+      box.previousSibling.focus();
+      closeBox();
+    } else if (document.activeElement === input && input.value) {
       input.value = '';
-      search();
+      input.dispatchEvent(new Event('input', { bubbles: true }));
     }
   });
 })();

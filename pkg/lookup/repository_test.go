@@ -1,0 +1,149 @@
+package lookup_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"ocireffer/pkg/event"
+	"ocireffer/pkg/lookup"
+	"ocireffer/pkg/store"
+	"ocireffer/pkg/store/bolt"
+)
+
+var headTag = regexp.MustCompile(`<p class="tag"><strong>([^<]*)<`)
+
+// headsOf returns the tags at the head of a repository's page.
+func headsOf(page string) (tags []string) {
+	for _, match := range headTag.FindAllStringSubmatch(page, -1) {
+		tags = append(tags, match[1])
+	}
+	return tags
+}
+
+// TestHeadOfAPageIsWhatBadgesSay, whatever the tags and their digests, and whether they
+// fit on a page or not.
+func TestHeadOfAPageIsWhatBadgesSay(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		db, err := bolt.OpenTemporary()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		tags := rapid.SliceOfNDistinct(rapid.SampledFrom([]string{
+			"latest", "1", "1.0", "1.0.0", "1.0.0-rc.1", "2.0.0-rc.1", "1.2", "v1.2.0", "app-1.9.0", "app-1.10.0", "edge", "build-7",
+		}), 1, 12, rapid.ID).Draw(t, "tags")
+		hidden := rapid.SampledFrom([]int{0, 0, 99, 120}).Draw(t, "hidden")
+		for i := range hidden {
+			tags = append(tags, fmt.Sprintf("hidden-%d", i))
+		}
+		for _, tag := range tags {
+			p := pushOf("a.io/wash:"+tag, time.Unix(rapid.Int64Range(0, 5).Draw(t, "at"), 0))
+			if digest := rapid.IntRange(0, 3).Draw(t, "digest"); digest > 0 {
+				p.Digest = fmt.Sprintf("sha256:%064d", digest)
+			}
+			if err := db.Push(t.Context(), p); err != nil {
+				t.Fatal(err)
+			}
+		}
+		filter := rapid.SampledFrom([]string{"", "&ignore=latest", "&tag=app-*", "&tag=1*", "&ignore=hidden-*"}).Draw(t, "filter")
+		h := lookup.New(lookup.Settings{Color: "blue", PullCommand: "docker pull {reference}"}, db)
+		newest := do(h, "GET", "/wash?format=text&show=tag"+filter)
+		if newest.Code == 404 {
+			if w := do(h, "GET", "/wash?format=html"+filter); w.Code != 404 {
+				t.Fatalf("the page of %s is %d, its text 404", filter, w.Code)
+			}
+			return
+		}
+		want := []string{strings.TrimSpace(newest.Body.String())}
+		version := do(h, "GET", "/wash?format=text&sort=semver&show=version"+filter)
+		highest := strings.TrimSpace(do(h, "GET", "/wash?format=text&sort=semver&show=tag"+filter).Body.String())
+		if version.Code == 200 && highest != want[0] {
+			want = append(want, highest)
+		}
+		if got := headsOf(do(h, "GET", "/wash?format=html"+filter).Body.String()); !slices.Equal(got, want) {
+			t.Fatalf("tags %q with %q: the page has %q at its head, badges say %q", tags[:min(12, len(tags))], filter, got, want)
+		}
+		slices.Reverse(want)
+		if got := headsOf(do(h, "GET", "/wash?format=html&sort=semver"+filter).Body.String()); !slices.Equal(got, want) {
+			t.Fatalf("with sort=semver%s the page has %q at its head, want %q", filter, got, want)
+		}
+	})
+}
+
+// TestReadsOfALongRepository: the highest version of more references than a page has
+// takes a second read, and a newest tag that says little a third.
+func TestReadsOfALongRepository(t *testing.T) {
+	t.Parallel()
+	var references []string
+	for i := range 101 {
+		references = append(references, fmt.Sprintf("a.io/wash:1.%d.0", i))
+	}
+	for _, c := range []struct {
+		references []string
+		target     string
+		want       int
+	}{
+		{references[:100], "/wash?format=html", 1},
+		{references, "/wash?format=html", 2},
+		{references, "/wash?format=html&sort=semver&tag=1.*", 2},
+		{append(slices.Clone(references), "a.io/wash:latest"), "/wash?format=html", 3},
+		{append(references[1:100:100], "a.io/wash:latest"), "/wash?format=html", 1},
+	} {
+		spy := &spy{Reader: open(t, c.references...)}
+		get(t, handlerOf(t, spy), c.target)
+		if spy.reads != c.want {
+			t.Errorf("GET %s of %d references reads the store %d times, want %d", c.target, len(c.references), spy.reads, c.want)
+		}
+	}
+}
+
+// TestFailureBehindThePageIsAFailure: what a page of references does not tell is asked
+// for, and must be answered.
+func TestFailureBehindThePageIsAFailure(t *testing.T) {
+	t.Parallel()
+	var references []string
+	for i := range 101 {
+		references = append(references, fmt.Sprintf("a.io/wash:%d", i))
+	}
+	h := handlerOf(t, failingPick{open(t, references...)})
+	wantTexts(t, h, "/wash?format=html", 503, "<h1>Lookup failed, try again</h1>")
+}
+
+// failingPick is a store that lists references and picks none.
+type failingPick struct{ store.Reader }
+
+func (f failingPick) Pick(context.Context, store.Query) (event.Push, error) {
+	return event.Push{}, errors.New("planted")
+}
+
+// TestPageOfNothingHelps: what a person can do who does not find a repository.
+func TestPageOfNothingHelps(t *testing.T) {
+	t.Parallel()
+	h := handlerOf(t, open(t, "a.io/wash:1.0.0"))
+	const all = `<li><a href="/">All repositories</a></li>`
+	for target, texts := range map[string][]string{
+		"/nothing?format=html":             {`<li><a href="/?q=nothing">Search for “nothing”</a></li>` + all, `<a href="/api/repositories/nothing">JSON</a>`},
+		"/team/nothing/?format=html":       {`<li><a href="/?q=nothing">Search for “nothing”</a></li>` + all, `<a href="/api/repositories/team/nothing">JSON</a>`},
+		"/b.io/wash?format=html":           {`<a href="/?q=wash">`, `<li><a href="/wash?format=html">Show wash of any registry</a></li>` + all},
+		"/b.io/c.io/wash?format=html":      {`<li><a href="/?q=wash">Search for “wash”</a></li>` + all},
+		"/NoName?format=html":              {`<li><a href="/?q=NoName">Search for “NoName”</a></li>` + all, "“NoName” cannot be the name of a repository."},
+		"/wash?format=html&tag=2.*&sort=x": {"<h1>Invalid query parameter: sort</h1>", `<li><a href="/wash?format=html">Show wash</a></li>` + all},
+		"/wash?format=html&tag=2.*":        {"<h1>No tag matches</h1>", `<li><a href="/wash?format=html">Show all tags of wash</a></li>` + all, `<a href="/api/repositories/wash?tag=2.%2A">JSON</a>`},
+		"/?category=none":                  {"<h1>List not found</h1>", "<ul>" + all},
+	} {
+		status := 404
+		if strings.Contains(target, "sort=x") {
+			status = 400
+		}
+		wantTexts(t, h, target, status, texts...)
+	}
+}
