@@ -206,13 +206,15 @@ func TestNewerOfTwoTombstonesIsCompleted(t *testing.T) {
 	t.Parallel()
 	for i, name := range washNames {
 		for from, changed := range washNames {
-			t.Run(fmt.Sprintf("newer under %s, change of %s", name, changed), func(t *testing.T) {
+			t.Run(fmt.Sprintf("newer under %s, change of %s first", name, changed), func(t *testing.T) {
 				t.Parallel()
 				db := openNew(t, nil)
 				push(t, db, washOf("1.0.0", 1, 15))
 				putHalf(t, db, i, deleted(deleteOf(20)))
 				putHalf(t, db, 1-i, deleted(deleteOf(10)))
-				derive(t, db, changesOf(deleted(deleteOf(20)))[from])
+				changes := changesOf(deleted(deleteOf(20)))
+				derive(t, db, changes[from])
+				derive(t, db, changes[1-from])
 				wantViews(t, db, "wash", nil)
 			})
 		}

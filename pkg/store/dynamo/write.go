@@ -229,18 +229,39 @@ func (db *DB) delete(ctx context.Context, d event.Delete) (store.Deleted, error)
 	return store.Deleted{References: len(marked), More: err != nil}, nil
 }
 
-// putTombstones writes a tombstone in partitions, unless that of a newer delete of its
-// target is stored. No failure ends the other call: Derive completes the delete from
-// either tombstone.
+// putTombstones writes a tombstone in partitions. No failure ends the other call:
+// Derive completes the delete from either tombstone.
 func (db *DB) putTombstones(ctx context.Context, partitions []string, item attributes) error {
 	var group errgroup.Group
 	for _, partition := range partitions {
-		group.Go(func() error {
-			_, _, err := db.putIfNewer(ctx, inPartition(partition, item))
-			return err
-		})
+		group.Go(func() error { return db.putTombstone(ctx, partition, item) })
 	}
 	return group.Wait()
+}
+
+// putTombstone writes a tombstone in a partition. One that is stored may be of a newer
+// delete, or of one that was received later. The greater of each counts: late pushes
+// lose to both deletes, for as long as either is remembered.
+func (db *DB) putTombstone(ctx context.Context, partition string, item attributes) error {
+	item = inPartition(partition, item)
+	for {
+		written, stored, err := db.putIf(ctx, item,
+			"attribute_not_exists(#rank) OR (#rank <= :rank AND #receivedAt <= :receivedAt)",
+			map[string]string{"#rank": attrRank, "#receivedAt": attrReceivedAt},
+			attributes{":rank": item[attrRank], ":receivedAt": item[attrReceivedAt]})
+		if err != nil || written {
+			return err
+		}
+		newer, later := text(item, attrRank) > text(stored, attrRank), text(item, attrReceivedAt) > text(stored, attrReceivedAt)
+		switch {
+		case !newer && !later:
+			return nil
+		case newer:
+			item[attrReceivedAt], item[attrExpiresAt] = stored[attrReceivedAt], stored[attrExpiresAt]
+		case later:
+			item[attrRank] = stored[attrRank]
+		}
+	}
 }
 
 func partitionsOf(names []reference.Name) []string {
