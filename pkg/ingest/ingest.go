@@ -47,7 +47,8 @@ const reportTime = 200 * time.Microsecond
 // An event is written to log, whole, before it is stored, so that it can be sent
 // again even after this process has died: a line "event". If it cannot be stored,
 // an error follows that also has it: "event not stored". An event of a batch for
-// which no time was left has the second line alone.
+// which no time was left has the second line alone. A delete that the store goes on
+// with, as it failed half-way, is a warning: "event not finished".
 func New(s Settings, db store.Writer, log *slog.Logger) route.Routes {
 	h := &handler{s, db, log}
 	return route.Routes{
@@ -232,6 +233,9 @@ func (h *handler) try(ctx context.Context, e event.Event, raw json.RawMessage) (
 	deleted, err := store.Apply(ctx, h.db, e)
 	if err != nil {
 		return response{}, err
+	}
+	if deleted.Err != nil {
+		h.logEvent(ctx, slog.LevelWarn, "event not finished", raw, slog.Any("err", deleted.Err))
 	}
 	return stored(e, deleted), nil
 }

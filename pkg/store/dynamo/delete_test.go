@@ -1,10 +1,15 @@
 package dynamo
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"ocireffer/pkg/event"
 	"ocireffer/pkg/reference"
@@ -94,6 +99,44 @@ func TestLongDeleteMarksEachCopyOnce(t *testing.T) {
 		if got, want := model.Units(partition).Write-before[partition].Write, 5.0*many; got != want {
 			t.Errorf("marks in %s took %g write units, want %g", partition, got, want)
 		}
+	}
+}
+
+// TestDeleteTellsWhyMarksFailed: unless they only wait for time or for units.
+func TestDeleteTellsWhyMarksFailed(t *testing.T) {
+	t.Parallel()
+	throttled := &types.ThrottlingException{Message: aws.String("throughput exceeded")}
+	late := fmt.Errorf("mark: %w", context.DeadlineExceeded)
+	for _, c := range []struct {
+		name   string
+		errs   [2]error // of the marks under each name
+		failed bool
+		more   bool
+	}{
+		{name: "no error", errs: [2]error{nil, nil}},
+		{name: "throttled", errs: [2]error{throttled, throttled}, more: true},
+		{name: "late", errs: [2]error{late, nil}, more: true},
+		{name: "throttled and late", errs: [2]error{throttled, late}, more: true},
+		{name: "refused", errs: [2]error{nil, errRefused}, more: true, failed: true},
+		{name: "refused and throttled", errs: [2]error{errRefused, throttled}, more: true, failed: true},
+		{name: "late and refused", errs: [2]error{late, errRefused}, more: true, failed: true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			model := newModel(t)
+			db := onModel(model)
+			push(t, db, washOf("1.0.0", 1, 0))
+			model.Before = func(op, partition string, _ any) error {
+				if op != "UpdateItem" {
+					return nil
+				}
+				return c.errs[slices.IndexFunc(washNames, func(n reference.Name) bool { return store.Partition(n) == partition })]
+			}
+			got, err := db.Delete(t.Context(), deleteOf(10))
+			if err != nil || got.More != c.more || errors.Is(got.Err, errRefused) != c.failed || (got.Err != nil) != c.failed {
+				t.Errorf("Delete = %+v, %v, want more: %t, and that it was refused: %t", got, err, c.more, c.failed)
+			}
+		})
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"golang.org/x/sync/errgroup"
@@ -226,7 +227,18 @@ func (db *DB) delete(ctx context.Context, d event.Delete) (store.Deleted, error)
 	if err != nil && db.withoutStream {
 		return store.Deleted{}, err
 	}
-	return store.Deleted{References: len(marked), More: err != nil}, nil
+	deleted := store.Deleted{References: len(marked), More: err != nil}
+	if !isShortage(err) {
+		deleted.Err = err
+	}
+	return deleted, nil
+}
+
+// isShortage reports whether a call would have been made with more time, or at another
+// one.
+func isShortage(err error) bool {
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) ||
+		retry.IsErrorThrottles(retry.DefaultThrottles).IsErrorThrottle(err) == aws.TrueTernary
 }
 
 // putTombstones writes a tombstone in partitions. No failure ends the other call:
@@ -273,27 +285,37 @@ func partitionsOf(names []reference.Name) []string {
 }
 
 // markAll marks the references in partitions that d covers as deleted, and calls
-// done with the key of each. Of a repository it first marks the references that
-// readers see, the first ones in each order. A failure in one partition does not end
-// the others.
+// done with the key of each. A failure in one partition does not end the others. Of
+// several errors it returns one that is no shortage, if there is one.
 func (db *DB) markAll(ctx context.Context, partitions []string, d event.Delete, done func(key string)) error {
-	var group errgroup.Group
-	for _, partition := range partitions {
-		group.Go(func() error {
-			if d.Digest == "" && d.Tag != "" {
-				return db.markKeys(ctx, partition, []string{tagKey(d.Target)}, d, done)
-			}
-			if d.Digest == "" {
-				for _, order := range store.Orders {
-					if err := db.markPages(ctx, db.headCovered(partition, d, order), 1, d, done); err != nil {
-						return err
-					}
-				}
-			}
-			return db.markPages(ctx, db.allCovered(partition, d), math.MaxInt, d, done)
-		})
+	errs := make([]error, len(partitions))
+	var group sync.WaitGroup
+	for i, partition := range partitions {
+		group.Go(func() { errs[i] = db.markPartition(ctx, partition, d, done) })
 	}
-	return group.Wait()
+	group.Wait()
+	for _, err := range errs {
+		if err != nil && !isShortage(err) {
+			return err
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// markPartition is markAll of one partition. Of a repository it first marks the
+// references that readers see, the first ones in each order.
+func (db *DB) markPartition(ctx context.Context, partition string, d event.Delete, done func(key string)) error {
+	if d.Digest == "" && d.Tag != "" {
+		return db.markKeys(ctx, partition, []string{tagKey(d.Target)}, d, done)
+	}
+	if d.Digest == "" {
+		for _, order := range store.Orders {
+			if err := db.markPages(ctx, db.headCovered(partition, d, order), 1, d, done); err != nil {
+				return err
+			}
+		}
+	}
+	return db.markPages(ctx, db.allCovered(partition, d), math.MaxInt, d, done)
 }
 
 // tagKey is the key of the reference that is the target of a delete of a tag.
