@@ -45,8 +45,8 @@ func TestTombstoneMarksItsOwnPartition(t *testing.T) {
 		for i, name := range washNames {
 			t.Run(kind.name+" under "+name.String(), func(t *testing.T) {
 				t.Parallel()
-				model := newModel(t)
-				db := onModel(model)
+				model := NewModel(t)
+				db := OnModel(model)
 				push(t, db, washOf("1.0.0", 1, 0))
 				model.Before = refuse("UpdateItem")
 				if _, err := db.Delete(t.Context(), kind.delete); err != nil {
@@ -69,8 +69,8 @@ func TestTombstoneMarksItsOwnPartition(t *testing.T) {
 func TestLongDeleteMarksEachCopyOnce(t *testing.T) {
 	t.Parallel()
 	const many = 200
-	model := newModel(t)
-	db := onModel(model)
+	model := NewModel(t)
+	db := OnModel(model)
 	for i := range many {
 		push(t, db, washOf(fmt.Sprintf("1.%d.0", i), i, i))
 	}
@@ -123,8 +123,8 @@ func TestDeleteTellsWhyMarksFailed(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			model := newModel(t)
-			db := onModel(model)
+			model := NewModel(t)
+			db := OnModel(model)
 			push(t, db, washOf("1.0.0", 1, 0))
 			model.Before = func(op, partition string, _ any) error {
 				if op != "UpdateItem" {
@@ -159,8 +159,8 @@ func TestTombstoneStaysFor30DaysFromEachReceipt(t *testing.T) {
 			for _, dies := range []bool{false, true} {
 				t.Run(fmt.Sprintf("%s, %s, dies under the second name: %t", kind.name, c.name, dies), func(t *testing.T) {
 					t.Parallel()
-					model := newModel(t)
-					db := onModel(model)
+					model := NewModel(t)
+					db := OnModel(model)
 					first, later := kind.delete, kind.delete
 					first.ReceivedAt, later.ReceivedAt = day(0), day(20)
 					later.DeletedAt = later.DeletedAt.Add(-c.ago)
@@ -204,8 +204,8 @@ func TestTombstoneIsOfTheNewestDeleteAndTheLastReceipt(t *testing.T) {
 		}
 		want := marshalTombstone(event.Delete{Target: all[2].Target, DeletedAt: all[2].DeletedAt, ReceivedAt: day(20)})
 		for _, order := range [][]int{{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}} {
-			model := newModel(t)
-			db := onModel(model)
+			model := NewModel(t)
+			db := OnModel(model)
 			for _, next := range order {
 				wantDeleted(t, db, all[next], 0)
 			}
