@@ -4,18 +4,21 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
 	"ocireffer/pkg/store/dynamo/dynamomodel"
 )
 
 // Tests in package dynamo_test use packages that import this one, such as views.
 
-// modelTable is the name of a model's table.
-const modelTable = "model"
+// ModelTable is the name of a model's table.
+const ModelTable = "model"
 
 // NewModel returns an empty table of the model of DynamoDB.
 func NewModel(t testing.TB) *dynamomodel.Table {
 	t.Helper()
-	model, err := dynamomodel.New(Schema(modelTable))
+	model, err := dynamomodel.New(Schema(ModelTable))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -24,9 +27,24 @@ func NewModel(t testing.TB) *dynamomodel.Table {
 
 // OnModel returns a DB on a table that NewModel made.
 func OnModel(model client, options ...Option) *DB {
-	db := &DB{client: model, table: modelTable, parallel: parallel, now: time.Now}
+	db := &DB{client: model, table: ModelTable, parallel: parallel, now: time.Now}
 	for _, option := range options {
 		option(db, nil)
 	}
 	return db
+}
+
+// ForgetRevisions sets the revisions of all catalogue entries back. They differ between
+// tables that are otherwise the same, and tell nothing while nobody refreshes an entry.
+func ForgetRevisions(t testing.TB, model *dynamomodel.Table) {
+	t.Helper()
+	for _, item := range model.Dump() {
+		if text(item, attrName) != catalogue {
+			continue
+		}
+		item[attrRevision] = num(1)
+		if _, err := model.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: aws.String(ModelTable), Item: item}); err != nil {
+			t.Fatal(err)
+		}
+	}
 }

@@ -168,29 +168,7 @@ func ReadFilters(t testing.TB) (all Filters) {
 
 // Match reports whether Lambda delivers a record of a stream with new images.
 func (f Filters) Match(r events.DynamoDBEventRecord) bool {
-	change := map[string]any{}
-	if r.Change.NewImage != nil {
-		image := make(map[string]any, len(r.Change.NewImage))
-		for name, value := range r.Change.NewImage {
-			image[name] = typed(value)
-		}
-		change["NewImage"] = image
-	}
-	return f.match(map[string]any{"eventName": r.EventName, "dynamodb": change})
-}
-
-// typed returns an attribute as its JSON has it.
-func typed(v events.DynamoDBAttributeValue) any {
-	switch v.DataType() {
-	case events.DataTypeString:
-		return map[string]any{"S": v.String()}
-	case events.DataTypeNumber:
-		return map[string]any{"N": v.Number()}
-	case events.DataTypeBoolean:
-		return map[string]any{"BOOL": v.Boolean()}
-	default:
-		return nil
-	}
+	return f.match(map[string]any{"eventName": r.EventName, "dynamodb": map[string]any{"NewImage": r.Change.NewImage}})
 }
 
 func (f Filters) match(record any) bool {
@@ -251,9 +229,8 @@ func existsOf(rules []any) (exists, ok bool) {
 // matches reports whether a record, or a part of one, matches. A field that is absent
 // has no fields.
 func (f filter) matches(record any) bool {
-	fields, _ := record.(map[string]any)
 	for name, want := range f {
-		value, found := fields[name]
+		value, found := field(record, name)
 		switch want := want.(type) {
 		case filter:
 			if !want.matches(value) {
@@ -266,4 +243,22 @@ func (f filter) matches(record any) bool {
 		}
 	}
 	return true
+}
+
+// field returns a field of a record, or of a part of one.
+func field(record any, name string) (value any, found bool) {
+	switch record := record.(type) {
+	case map[string]any:
+		value, found = record[name]
+	case map[string]events.DynamoDBAttributeValue:
+		value, found = record[name]
+	case events.DynamoDBAttributeValue:
+		found = name == typeNames[record.DataType()]
+	}
+	return value, found
+}
+
+// typeNames are those of the types that the table's items have.
+var typeNames = map[events.DynamoDBDataType]string{
+	events.DataTypeString: "S", events.DataTypeNumber: "N", events.DataTypeBoolean: "BOOL",
 }
