@@ -31,7 +31,7 @@ func refuse(op string) func(string, string, any) error {
 
 func wantReferences(t *testing.T, db *DB, name reference.Name, want int) {
 	t.Helper()
-	page, err := db.References(t.Context(), name, store.Span{Limit: 1000})
+	page, err := db.References(t.Context(), name, nil, store.Span{Limit: 1000})
 	if err != nil || len(page.Items) != want {
 		t.Errorf("References(%s) has %d, %v, want %d", name, len(page.Items), err, want)
 	}

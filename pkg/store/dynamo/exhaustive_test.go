@@ -46,10 +46,9 @@ func prove(t *testing.T, test func(*prover)) {
 		db := dynamo.OnModel(model)
 		p := &prover{histories: new(big.Int), derives: map[dynamo.Change]job{}}
 		p.explorer = &explorer{t: t, model: model, filters: filters, ordered: map[state]*big.Int{}, check: func(events []event.Event) {
-			storetest.CheckName(t, db, wash, events)
-			storetest.CheckName(t, db, itsWash, events)
-			storetest.CheckEntry(t, db, wash, events)
-			storetest.CheckCategory(t, db, "official", events)
+			storetest.CheckView(t, db, wash, events)
+			storetest.CheckView(t, db, itsWash, events)
+			storetest.CheckLists(t, db, "", events)
 		}}
 		for _, e := range operations {
 			p.events = append(p.events, storeEvent(e))

@@ -66,7 +66,7 @@ func wantRight(t *testing.T, h *history, reader *dynamo.DB) {
 	if err := h.run(); err != nil {
 		t.Fatal(err)
 	}
-	storetest.Check(t, reader, "", h.counted())
+	storetest.CheckViews(t, reader, "", h.counted())
 	wantTombstones(t, h.model, h.counted())
 }
 
