@@ -7,6 +7,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
+	"ocireffer/pkg/store"
 	"ocireffer/pkg/store/dynamo/dynamomodel"
 )
 
@@ -44,6 +45,26 @@ func ForgetRevisions(t testing.TB, model *dynamomodel.Table) {
 		}
 		item[attrRevision] = num(1)
 		if _, err := model.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: aws.String(ModelTable), Item: item}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// NewRetryer returns the retryer of a DB that Open returns.
+func NewRetryer(options ...Option) aws.Retryer {
+	cfg := aws.Config{Retryer: retryer(attempts, maxBackoff)}
+	for _, option := range options {
+		option(&DB{}, &cfg)
+	}
+	return cfg.Retryer()
+}
+
+// PutEntries puts entries of a catalogue into a model.
+func PutEntries(t testing.TB, model *dynamomodel.Table, entries []store.Entry) {
+	t.Helper()
+	for _, e := range entries {
+		_, err := model.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: aws.String(ModelTable), Item: marshalEntry(e, 1, time.Now())})
+		if err != nil {
 			t.Fatal(err)
 		}
 	}
