@@ -32,7 +32,8 @@ const Deadline = 3 * time.Second
 // again even after this process has died: a line "event". If it cannot be stored,
 // an error follows that also has it: "event not stored". An event of a batch for
 // which no time was left has the second line alone. The registry of a webhook's URL
-// stands beside the event.
+// stands beside the event. A delete that the store goes on with, as it failed half-way,
+// is a warning: "event not finished".
 func New(s Settings, db store.Writer, log *slog.Logger) route.Routes {
 	h := &handler{s, db, log}
 	return route.Routes{
@@ -114,7 +115,11 @@ func (h *handler) try(ctx context.Context, e event.Event, raw json.RawMessage) (
 // apply stores e, after the log has it as it came.
 func (h *handler) apply(ctx context.Context, e event.Event, raw json.RawMessage) (store.Deleted, error) {
 	h.logEvent(ctx, slog.LevelInfo, "event", raw)
-	return store.Apply(ctx, h.db, e)
+	deleted, err := store.Apply(ctx, h.db, e)
+	if deleted.Err != nil {
+		h.logEvent(ctx, slog.LevelWarn, "event not finished", raw, slog.Any("err", deleted.Err))
+	}
+	return deleted, err
 }
 
 // logEvent writes a line with an event as it came, and the id of its request.

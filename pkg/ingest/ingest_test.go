@@ -315,6 +315,37 @@ func TestUnfinishedDeleteSaysThatMoreFollow(t *testing.T) {
 	}
 }
 
+// TestUnfinishedDeleteIsLoggedWithItsError: without one it only lacked time.
+func TestUnfinishedDeleteIsLoggedWithItsError(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		err  error
+		body string
+		want int
+	}{
+		"no error":   {body: deletion(), want: 0},
+		"failed":     {err: errors.New("planted"), body: deletion(), want: 1},
+		"in a batch": {err: errors.New("planted"), body: batch(push, deletion()), want: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newServer(anyone, &recorder{deleted: store.Deleted{More: true, Err: c.err}})
+			if w := s.post(c.body); w.Code != 200 {
+				t.Errorf("the answer = %d %q, want 200", w.Code, w.Body)
+			}
+			lines := s.lines(t, "event not finished")
+			if len(lines) != c.want {
+				t.Fatalf("%d lines, want %d: %s", len(lines), c.want, s.log)
+			}
+			for _, line := range lines {
+				if line["level"] != "WARN" || line["err"] != "planted" || line["event"] == nil {
+					t.Errorf("line = %v, want a warning with the error and the event", line)
+				}
+			}
+		})
+	}
+}
+
 func TestDeleteSaysHowManyReferencesItDeleted(t *testing.T) {
 	t.Parallel()
 	db := openBolt(t)

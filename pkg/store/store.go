@@ -47,6 +47,9 @@ type Writer interface {
 type Deleted struct {
 	References int  // by this call
 	More       bool // the backend goes on and removes the rest by itself within a minute
+	// Err is why there is more, if not for lack of time. Nobody need repeat the delete:
+	// the error is for the log.
+	Err error
 }
 
 // A Reader reads references, the catalogue and categories. A name or a page that

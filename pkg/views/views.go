@@ -24,13 +24,14 @@ type Deriver interface {
 // A Batch is what Lambda delivers of a stream, as far as it is needed here.
 //
 // See https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html
-type Batch struct {
-	Records []struct {
-		DynamoDB struct {
-			Keys           dynamo.Change
-			SequenceNumber string
-		} `json:"dynamodb"`
-	}
+type Batch struct{ Records []Record }
+
+// A Record says which item was written, and by its SequenceNumber Lambda knows it.
+type Record struct {
+	DynamoDB struct {
+		Keys           dynamo.Change
+		SequenceNumber string
+	} `json:"dynamodb"`
 }
 
 // answerTime is how long before the function's end Derive stops, so that there is

@@ -101,17 +101,17 @@ func TestDeleteUnits(t *testing.T) {
 			delete:  deleteOfDigest(1, 10),
 			deletes: cost{map[string]int{"PutItem": 2, "Query": 2, "UpdateItem": 4}, map[string]float64{"PutItem": 2, "Query": 2, "UpdateItem": 20}},
 			derive: cost{
-				map[string]int{"BatchGetItem": 1, "Query": 5, "GetItem": 1, "PutItem": 1},
-				map[string]float64{"BatchGetItem": 2, "Query": 5, "GetItem": 1, "PutItem": 3},
+				map[string]int{"BatchGetItem": 2, "Query": 5, "GetItem": 1, "PutItem": 1},
+				map[string]float64{"BatchGetItem": 4, "Query": 5, "GetItem": 1, "PutItem": 3},
 			},
 		},
 		{
 			what:    "repeat",
 			delete:  deleteOfDigest(1, 10),
-			deletes: cost{map[string]int{"PutItem": 2, "Query": 2}, map[string]float64{"PutItem": 0, "Query": 2}},
+			deletes: cost{map[string]int{"PutItem": 2, "Query": 2}, map[string]float64{"PutItem": 2, "Query": 2}},
 			derive: cost{
-				map[string]int{"BatchGetItem": 1, "Query": 5, "GetItem": 1, "PutItem": 1},
-				map[string]float64{"BatchGetItem": 2, "Query": 5, "GetItem": 1, "PutItem": 2},
+				map[string]int{"BatchGetItem": 2, "Query": 5, "GetItem": 1, "PutItem": 1},
+				map[string]float64{"BatchGetItem": 4, "Query": 5, "GetItem": 1, "PutItem": 2},
 			},
 		},
 		{
@@ -119,8 +119,8 @@ func TestDeleteUnits(t *testing.T) {
 			delete:  deleteOfTag("1.2.0", 10),
 			deletes: cost{map[string]int{"PutItem": 2, "UpdateItem": 2}, map[string]float64{"PutItem": 2, "UpdateItem": 10}},
 			derive: cost{
-				map[string]int{"BatchGetItem": 1, "UpdateItem": 2, "Query": 3, "GetItem": 1, "PutItem": 1},
-				map[string]float64{"BatchGetItem": 2, "UpdateItem": 0, "Query": 3, "GetItem": 1, "PutItem": 2},
+				map[string]int{"BatchGetItem": 2, "UpdateItem": 2, "Query": 3, "GetItem": 1, "PutItem": 1},
+				map[string]float64{"BatchGetItem": 4, "UpdateItem": 0, "Query": 3, "GetItem": 1, "PutItem": 2},
 			},
 		},
 		{
@@ -128,8 +128,8 @@ func TestDeleteUnits(t *testing.T) {
 			delete:  deleteOf(200),
 			deletes: cost{map[string]int{"PutItem": 2, "Query": 8, "UpdateItem": 2}, map[string]float64{"PutItem": 2, "Query": 2, "UpdateItem": 10}},
 			derive: cost{
-				map[string]int{"BatchGetItem": 1, "Query": 9, "GetItem": 1, "PutItem": 1},
-				map[string]float64{"BatchGetItem": 2, "Query": 0, "GetItem": 1, "PutItem": 2},
+				map[string]int{"BatchGetItem": 2, "Query": 9, "GetItem": 1, "PutItem": 1},
+				map[string]float64{"BatchGetItem": 4, "Query": 0, "GetItem": 1, "PutItem": 2},
 			},
 		},
 	} {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"iter"
 	"maps"
-	"slices"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
@@ -34,17 +33,24 @@ func (c *Change) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// A work is what a change asks for. Both copies of a push ask for the same, and so
-// do both tombstones of a delete.
+// isTombstone reports whether c is of a tombstone, and not of a reference.
+func (c Change) isTombstone() bool { return strings.HasPrefix(c.Key, tombstonePrefix) }
+
+// A work is what a change asks for. Both copies of a push ask for the same. Each
+// tombstone of a delete asks for its own partition.
 type work struct {
-	listed reference.Name // whose catalogue entry depends on it
-	key    string         // of a reference or a tombstone
+	listed    reference.Name // whose catalogue entry depends on it
+	key       string         // of a reference or a tombstone
+	partition string         // of a tombstone
 }
 
 // workOf returns what c asks for; ok is false if nothing depends on its item.
 func workOf(c Change) (w work, ok bool) {
-	listed := reference.Name{Repository: store.NameOf(c.Partition).Repository}
-	return work{listed, c.Key}, !strings.HasPrefix(c.Partition, ownPrefix)
+	w = work{listed: reference.Name{Repository: store.NameOf(c.Partition).Repository}, key: c.Key}
+	if c.isTombstone() {
+		w.partition = c.Partition
+	}
+	return w, !strings.HasPrefix(c.Partition, ownPrefix)
 }
 
 // Derive brings up to date what depends on changed items: the copy of a push under
@@ -56,14 +62,15 @@ func workOf(c Change) (w work, ok bool) {
 // writes on condition. Whoever wrote the item may have ended at any point after that
 // write: once Derive has seen the change, all answers agree.
 //
-// A reference and its copy cost 8 read units, a tombstone 2 and the query for the
+// A reference and its copy cost 8 read units, each tombstone 2 and the query for the
 // references that it covers, an entry 3 read units and 2 to 3 write units.
 func (db *DB) Derive(ctx context.Context, changes []Change) []error {
+	// Changes that ask for the same share a task.
 	items := map[work]*task{}
 	entries := map[reference.Name]*task{}
 	for _, c := range changes {
 		w, ok := workOf(c)
-		if !ok || items[w] != nil {
+		if !ok {
 			continue
 		}
 		items[w] = &task{do: func(ctx context.Context) error { return db.complete(ctx, c) }}
@@ -116,7 +123,7 @@ func (db *DB) runAll(ctx context.Context, tasks iter.Seq[*task]) {
 
 // complete completes the event that wrote an item.
 func (db *DB) complete(ctx context.Context, c Change) error {
-	if strings.HasPrefix(c.Key, tombstonePrefix) {
+	if c.isTombstone() {
 		return db.completeDelete(ctx, c)
 	}
 	return db.completePush(ctx, c)
@@ -155,7 +162,9 @@ func (db *DB) completePush(ctx context.Context, c Change) error {
 }
 
 // completeDelete writes the newest tombstone of a target under those of its names
-// that lack it, and marks all references that it covers.
+// that lack it, and marks the references that it covers: in the partition of the
+// change, and in those whose tombstone has no change of its own, since Derive wrote it.
+// Two changes that are handled at once would mark each reference twice otherwise.
 func (db *DB) completeDelete(ctx context.Context, c Change) error {
 	target, err := targetOf(c.Partition, c.Key)
 	if err != nil {
@@ -170,13 +179,31 @@ func (db *DB) completeDelete(ctx context.Context, c Change) error {
 	if err != nil {
 		return err
 	}
-	lacking := slices.DeleteFunc(slices.Clone(partitions), func(partition string) bool {
-		return text(items[partition], attrRank) == text(newest, attrRank)
-	})
-	if err := db.putTombstones(ctx, lacking, asDerived(marshalTombstone(d))); err != nil {
+	for _, item := range items {
+		other, err := unmarshalTombstone(item)
+		if err != nil {
+			return err
+		}
+		if other.ReceivedAt.After(d.ReceivedAt) {
+			d.ReceivedAt = other.ReceivedAt
+		}
+	}
+	tombstone := asDerived(marshalTombstone(d))
+	var lacking, marked []string
+	for _, partition := range partitions {
+		item := items[partition]
+		lacks := text(item, attrRank) != text(tombstone, attrRank) || text(item, attrReceivedAt) != text(tombstone, attrReceivedAt)
+		if lacks {
+			lacking = append(lacking, partition)
+		}
+		if lacks || item[attrDerived] != nil || partition == c.Partition {
+			marked = append(marked, partition)
+		}
+	}
+	if err := db.putTombstones(ctx, lacking, tombstone); err != nil {
 		return err
 	}
-	return db.markAll(ctx, partitions, d, func(string) {})
+	return db.markAll(ctx, marked, d, func(string) {})
 }
 
 // newestOf reads a register in all partitions of its names. newest is the item of the

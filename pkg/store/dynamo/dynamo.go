@@ -15,6 +15,13 @@
 // A writer may end between any two calls. Derive, which the table's stream runs,
 // completes what it began: it writes the copy or the tombstone that is missing and
 // the marks, and computes the catalogue entry of the repository from its references.
+//
+// That nothing is lost so is proved on dynamomodel, a model of DynamoDB that tests hold
+// to DynamoDB Local. TestEveryInterleavingOfTwoEvents and
+// TestEveryInterleavingWithDerive go through every order of the calls of two operations
+// under one name, every call at which one of them may die, and every order in which the
+// stream may deliver; TestRandomHistories tries larger ones. TestDeleteOf10000Tags and
+// TestReadersDoNotHinderPushes keep to the limits of DynamoDB's partitions.
 package dynamo
 
 import (

@@ -67,7 +67,7 @@ func live(events []event.Event, name reference.Name) (all []event.Push) {
 	}
 	newest := map[register]event.Push{}
 	for _, e := range events {
-		if e.Push == nil {
+		if e.Push == nil || !isFoundUnder(*e.Push, name) {
 			continue
 		}
 		r := register{e.Push.GivenName, e.Push.Reference}
@@ -77,7 +77,7 @@ func live(events []event.Event, name reference.Name) (all []event.Push) {
 	}
 	for _, p := range newest {
 		isRemoved := func(e event.Event) bool { return e.Delete != nil && isRemovedBy(p, *e.Delete) }
-		if isFoundUnder(p, name) && !slices.ContainsFunc(events, isRemoved) {
+		if !slices.ContainsFunc(events, isRemoved) {
 			all = append(all, p)
 		}
 	}

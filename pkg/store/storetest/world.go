@@ -119,6 +119,24 @@ func (w World) Event(base string) *rapid.Generator[event.Event] {
 	})
 }
 
+// listed returns the names that the catalogue may have, in its order.
+func (w World) listed(base string) (all []reference.Name) {
+	for _, repository := range append(slices.Clone(w.Repositories), "other") {
+		all = append(all, reference.Name{Repository: w.repository(base, repository)})
+	}
+	slices.SortFunc(all, func(m, n reference.Name) int { return cmp.Compare(m.Repository, n.Repository) })
+	return all
+}
+
+// allNames returns all names under which references of a repository may be found.
+func (w World) allNames(listed reference.Name) []reference.Name {
+	all := []reference.Name{listed}
+	for _, registry := range w.Registries {
+		all = append(all, reference.Name{Registry: registry, Repository: listed.Repository})
+	}
+	return all
+}
+
 // repository puts base in front of a repository, or behind the registry with which
 // its path begins.
 func (w World) repository(base, repository string) string {

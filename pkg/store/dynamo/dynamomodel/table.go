@@ -289,39 +289,6 @@ func (t *Table) Units(partition string) Units {
 	return t.units[partition]
 }
 
-// A Snapshot is the state of a table at one time.
-type Snapshot struct{ state state }
-
-// Snapshot returns the items and the stream as they are. It costs the same for any
-// number of items.
-func (t *Table) Snapshot() Snapshot {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return Snapshot{t.state.copy()}
-}
-
-// copy returns a state that later writes to s do not change.
-func (s state) copy() state {
-	return state{s.items, slices.Clone(s.indexes), s.last}
-}
-
-// Restore brings back the items and the stream of a snapshot, which may be that of
-// a table with the same schema. Units and hooks stay as they are. To go back to an
-// empty table is quicker than New, since the table keeps the expressions it parsed.
-func (t *Table) Restore(s Snapshot) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.state = s.state.copy()
-}
-
-// Clone returns a table of its own with the same items and stream. It has the time
-// of t, and no hook.
-func (t *Table) Clone() *Table {
-	c := &Table{Now: t.Now, name: t.name, keys: t.keys, indexes: t.indexes, expressions: t.expressions, tieOf: t.tieOf, units: map[string]Units{}}
-	c.Restore(t.Snapshot())
-	return c
-}
-
 // Dump returns all items, sorted by key.
 func (t *Table) Dump() []map[string]types.AttributeValue {
 	t.mu.Lock()

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
@@ -126,8 +127,9 @@ type attribute struct {
 // item is an item of the table. It never changes, so that images and snapshots
 // share it.
 type item struct {
-	attributes []attribute // sorted by name
-	size       int         // in bytes
+	attributes []attribute            // sorted by name
+	size       int                    // in bytes
+	digest     atomic.Pointer[Digest] // once somebody asked for it
 }
 
 // itemOf converts an item of the SDK.

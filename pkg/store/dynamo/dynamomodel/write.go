@@ -262,6 +262,7 @@ func (t *Table) replace(b *bill, key primaryKey, old, changed *item) {
 	b.add(key.partition, Units{Write: units})
 }
 
+// setItem puts it, or nothing for nil, in the place of an item. The table is locked.
 func (t *Table) setItem(key primaryKey, it *item) {
 	if it == nil {
 		t.state.items = t.state.items.without(key.position())

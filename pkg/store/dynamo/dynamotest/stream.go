@@ -7,6 +7,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams/types"
@@ -21,7 +22,7 @@ import (
 type Stream struct {
 	client    *dynamodbstreams.Client
 	arn       string
-	filters   []filter
+	filters   Filters
 	iterators map[string]*string // where to go on, by shard
 }
 
@@ -42,15 +43,10 @@ func NewStream(t testing.TB, table string) *Stream {
 	if made.Table.LatestStreamArn == nil {
 		t.Fatalf("table %s has no stream", table)
 	}
-	s := &Stream{client: dynamodbstreams.NewFromConfig(cfg), arn: *made.Table.LatestStreamArn, iterators: map[string]*string{}}
-	for _, pattern := range template.Read(t).Functions["ViewsFunction"].Filters {
-		f, err := parseFilter(pattern)
-		if err != nil {
-			t.Fatalf("filter %s of template.yaml: %v", pattern, err)
-		}
-		s.filters = append(s.filters, f)
+	return &Stream{
+		client: dynamodbstreams.NewFromConfig(cfg), arn: *made.Table.LatestStreamArn,
+		filters: ReadFilters(t), iterators: map[string]*string{},
 	}
-	return s
 }
 
 // Read returns what was written since the Read before.
@@ -124,7 +120,7 @@ func (s *Stream) sort(record types.Record, d *Delivery) error {
 	if err := json.Unmarshal(text, &delivered); err != nil {
 		return err
 	}
-	if !slices.ContainsFunc(s.filters, func(f filter) bool { return f.matches(delivered) }) {
+	if !s.filters.match(delivered) {
 		d.Dropped = append(d.Dropped, fmt.Sprint(keys["name"]["S"], " ", keys["key"]["S"]))
 		return nil
 	}
@@ -153,6 +149,32 @@ func plainAttributes(attributes map[string]types.AttributeValue) (map[string]map
 		}
 	}
 	return plain, nil
+}
+
+// Filters are those of the views function in template.yaml: Lambda delivers a record
+// that one of them lets through.
+type Filters []filter
+
+// ReadFilters reads them.
+func ReadFilters(t testing.TB) (all Filters) {
+	t.Helper()
+	for _, pattern := range template.Read(t).Functions["ViewsFunction"].Filters {
+		f, err := parseFilter(pattern)
+		if err != nil {
+			t.Fatalf("filter %s of template.yaml: %v", pattern, err)
+		}
+		all = append(all, f)
+	}
+	return all
+}
+
+// Match reports whether Lambda delivers a record of a stream with new images.
+func (f Filters) Match(r events.DynamoDBEventRecord) bool {
+	return f.match(map[string]any{"eventName": r.EventName, "dynamodb": map[string]any{"NewImage": r.Change.NewImage}})
+}
+
+func (f Filters) match(record any) bool {
+	return slices.ContainsFunc(f, func(f filter) bool { return f.matches(record) })
 }
 
 // A filter is a pattern of records. Each of its leaves says of a field whether a
@@ -209,9 +231,8 @@ func existsOf(rules []any) (exists, ok bool) {
 // matches reports whether a record, or a part of one, matches. A field that is absent
 // has no fields.
 func (f filter) matches(record any) bool {
-	fields, _ := record.(map[string]any)
 	for name, want := range f {
-		value, found := fields[name]
+		value, found := field(record, name)
 		switch want := want.(type) {
 		case filter:
 			if !want.matches(value) {
@@ -224,4 +245,22 @@ func (f filter) matches(record any) bool {
 		}
 	}
 	return true
+}
+
+// field returns a field of a record, or of a part of one.
+func field(record any, name string) (value any, found bool) {
+	switch record := record.(type) {
+	case map[string]any:
+		value, found = record[name]
+	case map[string]events.DynamoDBAttributeValue:
+		value, found = record[name]
+	case events.DynamoDBAttributeValue:
+		found = name == typeNames[record.DataType()]
+	}
+	return value, found
+}
+
+// typeNames are those of the types that the table's items have.
+var typeNames = map[events.DynamoDBDataType]string{
+	events.DataTypeString: "S", events.DataTypeNumber: "N", events.DataTypeBoolean: "BOOL",
 }

@@ -1,0 +1,158 @@
+package dynamo_test
+
+import (
+	"fmt"
+	"math/big"
+	"slices"
+	"testing"
+	"testing/synctest"
+
+	"ocireffer/pkg/event"
+	"ocireffer/pkg/store"
+	"ocireffer/pkg/store/dynamo"
+	"ocireffer/pkg/store/dynamo/dynamomodel"
+	"ocireffer/pkg/store/dynamo/dynamotest"
+	"ocireffer/pkg/store/storetest"
+)
+
+// The tests of this file are proofs by exhaustion. Two operations run at once under one
+// name. A history is an order of their calls to DynamoDB, each of which is atomic; for
+// each operation the place where its process dies, if it does, be it before a call or
+// when a call was made, but not answered; and then an order in which the stream
+// delivers its records, each of them once or twice. Nobody repeats an operation. In the
+// end all views must be those of the events of which an item was written, by the model
+// of package storetest.
+//
+// What an operation does next depends only on the answers that it has had, and what
+// DynamoDB answers only on its items. So histories that reach the same state go on
+// alike, and each state is explored once.
+
+// A prover explores scenarios on one model, and counts what it has seen.
+type prover struct {
+	*explorer
+	events    []job // to store any of the operations
+	derives   map[dynamo.Change]job
+	tables    []scenario // to begin with: their events are all derived
+	histories *big.Int
+	scenarios int
+}
+
+// prove calls test with a prover.
+func prove(t *testing.T, test func(*prover)) {
+	t.Parallel()
+	filters := dynamotest.ReadFilters(t)
+	synctest.Test(t, func(t *testing.T) {
+		model := dynamo.NewModel(t)
+		db := dynamo.OnModel(model)
+		p := &prover{histories: new(big.Int), derives: map[dynamo.Change]job{}}
+		p.explorer = &explorer{t: t, model: model, filters: filters, ordered: map[state]*big.Int{}, check: func(events []event.Event) {
+			storetest.CheckView(t, db, wash, events)
+			storetest.CheckView(t, db, itsWash, events)
+			storetest.CheckLists(t, db, "", events)
+		}}
+		for _, e := range operations {
+			p.events = append(p.events, storeEvent(e))
+		}
+		for _, count := range []int{0, 1, len(stored)} {
+			events := stored[:count]
+			p.tables = append(p.tables, scenario{name: fmt.Sprintf("%d references", count), events: events, table: tableAfter(t, events)})
+		}
+		test(p)
+		t.Logf("%d histories of %d scenarios; %d calls were made", p.histories, p.scenarios, p.calls)
+	})
+}
+
+// tableAfter returns the table after events and all that is derived from them.
+func tableAfter(t *testing.T, events []event.Event) dynamomodel.Snapshot {
+	model := dynamo.NewModel(t)
+	db := dynamo.OnModel(model, dynamo.WithoutStream())
+	for _, e := range events {
+		if _, err := store.Apply(t.Context(), db, e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return model.Snapshot()
+}
+
+// prove explores a scenario with two jobs. Those that both look for the references that
+// a delete covers find one at most: with more, such pairs alone would take minutes.
+func (p *prover) prove(s scenario, references int, first, second job) {
+	both := first.findsReferences() && second.findsReferences()
+	if references == 1 && !both || references > 1 && both {
+		return
+	}
+	p.scenarios++
+	if testing.Short() && p.scenarios%20 > 0 {
+		return
+	}
+	s.jobs = [2]job{first, second}
+	p.histories.Add(p.histories, p.explore(s))
+}
+
+// TestEveryInterleavingOfTwoEvents has each pair of operations run at once, on an empty
+// table and on one with references: some 1.2e15 histories.
+func TestEveryInterleavingOfTwoEvents(t *testing.T) {
+	prove(t, func(p *prover) {
+		for _, table := range p.tables {
+			for i, first := range p.events {
+				for _, second := range p.events[:i+1] {
+					p.prove(table, len(table.events), first, second)
+				}
+			}
+		}
+	})
+}
+
+// TestEveryInterleavingWithDerive has Derive run beside each operation, and beside
+// Derive. It derives from an event whose writer died, when it had written the event
+// under one of its names or under both, but had not looked further. Where Derive dies
+// its change comes again. These are some 2.8e16 histories.
+func TestEveryInterleavingWithDerive(t *testing.T) {
+	prove(t, func(p *prover) {
+		for _, table := range p.tables[1:] {
+			for _, e := range p.events {
+				for _, half := range p.halves(table, e) {
+					for i, change := range half.pending {
+						for _, other := range p.events {
+							p.prove(half, len(table.events), p.deriveFrom(change), other)
+						}
+						for _, other := range half.pending[:i+1] {
+							p.prove(half, len(table.events), p.deriveFrom(change), p.deriveFrom(other))
+						}
+					}
+				}
+			}
+		}
+	})
+}
+
+// halves returns the tables that are left if the writer of an event dies when it has
+// written the event under some of its names.
+func (p *prover) halves(table scenario, e job) (all []scenario) {
+	puts := e.begin.open
+	for written := 1; written < 1<<len(puts); written++ {
+		half := scenario{name: fmt.Sprintf("%s, and %s, written %b", table.name, e.name, written), events: append(slices.Clone(table.events), *e.event)}
+		p.model.Restore(table.table)
+		for i, put := range puts {
+			if written>>i&1 == 1 {
+				put.do(p.t.Context(), p.model)
+			}
+		}
+		for _, record := range p.model.Records(table.table.Records()) {
+			if p.filters.Match(record) {
+				half.pending = append(half.pending, recordOf(record).DynamoDB.Keys)
+			}
+		}
+		half.table = p.model.Snapshot()
+		all = append(all, half)
+	}
+	return all
+}
+
+// deriveFrom returns the job of deriving from a change.
+func (p *prover) deriveFrom(c dynamo.Change) job {
+	if _, ok := p.derives[c]; !ok {
+		p.derives[c] = deriveFrom(c)
+	}
+	return p.derives[c]
+}
