@@ -165,6 +165,10 @@ func (p *player) Query(_ context.Context, in *dynamodb.QueryInput, _ ...func(*dy
 	return play[dynamodb.QueryOutput](p, "Query", in)
 }
 
+func (p *player) Scan(_ context.Context, in *dynamodb.ScanInput, _ ...func(*dynamodb.Options)) (*dynamodb.ScanOutput, error) {
+	return play[dynamodb.ScanOutput](p, "Scan", in)
+}
+
 // do makes an open call. wrote reports whether it changed an item, or may have.
 func (c openCall) do(ctx context.Context, model *dynamomodel.Table) (a answer, wrote bool) {
 	var items []attributes // in the answer
@@ -187,6 +191,10 @@ func (c openCall) do(ctx context.Context, model *dynamomodel.Table) (a answer, w
 		}
 	case *dynamodb.QueryInput:
 		out, err := model.Query(ctx, in)
+		a.output, a.err = made(out, err)
+		items = append(out.Items, out.LastEvaluatedKey)
+	case *dynamodb.ScanInput:
+		out, err := model.Scan(ctx, in)
 		a.output, a.err = made(out, err)
 		items = append(out.Items, out.LastEvaluatedKey)
 	}
