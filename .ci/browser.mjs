@@ -183,12 +183,15 @@ function tests() {
     for (const viewport of [phone, tablet, desktop]) {
       for (const path of ['/', '/wash?format=html']) {
         const page = await open(demo.url + path, { viewport });
-        const boxes = () => page.locator('tbody th > button, tbody td:nth-child(2) > button').evaluateAll(all => all.map(b => { const { left, top, width, height } = b.getBoundingClientRect(); return { left, top: top + scrollY, width, height } }));
+        const button = page.locator('tbody button:visible').first();
+        await button.evaluate(b => b.scrollIntoView());
+        await page.evaluate(() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))); // rows are drawn as they are scrolled to
+        const boxes = () => page.locator('tbody th > button, tbody td:nth-child(2) > button').evaluateAll(all => all
+          .map(b => b.getBoundingClientRect()).filter(b => b.bottom > 0 && b.top < innerHeight).map(({ left, top, width, height }) => ({ left, top, width, height })));
         const before = await boxes();
-        assert.ok(before.length > 5);
+        assert.ok(before.length > 2);
         assert.deepEqual([...new Set(before.map(b => b.left))], [before[0].left], path);
         assert.ok(before.every(b => b.width >= 24 && b.height >= 24));
-        const button = page.locator('tbody button:visible').first();
         await button.click();
         assert.equal(await button.evaluate(b => b.classList.contains('done')), true);
         assert.deepEqual(await boxes(), before, path);
