@@ -22,7 +22,7 @@ let browser, demo, empty;
 // page.wrong: an error, a breach of its policy, a call to another origin, a dialog.
 async function open(url, { viewport = desktop, ...options } = {}) {
   const context = await browser.newContext({ viewport, ...options });
-  await context.grantPermissions(['clipboard-read', 'clipboard-write'], { origin: new URL(url).origin });
+  if (!process.env.PICTURE) await context.grantPermissions(['clipboard-read', 'clipboard-write'], { origin: new URL(url).origin });
   const page = await context.newPage();
   page.wrong = [];
   page.on('console', m => ['error', 'warning'].includes(m.type()) && !m.text().includes('the server responded with a status of 404') && page.wrong.push(m.text()));
@@ -43,8 +43,9 @@ const clipboard = page => page.evaluate(() => navigator.clipboard.readText());
 const put = async path => assert.equal((await fetch(demo.url + path, { method: 'PUT' })).ok, true, path);
 
 before(async () => {
-  browser = await chromium.launch({ executablePath: process.env.CHROMIUM || '/usr/bin/chromium', args: ['--no-sandbox'] });
   demo = await serve('-demo');
+  const name = `--host-resolver-rules=MAP images.example.com ${new URL(demo.url).host}`; // for the pictures
+  browser = await chromium.launch({ executablePath: process.env.CHROMIUM || '/usr/bin/chromium', args: ['--no-sandbox', name] });
   empty = await serve('-db', join(scratch, 'empty.db'));
 });
 
@@ -58,7 +59,7 @@ after(async () => {
 if (process.env.PICTURE) {
   for (const colorScheme of ['light', 'dark']) {
     test('picture, ' + colorScheme, async () => {
-      const page = await open(demo.url, { viewport: { width: 1200, height: 760 }, deviceScaleFactor: 1.5, colorScheme });
+      const page = await open('http://images.example.com/', { viewport: { width: 1200, height: 760 }, deviceScaleFactor: 1.5, colorScheme });
       await page.getByRole('button', { name: 'Badge of acme/storefront', exact: true }).click();
       await page.locator('.box img').evaluate(img => img.decode());
       await page.screenshot({ path: `${process.env.PICTURE}-${colorScheme}.png` });
