@@ -35,8 +35,18 @@ type gate struct {
 // A call waits at the gate.
 type call struct {
 	*process
-	what string
-	pass chan fate
+	what   string
+	do     func() // makes it
+	passed chan fate
+}
+
+// pass lets a call through. It is made here: on a goroutine of its process it would have
+// to wait for a larger stack each time.
+func (c *call) pass(f fate) {
+	if f != lostBefore {
+		c.do()
+	}
+	c.passed <- f
 }
 
 // sort brings the open calls into an order that does not depend on which goroutine of a
@@ -83,17 +93,14 @@ func pass[I, O any](ctx context.Context, c *client, what string, in *I, do func(
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	waiting := &call{c.process, what, make(chan fate)}
+	var out *O
+	var err error
+	// A call whose caller waits no more may be on its way.
+	waiting := &call{c.process, what, func() { out, err = do(context.WithoutCancel(ctx), in) }, make(chan fate)}
 	c.gate.mu.Lock()
 	c.gate.open = append(c.gate.open, waiting)
 	c.gate.mu.Unlock()
-	f := <-waiting.pass
-	if f == lostBefore {
-		return nil, errLost
-	}
-	// A call whose caller waits no more may be on its way.
-	out, err := do(context.WithoutCancel(ctx), in)
-	if f == lostAfter {
+	if f := <-waiting.passed; f != done {
 		return nil, errLost
 	}
 	return out, err

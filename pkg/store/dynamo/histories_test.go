@@ -79,7 +79,7 @@ func newHistory(chance *rand.Rand) *history {
 	world.Tags = some(chance, world.Tags)
 	world.Digests = 1 + chance.IntN(world.Digests)
 	world.Seconds = 1 + chance.IntN(world.Seconds)
-	for range 1 + min(chance.IntN(30), chance.IntN(30)) {
+	for range 1 + min(chance.IntN(30), chance.IntN(30), chance.IntN(30)) { // mostly few
 		h.events = append(h.events, anyEvent(chance, world))
 	}
 	h.counts = make([]bool, len(h.events))

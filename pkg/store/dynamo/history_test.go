@@ -172,7 +172,7 @@ func (h *history) lost() fate { return []fate{lostBefore, lostAfter}[h.chance.In
 // resume lets a call through, and waits for what its process does then.
 func (h *history) resume(c *call, f fate) {
 	h.steps = append(h.steps, moment{process: c.number, call: c.what, fate: f, dead: c.dead})
-	c.pass <- f
+	c.pass(f)
 	synctest.Wait()
 }
 
