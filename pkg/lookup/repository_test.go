@@ -79,6 +79,22 @@ func TestHeadOfAPageIsWhatBadgesSay(t *testing.T) {
 	})
 }
 
+// TestHeadIsTheTagThatSaysMost of the digest that was pushed last.
+func TestHeadIsTheTagThatSaysMost(t *testing.T) {
+	t.Parallel()
+	for tags, want := range map[string]string{"1.0.0 1.0": "1.0.0", "1.0.0 latest": "1.0.0", "edge latest": "edge", "1.0 1.0.0": "1.0.0"} {
+		db := open(t)
+		for i, tag := range strings.Fields(tags) {
+			p := pushOf("a.io/wash:"+tag, time.Unix(int64(i), 0))
+			p.Digest = "sha256:" + strings.Repeat("0", 64)
+			push(t, db, p)
+		}
+		if got := headsOf(get(t, handlerOf(t, db), "/wash?format=html")); !slices.Equal(got, []string{want}) {
+			t.Errorf("%s of one digest: the page has %q at its head, want %s", tags, got, want)
+		}
+	}
+}
+
 // TestReadsOfALongRepository: the highest version of more references than a page has
 // takes a second read, and a newest tag that says little a third.
 func TestReadsOfALongRepository(t *testing.T) {

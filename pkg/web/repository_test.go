@@ -181,6 +181,7 @@ func TestFilteredPageSaysSo(t *testing.T) {
 	}
 	const tags = "ignore=%2A-dev"
 	wantEqual(t, "first image", attrs(elements(t, page, "img"), "src")[0], "/app?format=svg&"+tags+"&tag=1.%2A&tag=2.%2A")
+	wantAll(t, "copied text", texts(elements(t, page, "code")), "[![app]("+site.URL+"/app?format=svg&"+tags+"&tag=1.%2A&tag=2.%2A)]("+site.URL+"/app?format=html&"+tags+"&tag=1.%2A&tag=2.%2A)")
 	whole := Repository{Site: site, Name: parseName("app"), Filter: url.Values{"sort": {"semver"}}}.HTML()
 	if strings.Contains(mainOf(whole), "Only tags") {
 		t.Errorf("a page of all tags says that it is filtered: %s", mainOf(whole))

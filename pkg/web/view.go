@@ -37,9 +37,9 @@ func (v View) path(more ...string) string {
 	return withParameters("/", append(more, "q", v.Search, "category", v.Category, "registry", v.Registry, "sort", v.sort())...)
 }
 
-// sorted returns v in an order, from its first page on.
+// sorted returns v in an order.
 func (v View) sorted(newest bool) View {
-	v.Newest, v.Page = newest, ""
+	v.Newest = newest
 	return v
 }
 
