@@ -20,7 +20,7 @@ import (
 )
 
 var (
-	histories = flag.Int("histories", 20_000, "how many random histories to try")
+	histories = flag.Int("histories", 4_000, "how many random histories to try")
 	seed      = flag.Uint64("seed", 0, "of the histories; 0: any")
 )
 
@@ -31,7 +31,7 @@ func TestRandomHistories(t *testing.T) {
 	filters := dynamotest.ReadFilters(t)
 	number, seed := *histories, *seed
 	if testing.Short() {
-		number /= 20
+		number /= 4
 	}
 	if seed == 0 {
 		seed = rand.Uint64()
