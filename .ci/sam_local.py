@@ -53,14 +53,16 @@ def text(body, headers):
 
 
 def invoke(case):
-    run = subprocess.run(
-        [SAM, "local", "invoke", case["function"], "-e", f"events/{case['event']}", "--skip-pull-image"],
-        env=ENV, capture_output=True, text=True, timeout=120)
-    try:
-        answer = json.loads(run.stdout.strip().splitlines()[-1])
-    except (IndexError, ValueError):
-        print(run.stdout, run.stderr, sep="\n")
-        answer = {"statusCode": None, "headers": {}, "body": None}
+    answer = {"statusCode": None, "headers": {}, "body": None}
+    for _ in range(3):  # on a busy machine a container may not start within the function's timeout
+        run = subprocess.run(
+            [SAM, "local", "invoke", case["function"], "-e", f"events/{case['event']}", "--skip-pull-image"],
+            env=ENV, capture_output=True, text=True, timeout=120)
+        try:
+            answer = json.loads(run.stdout.strip().splitlines()[-1])
+            break
+        except (IndexError, ValueError):
+            print(run.stdout, run.stderr, sep="\n")
     body = answer["body"]
     if answer.get("isBase64Encoded"):
         body = text(base64.b64decode(body), answer["headers"])
