@@ -39,8 +39,8 @@ func (c *client) catalogue(ctx context.Context, path string, sizes []int) (Catal
 	return Catalogue{Names: sorted(names), Complete: why == nil && err == nil, Why: why}, err
 }
 
-// namesPage reads the page of a list of names, which are a field of its body. The
-// field must be there. It may be null, as Distribution 2 has it for an empty list.
+// namesPage parses a page of a list of names. The names are in a field of its body. The
+// field must be present, but may be null, as Distribution 2 writes an empty list.
 func (c *client) namesPage(r reply, path, field string, check func(string) error) (p page[string], why error) {
 	if why := listReply(r); why != nil {
 		return p, why
@@ -61,7 +61,7 @@ func (c *client) namesPage(r reply, path, field string, check func(string) error
 	return p, why
 }
 
-// newListing returns what was listed of r, and why that may not be all.
+// newListing returns the listed tags of r, and why they may not be all.
 func newListing(r Repository, tags []Tag, why error) Listing {
 	slices.SortFunc(tags, func(a, b Tag) int { return strings.Compare(a.Name, b.Name) })
 	if why != nil {
@@ -92,11 +92,12 @@ func listReply(r reply) error {
 	}
 }
 
-// firstYear is that of the first container images. An earlier time is that of a
-// reproducible build or a zero value.
+// firstYear is the year of the first container images. An earlier time comes from a
+// reproducible build or is a zero value.
 const firstYear = 2013
 
-// parseTime reads a time of a registry, and returns the zero time where it is none.
+// parseTime parses a registry's time. It returns the zero time if s is not a plausible
+// one.
 func parseTime(s string) time.Time {
 	t, err := time.Parse(time.RFC3339, s)
 	if err != nil || t.UTC().Year() < firstYear {
