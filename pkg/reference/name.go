@@ -55,8 +55,8 @@ func (n Name) String() string {
 	return n.Registry + "/" + n.Repository
 }
 
-// Compare orders names by their text. A repository whose path begins with a registry
-// may have the same text as a registry's repository. It then comes first.
+// Compare orders names by their text. A repository whose path begins with a registry may
+// have the same text as a registry's repository; then it comes first.
 func (n Name) Compare(m Name) int {
 	return cmp.Or(cmp.Compare(n.String(), m.String()), cmp.Compare(n.Registry, m.Registry))
 }
