@@ -1,6 +1,6 @@
-// Local serves the routes of both Lambda functions on localhost, as the deployed
-// API does, over a store in one file, a DynamoDB table, or examples. It also moves what
-// one store has to another.
+// Local serves the routes of both Lambda functions on localhost, as the deployed API
+// does, from a store in one file, from a DynamoDB table, or with examples. It also
+// reconciles registries, and exports and imports stores.
 package main
 
 import (
@@ -33,7 +33,8 @@ import (
 	"ocireffer/pkg/store/dynamo"
 )
 
-// version is that of the build, which go build sets by -ldflags "-X main.version=v1.2.3".
+// version is the version of the build, which go build sets with -ldflags "-X
+// main.version=v1.2.3".
 var version = "devel"
 
 func main() {
@@ -51,14 +52,14 @@ func main() {
 	os.Exit(1)
 }
 
-// A usageError is about a wrong flag or environment variable.
+// A usageError is the error of a wrong flag or environment variable.
 type usageError struct{ error }
 
 // environment returns a variable's value, and whether it is set.
 type environment = func(name string) (string, bool)
 
-// run serves until ctx ends, or the store turns out to be damaged, then finishes the
-// requests that are being answered. With -export or -import it does that instead.
+// run serves until ctx ends or the store turns out to be damaged, then finishes the
+// running requests. With -export, -import or -once it does that instead.
 func run(ctx context.Context, args []string, env environment, stderr io.Writer) (err error) {
 	options, err := parseFlags(args, stderr)
 	if err != nil {
@@ -94,7 +95,7 @@ func run(ctx context.Context, args []string, env environment, stderr io.Writer) 
 	if err != nil {
 		return err
 	}
-	// Nobody but the users of this machine can reach a loopback address.
+	// Only users of this machine can reach a loopback address.
 	write.WithoutToken = listener.Addr().(*net.TCPAddr).IP.IsLoopback()
 
 	log.Info("listening", "url", "http://"+listener.Addr().String(), "store", options.storeName(), "writes", writers(write), "version", version)
@@ -116,18 +117,18 @@ func run(ctx context.Context, args []string, env environment, stderr io.Writer) 
 type options struct {
 	addr  string
 	file  string
-	table string // in place of file; empty: none
-	demo  bool   // in place of both
+	table string // instead of file; empty: none
+	demo  bool   // instead of both
 
 	exportTo, importFrom string // files; at most one is set
 
 	reconcile reconciling
 }
 
-// moves reports whether the program exports or imports, and does not serve.
+// moves reports whether the program exports or imports instead of serving.
 func (o options) moves() bool { return o.exportTo != "" || o.importFrom != "" }
 
-// storeName returns the name of the store in the log.
+// storeName returns the store's name for the log.
 func (o options) storeName() string {
 	switch {
 	case o.demo:
@@ -139,18 +140,18 @@ func (o options) storeName() string {
 	}
 }
 
-// parseFlags reads the command line. The text of -h goes to help, and the error is
-// flag.ErrHelp then; any other is a usageError.
+// parseFlags parses the command line. For -h it writes the text to help and returns
+// flag.ErrHelp; any other error is a usageError.
 func parseFlags(args []string, help io.Writer) (options, error) {
 	var o options
 	flags := flag.NewFlagSet("local", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	flags.StringVar(&o.addr, "addr", "localhost:8080", "`host:port` to listen on")
 	flags.StringVar(&o.file, "db", "ocireffer.db", "`file` of the embedded store")
-	flags.StringVar(&o.table, "dynamodb", "", "DynamoDB `table` to use instead, by the ordinary AWS configuration and AWS_ENDPOINT_URL_DYNAMODB; made if it is missing and the endpoint is a loopback address; otherwise WEBHOOK_TOKEN_SHA256 must be set")
+	flags.StringVar(&o.table, "dynamodb", "", "DynamoDB `table` to use instead, with the ordinary AWS configuration and AWS_ENDPOINT_URL_DYNAMODB; created if it is missing and the endpoint is a loopback address; otherwise WEBHOOK_TOKEN_SHA256 must be set")
 	flags.BoolVar(&o.demo, "demo", false, "use a temporary store instead, filled with examples")
-	flags.StringVar(&o.exportTo, "export", "", "write all that the store has to a `file` of JSON lines, and end; -: to standard output")
-	flags.StringVar(&o.importFrom, "import", "", "merge such a `file` into the store, and end; -: from standard input")
+	flags.StringVar(&o.exportTo, "export", "", "write all that is in the store to a `file` of JSON lines, then exit; -: standard output")
+	flags.StringVar(&o.importFrom, "import", "", "merge such a `file` into the store, then exit; -: standard input")
 	o.reconcile.addFlags(flags)
 	err := flags.Parse(args)
 	if errors.Is(err, flag.ErrHelp) {
@@ -172,7 +173,7 @@ func parseFlags(args []string, help io.Writer) (options, error) {
 	return o, nil
 }
 
-// check checks the flags of which given says that they are given.
+// check checks the flags. given contains those that were set.
 func (o options) check(given map[string]bool) error {
 	switch {
 	case o.demo && (given["db"] || given["dynamodb"]):
@@ -214,7 +215,7 @@ func openStore(ctx context.Context, o options, env environment) (closingStore, e
 	}
 }
 
-// openFile opens the embedded store, which must exist to be exported.
+// openFile opens the embedded store. It must exist if it is exported.
 func openFile(o options) (closingStore, error) {
 	if o.exportTo != "" {
 		if _, err := os.Stat(o.file); err != nil {
@@ -235,20 +236,20 @@ func openDemo(ctx context.Context) (closingStore, error) {
 	return db, nil
 }
 
-// A table is a store in DynamoDB, which keeps nothing open.
+// A table is a store in DynamoDB, which needs no closing.
 type table struct{ *dynamo.DB }
 
 func (table) Close() error { return nil }
 
 func (table) Damaged() <-chan error { return nil }
 
-// maxIdleConns is how many connections to DynamoDB are kept. An import makes 16 calls
-// at once, and connections are slow to open.
+// maxIdleConns is how many connections to DynamoDB are kept open. An import makes 16
+// calls at once, and connections open slowly.
 const maxIdleConns = 32
 
-// openTable opens a table. One that is exported is only read, and must exist.
+// openTable opens a table. If it is exported, it must exist and is only read.
 func openTable(ctx context.Context, o options, env environment) (closingStore, error) {
-	// LoadDefaultConfig can apply AWS_CA_BUNDLE only to the SDK's own type of client.
+	// LoadDefaultConfig can apply AWS_CA_BUNDLE only to a client of the SDK's own type.
 	client := awshttp.NewBuildableClient().WithTimeout(dynamo.AttemptTimeout).
 		WithTransportOptions(func(t *http.Transport) { t.MaxIdleConnsPerHost = maxIdleConns })
 	cfg, err := config.LoadDefaultConfig(ctx, config.WithHTTPClient(client))
@@ -281,13 +282,13 @@ func openTable(ctx context.Context, o options, env environment) (closingStore, e
 	return table{db}, nil
 }
 
-// endpoint returns the URL of DynamoDB, empty for AWS's own.
+// endpoint returns the URL of DynamoDB, or "" for AWS's own.
 func endpoint(env environment) string {
 	url, _ := env("AWS_ENDPOINT_URL_DYNAMODB")
 	return url
 }
 
-// isLoopback reports whether endpoint is a URL of this machine itself.
+// isLoopback reports whether endpoint is a URL on this machine.
 func isLoopback(endpoint string) bool {
 	u, err := url.Parse(endpoint)
 	if err != nil {
@@ -300,7 +301,7 @@ func isLoopback(endpoint string) bool {
 	return err == nil && ip.IsLoopback()
 }
 
-// writers returns who may write, for the log.
+// writers tells the log who may write.
 func writers(s ingest.Settings) string {
 	switch {
 	case len(s.Tokens) > 0 && len(s.Secrets) > 0:
@@ -317,7 +318,7 @@ func writers(s ingest.Settings) string {
 }
 
 const (
-	// A request has 30 s to come, and 3 s more to be answered.
+	// A request may take 30 s to arrive, and then 3 s to be answered.
 	headerTimeout = 10 * time.Second
 	readTimeout   = 30 * time.Second
 	writeTimeout  = time.Minute
@@ -327,8 +328,8 @@ const (
 	finishTimeout = 10 * time.Second
 )
 
-// serve answers requests until ctx ends, or damaged has an error, and then those that
-// have begun.
+// serve answers requests until ctx ends or damaged has an error, and then finishes those
+// that have begun.
 func serve(ctx context.Context, listener net.Listener, log *slog.Logger, h http.Handler, damaged <-chan error) (err error) {
 	server := &http.Server{
 		Handler:           requestlog.Handler(log, h),
@@ -349,8 +350,8 @@ func serve(ctx context.Context, listener net.Listener, log *slog.Logger, h http.
 	return errors.Join(err, finish(server, log, finishTimeout))
 }
 
-// finish waits for the requests that are being answered, and closes the connections of
-// those that take longer than timeout.
+// finish waits for the running requests, and closes the connections of those that need
+// longer than timeout.
 func finish(server *http.Server, log *slog.Logger, timeout time.Duration) error {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()

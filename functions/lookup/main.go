@@ -17,10 +17,11 @@ import (
 	"ocireffer/pkg/store/dynamo"
 )
 
-// version is that of the build, which go build sets by -ldflags "-X main.version=v1.2.3".
+// version is the version of the build, which go build sets with -ldflags "-X
+// main.version=v1.2.3".
 var version = "devel"
 
-// startTimeout bounds what is done before the first event: a reader is waiting already.
+// startTimeout limits the work before the first event, since a reader is already waiting.
 const startTimeout = 300 * time.Millisecond
 
 func main() {
@@ -33,7 +34,7 @@ func main() {
 	log.Info("starting", "version", version)
 	table := os.Getenv("TABLE_NAME")
 	settings.Version, settings.Instance = version, table
-	if os.Getenv("AWS_SAM_LOCAL") == "" { // whoever tries it out wants to see a push at once
+	if os.Getenv("AWS_SAM_LOCAL") == "" { // in sam local, a push should show at once
 		settings.CatalogueBytes = lookup.CatalogueBytes(os.Getenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE"))
 	}
 	db, err := dynamo.Open(dynamo.FromEnv(os.Getenv), table)
@@ -42,8 +43,9 @@ func main() {
 		os.Exit(1)
 	}
 	handler := lookup.New(settings, db)
-	// Lambda gives a full core until the first event, and a share of one after it: a
-	// TLS handshake is ten times as fast here, and so is the first run of anything.
+	// Lambda gives a full core until the first event, and only a share of one afterwards:
+	// here a TLS handshake is ten times as fast, and so is any code that runs for the
+	// first time.
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
 	err = db.StartReader(ctx)

@@ -19,7 +19,7 @@ import (
 	"ocireffer/pkg/store/dynamo"
 )
 
-// startTimeout bounds the check of the store before the first run.
+// startTimeout limits the check of the store before the first run.
 const startTimeout = 5 * time.Second
 
 func main() {
@@ -31,7 +31,7 @@ func main() {
 	}
 	options := []dynamo.Option{dynamo.Patient()}
 	if os.Getenv("AWS_ENDPOINT_URL_DYNAMODB") != "" {
-		options = append(options, dynamo.WithoutStream()) // sam local: nothing runs the views function
+		options = append(options, dynamo.WithoutStream()) // sam local does not run the views function
 	}
 	db, err := dynamo.Open(dynamo.FromEnv(os.Getenv), os.Getenv("TABLE_NAME"), options...)
 	if err != nil {
@@ -54,7 +54,7 @@ func main() {
 // secret returns the text of a secret, which may be in another region.
 func secret(ctx context.Context, id string) (string, error) {
 	cfg := dynamo.FromEnv(os.Getenv)
-	cfg.BaseEndpoint = nil // which is that of DynamoDB
+	cfg.BaseEndpoint = nil // that one is DynamoDB's
 	if a, err := arn.Parse(id); err == nil {
 		cfg.Region = a.Region
 	}

@@ -1,5 +1,5 @@
-// Views is the Lambda function on the table's stream. It keeps up to date what
-// depends on pushes and deletes.
+// Views is the Lambda function on the table's stream. It updates what depends on pushes
+// and deletes.
 package main
 
 import (
@@ -16,7 +16,7 @@ import (
 	"ocireffer/pkg/views"
 )
 
-// startTimeout bounds the check of the store before the first batch.
+// startTimeout limits the check of the store before the first batch.
 const startTimeout = 5 * time.Second
 
 func main() {
