@@ -34,7 +34,7 @@ func main() {
 	log.Info("starting", "version", version)
 	table := os.Getenv("TABLE_NAME")
 	settings.Version, settings.Instance = version, table
-	if os.Getenv("AWS_SAM_LOCAL") == "" { // in sam local, a push should show at once
+	if os.Getenv("AWS_SAM_LOCAL") == "" { // not in sam local, where a push should show at once
 		settings.CatalogueBytes = lookup.CatalogueBytes(os.Getenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE"))
 	}
 	db, err := dynamo.Open(dynamo.FromEnv(os.Getenv), table)

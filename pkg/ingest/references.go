@@ -12,8 +12,7 @@ import (
 	"ocireffer/pkg/reference"
 )
 
-// putReference records a reference of any registry, such as one that a CI has
-// pushed.
+// putReference records a reference of any registry, such as one that a CI job has pushed.
 func (h *handler) putReference(r *http.Request, body []byte) (response, error) {
 	ref, err := reference.Parse(r.PathValue("reference"))
 	if err != nil {
