@@ -172,7 +172,7 @@ func (p *player) Scan(_ context.Context, in *dynamodb.ScanInput, _ ...func(*dyna
 
 // do makes an open call. wrote reports whether the call changed an item, or may have.
 func (c openCall) do(ctx context.Context, model *dynamomodel.Table) (a answer, wrote bool) {
-	var items []attributes // in the answer
+	var items []attributes // items in the answer
 	switch in := c.input.(type) {
 	case *dynamodb.PutItemInput:
 		a.output, a.err = made(model.PutItem(ctx, in))
