@@ -83,7 +83,7 @@ func TestScopes(t *testing.T) {
 		{all, "registry:catalog:*", false, true},
 		{team, "repository:team/app:metadata_read", true, false},
 		{team, "repository:teams:metadata_read", false, true},
-		{token{}, "repository:wash:pull", false, false}, // opaque: it may or may not
+		{token{}, "repository:wash:pull", false, false}, // opaque: it may or may not allow that
 		{token{isKnown: true}, "repository:wash:pull", false, true},
 	} {
 		if claims, lacks := test.t.claims(test.scope), test.t.lacks(test.scope); claims != test.claims || lacks != test.lacks {
@@ -128,7 +128,7 @@ func TestAnswerThatIsTooLarge(t *testing.T) {
 	}
 }
 
-// endless answers with blanks.
+// endless answers with endless blanks.
 type endless struct{}
 
 func (endless) RoundTrip(r *http.Request) (*http.Response, error) {
