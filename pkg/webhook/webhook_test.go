@@ -23,13 +23,13 @@ var now = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
 func noHeaders(string) string { return "" }
 
-// parseOne returns the one item of a body that is sent without headers.
+// parseOne returns the only item in a body sent without headers.
 func parseOne(t *testing.T, body string) webhook.Item {
 	t.Helper()
 	return parseWith(t, body, nil)
 }
 
-// parseWith returns the one item of a body that is sent with these headers.
+// parseWith returns the only item in a body sent with these headers.
 func parseWith(t *testing.T, body string, header http.Header) webhook.Item {
 	t.Helper()
 	items, err := webhook.Parse([]byte(body), webhook.Delivery{Header: header.Get, Now: now})
@@ -69,7 +69,7 @@ func TestBodiesOtherThanObjectsAreRefused(t *testing.T) {
 	t.Parallel()
 	for _, body := range []string{`"push"`, "1", "null", "true", "[null]", "[[]]", "[7]"} {
 		if item := parseOne(t, body); item.Err == nil || item.Err.Error() != "the event is not an object" {
-			t.Errorf("Parse(%s): error %v, want that the event is not an object", body, item.Err)
+			t.Errorf("Parse(%s): error %v, want the event is not an object", body, item.Err)
 		}
 	}
 }
@@ -125,7 +125,7 @@ func TestBatchKeepsOrderAndSkipsBadEvents(t *testing.T) {
 	}
 }
 
-// TestBatchIsNeverReadInBinaryMode: the body's own shape decides.
+// TestBatchIsNeverReadInBinaryMode: the shape of the body decides.
 func TestBatchIsNeverReadInBinaryMode(t *testing.T) {
 	t.Parallel()
 	header := binaryMode("Microsoft.ContainerRegistry.ImagePushed")
@@ -138,8 +138,7 @@ func TestBatchIsNeverReadInBinaryMode(t *testing.T) {
 	}
 }
 
-// TestRawKeepsBinaryModeHeaders: an event in the log can still be told from
-// others.
+// TestRawKeepsBinaryModeHeaders: a logged event can still be told from others.
 func TestRawKeepsBinaryModeHeaders(t *testing.T) {
 	t.Parallel()
 	header := binaryMode("x")
@@ -153,9 +152,9 @@ func TestRawKeepsBinaryModeHeaders(t *testing.T) {
 	}
 }
 
-// FuzzParse checks each item of any body: it is one of an event, an answer and an
-// error; its event can be stored; its event as a line of JSON is the same event; and
-// its Raw, sent by itself and without headers, is the same item.
+// FuzzParse checks each item of any body: it has exactly one of an event, an answer and
+// an error; its event can be stored; its event as a line of JSON is the same event; and
+// its Raw, sent by itself and without headers, gives the same item.
 func FuzzParse(f *testing.F) {
 	for _, body := range sampleBodies(f) {
 		f.Add(body, "", "")
@@ -192,11 +191,11 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// sameText makes two errors equal if they read alike.
+// sameText treats two errors as equal if their texts are.
 var sameText = cmp.Comparer(func(a, b error) bool { return fmt.Sprint(a) == fmt.Sprint(b) })
 
-// checkItem checks that exactly one field of item is set, and that the sender reads
-// one line about it.
+// checkItem checks that exactly one field of item is set, and that the sender gets one
+// line about it.
 func checkItem(t *testing.T, item webhook.Item) {
 	t.Helper()
 	set := 0
@@ -218,14 +217,14 @@ func checkItem(t *testing.T, item webhook.Item) {
 		t.Errorf("Raw = %s, want JSON", item.Raw)
 	}
 	if item.Event.IsZero() && text == "" {
-		t.Errorf("nothing to say: %+v", item)
+		t.Errorf("no text for the sender: %+v", item)
 	}
 	if strings.ContainsAny(text, "\n\r") {
 		t.Errorf("more than one line: %q", text)
 	}
 }
 
-// checkEvent checks the properties of e on which every backend relies.
+// checkEvent checks the properties of e that every backend relies on.
 func checkEvent(t *testing.T, e event.Event) {
 	t.Helper()
 	var at time.Time
@@ -235,7 +234,7 @@ func checkEvent(t *testing.T, e event.Event) {
 	case e.Push != nil:
 		at = e.Push.PushedAt
 		if e.Push.Reference.Tag == "" || e.Push.Reference.Repository == "" {
-			t.Errorf("push of half a reference: %+v", e.Push)
+			t.Errorf("push with an incomplete reference: %+v", e.Push)
 		}
 	case e.Delete != nil:
 		at = e.Delete.DeletedAt
@@ -249,7 +248,7 @@ func checkEvent(t *testing.T, e event.Event) {
 			t.Errorf("ReceivedAt = %s, want %s", e.Delete.ReceivedAt, now)
 		}
 	default:
-		t.Errorf("a webhook says who is in a category: %v", e)
+		t.Errorf("a webhook sets the members of a category: %v", e)
 	}
 	if e.Registry() == "" {
 		t.Errorf("event without a registry: %v", e)
@@ -270,7 +269,8 @@ func checkEvent(t *testing.T, e event.Event) {
 	}
 }
 
-// checkSentAgain checks that item.Raw, by itself and without headers, is item.
+// checkSentAgain checks that item.Raw, sent by itself and without headers, gives item
+// again.
 func checkSentAgain(t *testing.T, item webhook.Item, registry string, now time.Time) {
 	t.Helper()
 	items, err := webhook.Parse(item.Raw, webhook.Delivery{Header: noHeaders, Registry: registry, Now: now})
@@ -288,7 +288,7 @@ func checkSentAgain(t *testing.T, item webhook.Item, registry string, now time.T
 	}
 }
 
-// sampleBodies returns the bodies of events/.
+// sampleBodies returns the bodies in events/.
 func sampleBodies(f *testing.F) (bodies [][]byte) {
 	f.Helper()
 	samples, err := filepath.Glob("../../events/*.json")
