@@ -1,7 +1,7 @@
-// Package functions_test tests the Lambda functions as they are deployed: their
-// binaries and what is linked into them (binaries_test.go), the sample events
-// (samples_test.go), and that the template (template_test.go), the documentation and the
-// OpenAPI description (docs_test.go) say what the code does.
+// Package functions_test tests the Lambda functions as they are deployed: their binaries
+// and what is linked into them (binaries_test.go), and the sample events
+// (samples_test.go). It also checks that the template (template_test.go), the
+// documentation and the OpenAPI description (docs_test.go) agree with the code.
 package functions_test
 
 import (
@@ -29,7 +29,7 @@ import (
 	"ocireffer/pkg/store/dynamo/dynamolocal"
 )
 
-// binaries has the folder of the functions' binaries, while tests run.
+// binaries is the folder of the functions' binaries while tests run.
 var binaries string
 
 func TestMain(m *testing.M) {
@@ -41,22 +41,22 @@ func TestMain(m *testing.M) {
 	dynamolocal.Main(m)
 }
 
-// functions are the Lambda functions of the template, by folder.
+// functions are the template's Lambda functions, named after their folders.
 var functions = []string{"ingest", "lookup", "views", "reconcile"}
 
-// An answer takes at most this long where the store hangs.
+// If the store hangs, an answer takes at most this long.
 const (
 	ingestAnswer = 4500 * time.Millisecond
 	lookupAnswer = 3 * time.Second
 )
 
-// batch is an event of views: a push.
+// batch is an event for views: a push.
 const batch = `{"Records":[{"eventName":"INSERT","dynamodb":{"SequenceNumber":"101","Keys":{"name":{"S":"wash"},"key":{"S":"a.azurecr.io/wash:1"}}}}]}`
 
-var builds sync.Map // func() error, by function
+var builds sync.Map // func() error by function
 
 // binary builds a function as the Makefile does, but for this machine, once for all
-// tests, and returns the file.
+// tests. It returns the file.
 func binary(t *testing.T, function string) string {
 	t.Helper()
 	file := filepath.Join(binaries, function)
@@ -74,20 +74,20 @@ func binary(t *testing.T, function string) string {
 	return file
 }
 
-// invocation is what a function did with one event.
+// invocation is the outcome of one event.
 type invocation struct {
-	raw     string // its answer
+	raw     string // the function's answer
 	answer  lambdaevents.APIGatewayV2HTTPResponse
-	readyIn time.Duration // from the start of the process until it asked for an event
-	took    time.Duration // from the start of the process to its answer
+	readyIn time.Duration // time from the start of the process until it asked for an event
+	took    time.Duration // time from the start of the process to its answer
 	log     string
-	exit    error    // why the process ended by itself
-	atStart []string // operations of DynamoDB before it asked for an event
+	exit    error    // why the process exited by itself
+	atStart []string // DynamoDB operations before it asked for an event
 }
 
-// invoke starts a binary under a stand-in for Lambda's Runtime API
-// (https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html), gives it one
-// event and ends it after its answer. The event is a file of events/, or JSON.
+// invoke starts a binary with a stand-in for Lambda's Runtime API
+// (https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html), gives it one event
+// and stops it after its answer. The event is a file in events/, or JSON.
 func invoke(t *testing.T, binary, event string, db *dynamoDB, env ...string) invocation {
 	t.Helper()
 	body := []byte(event)
@@ -165,27 +165,27 @@ func invoke(t *testing.T, binary, event string, db *dynamoDB, env ...string) inv
 	select {
 	case s := <-asked:
 		result.readyIn, result.atStart = s.at.Sub(begin), s.operations
-	default: // it ended before
+	default: // it has already ended
 	}
 	result.log = log.String()
 	return result
 }
 
-// dynamoDB stands in for DynamoDB where the real one cannot do what a test needs.
+// dynamoDB stands in for DynamoDB if the real one cannot do what a test needs.
 type dynamoDB struct {
 	url   string
 	mutex sync.Mutex
-	calls []string // such as BatchGetItem; a PutItem with the partition of its item behind it
+	calls []string // such as BatchGetItem; a PutItem is followed by its item's partition
 }
 
-// operations returns the operations that were called so far.
+// operations returns the operations called so far.
 func (db *dynamoDB) operations() []string {
 	db.mutex.Lock()
 	defer db.mutex.Unlock()
 	return slices.Clone(db.calls)
 }
 
-// record adds the operation of a call.
+// record records the operation of a call.
 func (db *dynamoDB) record(r *http.Request) error {
 	var input struct {
 		Item struct {
@@ -205,7 +205,7 @@ func (db *dynamoDB) record(r *http.Request) error {
 	return nil
 }
 
-// hanging takes connections and never answers.
+// hanging accepts connections and never answers.
 func hanging(t *testing.T) *dynamoDB {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -247,27 +247,27 @@ func failing(t *testing.T) *dynamoDB {
 	return answering(t, http.StatusInternalServerError, `{"__type":"com.amazonaws.dynamodb.v20120810#InternalServerError","message":"planted"}`)
 }
 
-// holding has data of a version, and nothing else.
+// holding has data of this version, and nothing else.
 func holding(t *testing.T, version int) *dynamoDB {
 	t.Helper()
 	return answering(t, http.StatusOK, fmt.Sprintf(`{"Responses":{"Table":[{"name":{"S":"#meta"},"key":{"S":"version"},"dataVersion":{"N":"%d"}}]},"UnprocessedKeys":{},"Items":[]}`, version))
 }
 
-// empty has no data at all.
+// empty has no data.
 func empty(t *testing.T) *dynamoDB {
 	t.Helper()
 	return answering(t, http.StatusOK, `{"Responses":{"Table":[]},"UnprocessedKeys":{}}`)
 }
 
-// TestColdStartWithoutStore: the deadlines that a sender and a reader are promised
-// count from the start of the process.
+// TestColdStartWithoutStore: the deadlines promised to senders and readers count from the
+// start of the process.
 func TestColdStartWithoutStore(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		function, event  string
 		status           int
 		body, log        string
-		mostHung, mostUp time.Duration // where the store hangs, and where it fails
+		mostHung, mostUp time.Duration // limits if the store hangs, and if it fails
 	}{
 		{function: "ingest", event: "push.json", status: 500, body: "Failed to store url",
 			log: `"event":{"id":"c6fd250a`, mostHung: ingestAnswer, mostUp: 2 * time.Second},
@@ -295,8 +295,8 @@ func TestColdStartWithoutStore(t *testing.T) {
 	}
 }
 
-// TestViewsWithoutStoreAnswersInTime: its record comes again. Lambda would drop an
-// answer behind the function's end, which is 10 s here.
+// TestViewsWithoutStoreAnswersInTime: the record is delivered again. Lambda would drop an
+// answer that comes after the function's timeout, here 10 s.
 func TestViewsWithoutStoreAnswersInTime(t *testing.T) {
 	t.Parallel()
 	for name, open := range map[string]func(*testing.T) *dynamoDB{"hangs": hanging, "fails": failing} {
@@ -316,21 +316,21 @@ func TestViewsWithoutStoreAnswersInTime(t *testing.T) {
 	}
 }
 
-// TestStoreIsReadBeforeTheFirstEvent: a TLS connection that is made only with the
-// first event is most of what its sender waits for. A store that hangs must not
-// delay the first event either. Ingest marks an empty table with the version of the
-// data; readers write nothing.
+// TestStoreIsReadBeforeTheFirstEvent: a TLS connection that is opened only for the first
+// event would be most of its sender's wait. A store that hangs must not delay the first
+// event either. Ingest writes the data version into an empty table; readers write
+// nothing.
 func TestStoreIsReadBeforeTheFirstEvent(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		function, event string
-		calls, onEmpty  []string      // before it asks for its first event
-		most            time.Duration // until then, where the store hangs
+		calls, onEmpty  []string      // before the first event
+		most            time.Duration // longest time until then if the store hangs
 	}{
 		{function: "ingest", event: "ping.json", calls: []string{"BatchGetItem"},
-			onEmpty: []string{"BatchGetItem", "PutItem #meta"}, most: 2 * time.Second}, // of the 4.5 s that an answer may take, on a busy machine
+			onEmpty: []string{"BatchGetItem", "PutItem #meta"}, most: 2 * time.Second}, // of the 4.5 s for the whole answer, on a busy machine
 		{function: "lookup", event: "badge-unknown.json", calls: []string{"BatchGetItem", "Query"},
-			onEmpty: []string{"BatchGetItem", "Query"}, most: 2 * time.Second}, // it also asks for a badge
+			onEmpty: []string{"BatchGetItem", "Query"}, most: 2 * time.Second}, // it also serves a badge
 		{function: "views", event: batch, calls: []string{"BatchGetItem"},
 			onEmpty: []string{"BatchGetItem"}, most: 6 * time.Second}, // Lambda allows 10 s
 		{function: "reconcile", event: "{}", calls: []string{"BatchGetItem"},
@@ -378,7 +378,7 @@ func TestWrongSettingsEndTheStart(t *testing.T) {
 	}
 }
 
-// TestBinarySize: the binary is read from disk at each cold start.
+// TestBinarySize: each cold start reads the binary from disk.
 func TestBinarySize(t *testing.T) {
 	t.Parallel()
 	const most = 11_000_000
@@ -394,23 +394,23 @@ func TestBinarySize(t *testing.T) {
 	}
 }
 
-// linked are the modules in the Lambda binaries. Each costs size and start: a
-// new one needs a reason beside it.
+// linked are the modules in the Lambda binaries. Each adds size and start time: a new one
+// needs a reason beside it.
 var linked = []string{
 	"github.com/aws/aws-lambda-go",                                     // the Runtime API
 	"github.com/aws/aws-sdk-go-v2",                                     // the SDK's core
-	"github.com/aws/aws-sdk-go-v2/internal/configsources",              // of the SDK
-	"github.com/aws/aws-sdk-go-v2/internal/endpoints/v2",               // of the SDK
+	"github.com/aws/aws-sdk-go-v2/internal/configsources",              // used by the SDK
+	"github.com/aws/aws-sdk-go-v2/internal/endpoints/v2",               // used by the SDK
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb",                    // the table
-	"github.com/aws/aws-sdk-go-v2/service/internal/accept-encoding",    // of dynamodb
-	"github.com/aws/aws-sdk-go-v2/service/internal/endpoint-discovery", // of dynamodb
-	"github.com/aws/smithy-go",                                         // of the SDK
-	"golang.org/x/sync",                                                // errgroup: both names of a push side by side
+	"github.com/aws/aws-sdk-go-v2/service/internal/accept-encoding",    // used by dynamodb
+	"github.com/aws/aws-sdk-go-v2/service/internal/endpoint-discovery", // used by dynamodb
+	"github.com/aws/smithy-go",                                         // used by the SDK
+	"golang.org/x/sync",                                                // errgroup: writes both names of a push in parallel
 }
 
-var forPages = []string{"maragu.dev/gomponents"} // 0.35 MB with the pages that it draws, and no time at the start
+var forPages = []string{"maragu.dev/gomponents"} // adds 0.35 MB with the pages, and no start time
 
-var forSecrets = []string{"github.com/aws/aws-sdk-go-v2/service/secretsmanager"} // 0.3 MB to read the registries' passwords at run time
+var forSecrets = []string{"github.com/aws/aws-sdk-go-v2/service/secretsmanager"} // adds 0.3 MB; reads the registries' passwords at run time
 
 func TestLinkedModules(t *testing.T) {
 	t.Parallel()

@@ -15,9 +15,9 @@ import (
 	"ocireffer/pkg/template"
 )
 
-// lookupLogBytes is how much a lookup may log, in bytes: its line and API Gateway's.
-// CloudWatch takes half a dollar for each GB (list price of us-east-1), so a million
-// lookups cost 28 cents in logs at most.
+// lookupLogBytes is how many bytes a lookup may log: its own line and API Gateway's.
+// CloudWatch charges half a dollar per GB (list price in us-east-1), so a million lookups
+// cost at most 28 cents in logs.
 const lookupLogBytes = 550
 
 func TestALookupLogsFewBytes(t *testing.T) {
