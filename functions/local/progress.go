@@ -4,7 +4,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync"
 	"time"
+
+	"ocireffer/pkg/reconcile"
 )
 
 // A progress shows on one line of a terminal how far something is. Elsewhere it shows
@@ -51,4 +54,34 @@ func (p *progress) clear() {
 		p.shown = time.Time{}
 		fmt.Fprint(p.out, clearLine)
 	}
+}
+
+// A screen is a terminal whose last line shows progress while others write above it.
+// Elsewhere it is a writer.
+type screen struct {
+	mu   sync.Mutex
+	out  io.Writer
+	line *progress
+}
+
+func newScreen(out io.Writer) *screen { return &screen{out: out, line: newProgress(out)} }
+
+// Write implements io.Writer.
+func (s *screen) Write(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.line.clear()
+	return s.out.Write(b)
+}
+
+func (s *screen) progress(r reconcile.Report) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.line.show("%s", summary(r))
+}
+
+func (s *screen) clear() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.line.clear()
 }
