@@ -5,10 +5,8 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"log/slog"
 	"strings"
-	"sync"
 	"time"
 
 	"ocireffer/pkg/ingest"
@@ -33,7 +31,7 @@ func (r *reconciling) addFlags(flags *flag.FlagSet) {
 	flags.BoolVar(&r.force, "force", false, "delete what is gone even if that is more than a fifth of a registry, or a repository that the registry does not know")
 }
 
-// check checks the flags. given contains those that were set.
+// check checks the flags of which given says that they are given.
 func (r reconciling) check(given map[string]bool) error {
 	if !given["reconcile"] {
 		for _, name := range []string{"reconcile-every", "once", "full", "force"} {
@@ -150,34 +148,4 @@ func repeat(ctx context.Context, job *reconcile.Job, every time.Duration) {
 			return
 		}
 	}
-}
-
-// A screen is a terminal whose last line shows progress while other lines are written
-// above it. If the output is not a terminal, it is an ordinary writer.
-type screen struct {
-	mu   sync.Mutex
-	out  io.Writer
-	line *progress
-}
-
-func newScreen(out io.Writer) *screen { return &screen{out: out, line: newProgress(out)} }
-
-// Write implements io.Writer.
-func (s *screen) Write(b []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.line.clear()
-	return s.out.Write(b)
-}
-
-func (s *screen) progress(r reconcile.Report) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.line.show("%s", summary(r))
-}
-
-func (s *screen) clear() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.line.clear()
 }
