@@ -68,7 +68,7 @@ func parseFlags(args []string, help io.Writer) (options, error) {
 	return o, nil
 }
 
-// check checks the flags of which given says that they are given.
+// check checks the flags. given contains those that were set.
 func (o options) check(given map[string]bool) error {
 	switch {
 	case o.demo && (given["db"] || given["dynamodb"]):

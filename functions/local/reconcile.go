@@ -31,7 +31,7 @@ func (r *reconciling) addFlags(flags *flag.FlagSet) {
 	flags.BoolVar(&r.force, "force", false, "delete what is gone even if that is more than a fifth of a registry, or a repository that the registry does not know")
 }
 
-// check checks the flags of which given says that they are given.
+// check checks the flags. given contains those that were set.
 func (r reconciling) check(given map[string]bool) error {
 	if !given["reconcile"] {
 		for _, name := range []string{"reconcile-every", "once", "full", "force"} {
