@@ -4,7 +4,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync"
 	"time"
+
+	"ocireffer/pkg/reconcile"
 )
 
 // A progress shows progress in one line on a terminal. If the output is not a terminal,
@@ -51,4 +54,34 @@ func (p *progress) clear() {
 		p.shown = time.Time{}
 		fmt.Fprint(p.out, clearLine)
 	}
+}
+
+// A screen is a terminal whose last line shows progress while other lines are written
+// above it. If the output is not a terminal, it is an ordinary writer.
+type screen struct {
+	mu   sync.Mutex
+	out  io.Writer
+	line *progress
+}
+
+func newScreen(out io.Writer) *screen { return &screen{out: out, line: newProgress(out)} }
+
+// Write implements io.Writer.
+func (s *screen) Write(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.line.clear()
+	return s.out.Write(b)
+}
+
+func (s *screen) progress(r reconcile.Report) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.line.show("%s", summary(r))
+}
+
+func (s *screen) clear() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.line.clear()
 }
