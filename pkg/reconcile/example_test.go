@@ -27,7 +27,7 @@ func ExampleParseSources() {
 	// ghcr.io [acme/app acme/worker]
 }
 
-// A store that knew nothing of a registry has what that has.
+// A store that knew nothing of a registry gets everything in it.
 func ExampleRun() {
 	paths := http.NewServeMux()
 	paths.HandleFunc("GET /v2/wash/tags/list", func(w http.ResponseWriter, _ *http.Request) {

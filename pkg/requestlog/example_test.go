@@ -12,7 +12,7 @@ import (
 func ExampleAdd() {
 	log := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{
 		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
-			if a.Key == slog.TimeKey || a.Key == "durationMs" { // as they differ from run to run
+			if a.Key == slog.TimeKey || a.Key == "durationMs" { // they differ from run to run
 				return slog.Attr{}
 			}
 			return a

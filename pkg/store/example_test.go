@@ -11,8 +11,8 @@ import (
 	"ocireffer/pkg/store/bolt"
 )
 
-// Two pushes and a delete arrive in the wrong order. What a reader gets is the same as
-// in the right one.
+// Two pushes and a delete arrive in the wrong order. A reader gets the same answer as
+// after the right order.
 func ExampleApply() {
 	ctx := context.Background()
 	db, err := bolt.OpenTemporary()

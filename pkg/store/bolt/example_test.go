@@ -13,7 +13,7 @@ import (
 	"ocireffer/pkg/store/bolt"
 )
 
-// The highest version, however old its push is.
+// The highest version wins, however old its push is.
 func ExampleOpen() {
 	folder, err := os.MkdirTemp("", "ocireffer")
 	if err != nil {
