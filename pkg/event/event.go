@@ -206,6 +206,6 @@ func (m Member) Compare(n Member) int {
 // A Membership puts a member into its category, or removes it.
 type Membership struct {
 	Member
-	Removed bool
+	Removed bool      // it removes the member
 	At      time.Time // when it was received, in UTC
 }

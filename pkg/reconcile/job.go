@@ -12,10 +12,10 @@ import (
 
 // A Job reconciles registries with one store and logs a line for each.
 type Job struct {
-	Sources []Source
-	DB      Store
-	Log     *slog.Logger
-	Options Options
+	Sources []Source     // the registries, each reconciled by itself
+	DB      Store        // for all of them
+	Log     *slog.Logger // gets one line for each run
+	Options Options      // for all runs
 	// Credential returns the credential for reading a registry.
 	Credential func(ctx context.Context, host string) (registry.Credential, error)
 }
@@ -59,7 +59,7 @@ const (
 	Incomplete Outcome = "incomplete" // something could not be read, or was not deleted
 	Stopped    Outcome = "stopped"    // the next run continues
 	Running    Outcome = "running"    // another run is reading the registry
-	Failed     Outcome = "failed"
+	Failed     Outcome = "failed"     // it ended with an error
 )
 
 func outcomeOf(r Report, err error) Outcome {

@@ -4,7 +4,7 @@ import "fmt"
 
 // A Report tells what a run did, or has done so far.
 type Report struct {
-	Registry     string
+	Registry     string  // host
 	Outcome      Outcome // set by Job
 	Repositories int     // number of repositories in the registry or the store
 	Resumed      bool    // the run continued the pass of an earlier one

@@ -10,7 +10,7 @@ import (
 
 // A Source is a registry to read.
 type Source struct {
-	Host         string
+	Host         string   // as reference.ParseRegistry returns it
 	Repositories []string // the repositories to read; none: the registry's catalogue
 }
 

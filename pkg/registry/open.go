@@ -18,17 +18,17 @@ import (
 type Kind string
 
 const (
-	ByHost    Kind = "" // ACR, GHCR and Docker Hub by the names of their hosts, OCI for the rest
-	ACR       Kind = "acr"
-	OCI       Kind = "oci"
-	GHCR      Kind = "ghcr"
-	DockerHub Kind = "dockerhub"
+	ByHost    Kind = ""          // ACR, GHCR and Docker Hub by the names of their hosts, OCI for the rest
+	ACR       Kind = "acr"       // Azure Container Registry: /acr/v1
+	OCI       Kind = "oci"       // any other registry: the OCI distribution spec
+	GHCR      Kind = "ghcr"      // GitHub's packages: the spec and api.github.com
+	DockerHub Kind = "dockerhub" // Docker Hub: the spec and hub.docker.com
 )
 
 // A Credential is a credential for reading a registry. The zero value means anonymous
 // reads.
 type Credential struct {
-	User, Password string
+	User, Password string // both or neither
 	// RefreshToken is an OAuth2 refresh token, which Docker calls an identity token. It
 	// is used if there is no User.
 	RefreshToken string
@@ -36,8 +36,8 @@ type Credential struct {
 
 // Options configure how a registry is read. The zero value reads a public registry.
 type Options struct {
-	Kind       Kind
-	Credential Credential
+	Kind       Kind       // ByHost: chosen by the host
+	Credential Credential // zero: anonymous reads
 	// Realms are further hosts that may ask for Credential to sign in to this registry.
 	// Otherwise only the registry itself may, and the hosts that Docker Hub and GitLab
 	// are known to use.

@@ -106,8 +106,8 @@ func (m Moment) Trusted(skew time.Duration) bool {
 
 // A Repository is the answer about one repository.
 type Repository struct {
-	Name   string
-	State  State
+	Name   string // without host
+	State  State  // what the answer proves
 	Why    error  // set unless State is Found
 	Moment Moment // zero if there was no answer
 	// LoginServer is the registry's own name for itself, in lower case, or empty if it
@@ -119,8 +119,8 @@ type Repository struct {
 // Attributes are ACR's facts about a repository. Other registries have none.
 type Attributes struct {
 	LastUpdate time.Time // in UTC; tags may be newer by seconds
-	Tags       int
-	Manifests  int
+	Tags       int       // number of tags
+	Manifests  int       // number of manifests
 }
 
 // Known reports whether the registry has attributes.
@@ -152,7 +152,7 @@ type Tag struct {
 
 // A TagAnswer is the answer about one tag.
 type TagAnswer struct {
-	State State
+	State State // what the answer proves
 	Why   error // set unless State is Found
 	Tag   Tag   // set if State is Found
 }
@@ -160,7 +160,7 @@ type TagAnswer struct {
 // A BusyError says that a registry refused requests again and again, or asked for a pause
 // that is longer than a minute or than the context allows.
 type BusyError struct {
-	Host  string
+	Host  string        // the registry
 	After time.Duration // how long to pause; 0: it did not say
 }
 

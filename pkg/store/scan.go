@@ -13,10 +13,10 @@ import (
 // with Prefix or is less than Below. At most one of the two is set.
 type Scan struct {
 	Name   reference.Name
-	Order  Order // whose index is read
-	Prefix string
-	Below  string
-	AtOnce int // how many to read with one call; at least 1
+	Order  Order  // whose index is read
+	Prefix string // of the keys to read; empty: any
+	Below  string // read only keys less than this; empty: all
+	AtOnce int    // how many to read with one call; at least 1
 }
 
 // A Scanner is a backend's way to read references, from the greatest key down. It stops

@@ -114,7 +114,7 @@ const TombstoneTTL = 30 * 24 * time.Hour
 // A Query asks for one reference of a name.
 type Query struct {
 	Name  reference.Name
-	Order Order
+	Order Order                 // any but ByDigest
 	Match func(tag string) bool // which tags count; nil: all
 
 	// Prefix is a text that begins every tag that Match accepts. In an order of versions,
@@ -170,7 +170,7 @@ type Page[T any] struct {
 
 // An Entry is the catalogue's entry for a name.
 type Entry struct {
-	Name    reference.Name
+	Name    reference.Name      // the listed name
 	Newest  event.Push          // what Pick returns ByPushed
 	Highest reference.Reference // the first ByRelease; zero if no tag is a version
 }

@@ -97,8 +97,8 @@ func (f frame) registryChoice() g.Node {
 // Problem is a page about what went wrong and what to do.
 type Problem struct {
 	Site
-	Heading string
-	Text    string
+	Heading string // what went wrong
+	Text    string // why, and what to do
 	Links   []Link // where to go from there, besides all repositories
 	JSON    string // path of the same answer as JSON; empty: there is none
 }

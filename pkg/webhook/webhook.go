@@ -31,9 +31,9 @@ type Item struct {
 
 // An Answer is the response to an event that changes nothing.
 type Answer struct {
-	Outcome Outcome
-	Text    string
-	JSON    bool // Text is JSON and must be the whole answer
+	Outcome Outcome // for the log
+	Text    string  // for the sender
+	JSON    bool    // Text is JSON and must be the whole answer
 }
 
 // An Outcome says in a word why there is nothing to store.

@@ -57,8 +57,8 @@ type Rules struct {
 	MaxPage    int           // entries of a page, whatever n says; 0: 1000
 	NoLink     bool          // lists are cut without a Link
 	DateOffset time.Duration // how far Date is ahead of the clock
-	NoDate     bool
-	Aged       bool // answers have an Age header, as those of a cache
+	NoDate     bool          // answers have no Date
+	Aged       bool          // answers have an Age header, as those of a cache
 	// Lag returns the age of an answer's content. The server keeps old content from when
 	// Lag is set. nil: 0.
 	Lag func() time.Duration
