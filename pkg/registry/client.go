@@ -15,9 +15,9 @@ import (
 
 const (
 	tryTimeout = 30 * time.Second
-	// maxBody limits an answer, in bytes. A registry that does not page lists some
-	// 200,000 tags in it.
-	maxBody = 32 << 20
+	// maxBody limits an answer, in bytes, of which a few are read at once. A registry that
+	// does not page lists some 200,000 tags in it.
+	maxBody = 8 << 20
 )
 
 var errTooLarge = fmt.Errorf("the answer has more than %d bytes", maxBody)
