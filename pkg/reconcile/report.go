@@ -1,6 +1,10 @@
 package reconcile
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+	"unicode"
+)
 
 // A Report tells what a run did, or has done so far.
 type Report struct {
@@ -43,6 +47,23 @@ func (r Report) Complete() bool {
 
 func (r *Report) addProblem(format string, args ...any) {
 	if len(r.Problems) < maxProblems {
-		r.Problems = append(r.Problems, fmt.Sprintf(format, args...))
+		r.Problems = append(r.Problems, plain(fmt.Sprintf(format, args...)))
 	}
+}
+
+// maxProblem is the longest text of a problem, in bytes.
+const maxProblem = 500
+
+// plain returns a text that a registry may have written as one that can be logged and
+// shown on a terminal: short, on one line, and without control characters.
+func plain(text string) string {
+	if len(text) > maxProblem {
+		text = text[:maxProblem] + "…"
+	}
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '\uFFFD'
+		}
+		return r
+	}, text)
 }

@@ -15,9 +15,9 @@ import (
 
 const (
 	tryTimeout = 30 * time.Second
-	// maxBody is the limit of an answer, in bytes. A registry without pages can list
-	// about 200,000 tags in it.
-	maxBody = 32 << 20
+	// maxBody limits an answer, in bytes. Several may be in memory at the same time. A
+	// registry without pages can list about 200,000 tags in it.
+	maxBody = 8 << 20
 )
 
 var errTooLarge = fmt.Errorf("the answer has more than %d bytes", maxBody)

@@ -37,7 +37,7 @@ func (o *oci) created(ctx context.Context, repository, digest string, depth int)
 	}
 	var m struct {
 		Config      descriptor
-		Manifests   []descriptor
+		Manifests   first[descriptor]
 		Annotations map[string]string
 	}
 	if json.Unmarshal(r.body, &m) != nil {
@@ -49,8 +49,8 @@ func (o *oci) created(ctx context.Context, repository, digest string, depth int)
 	switch {
 	case configTypes[m.Config.MediaType] && reference.CheckDigest(m.Config.Digest) == nil:
 		return o.built(ctx, repository, m.Config.Digest)
-	case len(m.Manifests) > 0 && depth > 1 && reference.CheckDigest(m.Manifests[0].Digest) == nil:
-		return o.created(ctx, repository, m.Manifests[0].Digest, depth-1)
+	case depth > 1 && reference.CheckDigest(m.Manifests.item.Digest) == nil:
+		return o.created(ctx, repository, m.Manifests.item.Digest, depth-1)
 	default:
 		return time.Time{}, nil
 	}
@@ -82,16 +82,24 @@ func isRedirect(status int) bool {
 
 // follow fetches a blob from where the registry redirects to, without a credential: the
 // address itself is signed. It uses only HTTPS, or loopback if the registry is there, so
-// that a registry cannot send us to services in our own network.
+// that a registry cannot send us to services in our own network. It does not ask a host
+// again that it could not reach: a network may let us reach a registry, but not the host
+// of its blobs.
 func (o *oci) follow(ctx context.Context, r reply) (reply, error) {
 	location := r.header.Get("Location")
 	u, err := o.base.Parse(location)
 	if err != nil || location == "" || u.Scheme != "https" && !(o.base.Scheme == "http" && u.Scheme == "http" && isLoopback(u.Host)) {
 		return reply{}, nil
 	}
+	if _, fails := o.unreachable.Load(u.Host); fails {
+		return reply{}, nil
+	}
 	stored, err := o.send(ctx, message{method: http.MethodGet, url: (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path, RawPath: u.RawPath, RawQuery: u.RawQuery}).String()})
 	if ctx.Err() != nil {
 		return reply{}, err
+	}
+	if err != nil {
+		o.unreachable.Store(u.Host, nil)
 	}
 	if err == nil && stored.status == http.StatusOK {
 		stored.state = Found

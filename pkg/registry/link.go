@@ -48,8 +48,14 @@ func pageQuery(target string, base *url.URL) (query string, ok bool, err error) 
 	if u.Scheme != base.Scheme || !strings.EqualFold(u.Host, base.Host) {
 		return "", false, fmt.Errorf("its next page is elsewhere, at %s", reference.Quote(target))
 	}
+	if len(u.RawQuery) > maxQuery {
+		return "", false, fmt.Errorf("the address of its next page has more than %d bytes", maxQuery)
+	}
 	return u.RawQuery, true, nil
 }
+
+// maxQuery is the longest query of a next page, in bytes. Servers refuse longer ones.
+const maxQuery = 8 << 10
 
 // parseLinks reads the values of Link.
 func parseLinks(values []string) ([]link, error) {

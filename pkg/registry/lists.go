@@ -1,8 +1,10 @@
 package registry
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -49,16 +51,35 @@ func (c *client) namesPage(r reply, path, field string, check func(string) error
 	if err := json.Unmarshal(r.body, &body); err != nil || body[field] == nil {
 		return p, fmt.Errorf("%s is no list of %s: %s", path, field, reference.Quote(string(r.body)))
 	}
-	if err := json.Unmarshal(body[field], &p.items); err != nil {
-		return p, fmt.Errorf("%s of %s: %w", field, path, err)
-	}
-	for _, name := range p.items {
-		if err := check(name); err != nil {
-			return p, err
-		}
+	if p.items, why = namesOf(body[field], check); why != nil {
+		return p, fmt.Errorf("%s of %s: %w", field, path, why)
 	}
 	p.next, p.more, why = nextPage(r.header, c.base.JoinPath(path))
 	return p, why
+}
+
+// namesOf returns the names in a JSON list, or why it contains anything else. It checks
+// each name before it reads the next: three bytes of JSON are an empty name, which takes
+// 16 bytes of memory.
+func namesOf(list json.RawMessage, check func(string) error) (names []string, err error) {
+	if string(list) == "null" {
+		return nil, nil
+	}
+	d := json.NewDecoder(bytes.NewReader(list))
+	if begin, err := d.Token(); err != nil || begin != json.Delim('[') {
+		return nil, errors.New("it is no list")
+	}
+	for d.More() {
+		var name string
+		if err := d.Decode(&name); err != nil {
+			return nil, err
+		}
+		if err := check(name); err != nil {
+			return nil, err
+		}
+		names = append(names, name)
+	}
+	return names, nil
 }
 
 // newListing returns the listed tags of r, and why they may not be all.

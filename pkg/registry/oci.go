@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -41,6 +42,8 @@ type oci struct {
 	host       string
 	configured []string
 	catalog    bool // there is a catalogue
+
+	unreachable sync.Map // hosts that store blobs, as keys
 }
 
 // newOCI returns a client of the registry host, which answers at address.

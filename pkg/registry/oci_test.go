@@ -272,6 +272,8 @@ func TestCreated(t *testing.T) {
 		{"a config", []string{`{` + config + `}`}, `{"created":"2022-01-02T03:04:05Z"}`, built, 2},
 		{"an index", []string{`{"manifests":[{"digest":"` + digest + `"}]}`, `{` + config + `}`}, `{"created":"2022-01-02T03:04:05Z"}`, built, 3},
 		{"an index of an index", []string{`{"manifests":[{"digest":"` + digest + `"}]}`, `{"manifests":[{"digest":"` + digest + `"}]}`, `{` + config + `}`}, `{"created":"2022-01-02T03:04:05Z"}`, time.Time{}, 2},
+		{"an index whose second entry is none", []string{`{"manifests":[{"digest":"` + digest + `"},7]}`, `{` + config + `}`}, `{"created":"2022-01-02T03:04:05Z"}`, built, 3},
+		{"an index that is no list", []string{`{"manifests":{"digest":"` + digest + `"}}`}, "", time.Time{}, 1},
 		{"an empty index", []string{index}, "", time.Time{}, 1},
 		{"a reproducible build", []string{`{` + config + `}`}, `{"created":"1970-01-01T00:00:00Z"}`, time.Time{}, 2},
 		{"Go's zero time", []string{`{` + config + `}`}, `{"created":"0001-01-01T00:00:00Z"}`, time.Time{}, 2},

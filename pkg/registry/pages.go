@@ -3,6 +3,7 @@ package registry
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 )
 
@@ -41,6 +42,14 @@ var (
 	errBadPage  = errors.New("the page was refused")
 	errRepeated = errors.New("a page repeats what was listed before")
 	errCut      = errors.New("the registry cuts the list, and ignores the position to continue from")
+	errEndless  = fmt.Errorf("the list continues after %d pages or %d entries", maxPages, maxEntries)
+)
+
+// These limit how much of a list is read. No known registry has more, and a list without
+// an end cannot exhaust time or memory.
+const (
+	maxPages   = 10_000
+	maxEntries = 500_000
 )
 
 // read reads all pages, and returns each entry once. why says why they may not be all.
@@ -66,7 +75,7 @@ func (l list[T]) read(ctx context.Context) (items []T, why, err error) {
 func (l list[T]) readBy(ctx context.Context, size int) (items []T, why, err error) {
 	seen := map[string]bool{}
 	query, own := l.first(size), false // own: the query is from after, not from the registry
-	for number := 1; ; number++ {
+	for number := 1; number <= maxPages && len(items) <= maxEntries; number++ {
 		p, why, err := l.get(ctx, query)
 		if why != nil || err != nil {
 			return items, why, err
@@ -94,6 +103,7 @@ func (l list[T]) readBy(ctx context.Context, size int) (items []T, why, err erro
 			query, own = l.after(size, p.items[len(p.items)-1], number), true
 		}
 	}
+	return items, errEndless, nil
 }
 
 // ignored says why a list is not complete after the request for what follows returned n

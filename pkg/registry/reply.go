@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"fmt"
@@ -66,15 +67,28 @@ var unknown = map[string]bool{"NAME_UNKNOWN": true, "MANIFEST_UNKNOWN": true, "T
 // 1.1, "Error Codes"), or "".
 func errorCode(body []byte) string {
 	var e struct {
-		Errors []struct{ Code string }
+		Errors first[struct{ Code string }]
 	}
-	if json.Unmarshal(body, &e) != nil || len(e.Errors) == 0 {
+	if json.Unmarshal(body, &e) != nil {
 		return ""
 	}
 	// What is logged must be short and plain.
-	code := e.Errors[0].Code
+	code := e.Errors.item.Code
 	if len(code) > 64 || strings.Trim(code, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789") != "" {
 		return reference.Quote(code)
 	}
 	return code
+}
+
+// A first is the first item of a JSON list. All of them may take many times as much memory
+// as their JSON: {} is a struct.
+type first[T any] struct{ item T }
+
+// UnmarshalJSON implements json.Unmarshaler. A list without items is no error.
+func (f *first[T]) UnmarshalJSON(list []byte) error {
+	d := json.NewDecoder(bytes.NewReader(list))
+	if begin, err := d.Token(); err != nil || begin != json.Delim('[') || !d.More() {
+		return err
+	}
+	return d.Decode(&f.item)
 }

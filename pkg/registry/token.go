@@ -100,7 +100,7 @@ func newToken(body []byte, asked []string, date, now time.Time) (t token, ok boo
 	if value == "" {
 		value = answer.Token
 	}
-	if value == "" || strings.Trim(value, tokenCharacters) != "" {
+	if value == "" || len(value) > maxToken || strings.Trim(value, tokenCharacters) != "" {
 		return token{}, false
 	}
 	t = token{header: "Bearer " + value, asked: asked}
@@ -121,6 +121,10 @@ func newToken(body []byte, asked []string, date, now time.Time) (t token, ok boo
 	t.until = now.Add(max(life-early, life/2))
 	return t, true
 }
+
+// maxToken is the longest token, in bytes. It is sent with each request, and servers
+// refuse longer headers.
+const maxToken = 64 << 10
 
 // tokenCharacters are the characters of b64token (RFC 6750, section 2.1).
 const tokenCharacters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/="

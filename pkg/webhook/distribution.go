@@ -21,6 +21,9 @@ func parseDistribution(body object, d Delivery) []Item {
 	if len(events) == 0 {
 		return []Item{ignore("the envelope has no events")}
 	}
+	if err := checkSize(len(events), 0); err != nil {
+		return []Item{refuse(err)}
+	}
 	items := make([]Item, len(events))
 	for i, raw := range events {
 		items[i] = parseNotification(raw, d)

@@ -43,6 +43,9 @@ func parseHarbor(body object, d Delivery) []Item {
 	if len(resources) == 0 {
 		return []Item{refuse(errors.New("resources are missing"))}
 	}
+	if err := checkSize(len(resources), len(resources)*(body.bytes()-len(data["resources"]))); err != nil {
+		return []Item{refuse(err)}
+	}
 	items := make([]Item, len(resources))
 	for i, raw := range resources {
 		items[i] = parseResource(data.object("repository"), objectOf(raw), push, at, d)

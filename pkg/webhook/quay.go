@@ -24,6 +24,9 @@ func parseQuay(body object, d Delivery) []Item {
 	if isQuayTest(body) {
 		return []Item{answer(Pong, "pong")}
 	}
+	if err := checkSize(len(tags), len(tags)*(body.bytes()-len(body["updated_tags"]))); err != nil {
+		return []Item{refuse(err)}
+	}
 	items := make([]Item, len(tags))
 	for i, tag := range tags {
 		items[i] = parseQuayTag(body, tag, d)

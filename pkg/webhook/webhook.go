@@ -89,21 +89,39 @@ func parseBatch(batch []json.RawMessage, d Delivery) ([]Item, error) {
 	if len(batch) == 0 {
 		return nil, errors.New("the body is an empty array")
 	}
-	if len(batch) > MaxBatch {
-		return nil, tooMany(len(batch))
+	if err := checkSize(len(batch), 0); err != nil {
+		return nil, err
 	}
 	items := make([]Item, 0, len(batch))
+	size := 0
 	for _, raw := range batch {
-		items = append(items, parse(raw, d)...)
-	}
-	if len(items) > MaxBatch { // an envelope may contain several events
-		return nil, tooMany(len(items))
+		more := parse(raw, d) // an envelope may contain several events
+		for _, item := range more {
+			size += len(item.Raw)
+		}
+		items = append(items, more...)
+		if err := checkSize(len(items), size); err != nil {
+			return nil, err
+		}
 	}
 	return items, nil
 }
 
-func tooMany(events int) error {
-	return fmt.Errorf("the body has %d events, more than %d", events, MaxBatch)
+// maxRaw is how many bytes Item.Raw of a body's items may have together. The events of an
+// envelope repeat what they share, so that it can be much more than the body has.
+const maxRaw = 8 << 20
+
+// checkSize returns why a body is not taken apart: it has too many events, or these too
+// many bytes.
+func checkSize(events, size int) error {
+	switch {
+	case events > MaxBatch:
+		return fmt.Errorf("the body has more than %d events", MaxBatch)
+	case size > maxRaw:
+		return fmt.Errorf("the events of the body would have more than %d bytes, each with what they share", maxRaw)
+	default:
+		return nil
+	}
 }
 
 // fromBinaryMode converts a CloudEvent from binary to structured mode. In binary mode the
@@ -133,9 +151,6 @@ func parse(raw json.RawMessage, d Delivery) []Item {
 	}
 	s := senderOf(body)
 	items := s.parse(body, d)
-	if len(items) > MaxBatch {
-		items = []Item{refuse(tooMany(len(items)))}
-	}
 	for i := range items {
 		items[i].Insistent = s.insistent
 		if items[i].Raw == nil {

@@ -53,7 +53,7 @@ func TestBodiesWithoutEventsAreRefused(t *testing.T) {
 		"too deep":        {body: deep, want: "the body is not JSON"},
 		"not UTF-8":       {body: "{\"action\":\"\xff\"}", want: "the body is not UTF-8"},
 		"empty array":     {body: "[]", want: "the body is an empty array"},
-		"too many events": {body: "[" + strings.Repeat("1,", webhook.MaxBatch) + "1]", want: "the body has 5001 events, more than 5000"},
+		"too many events": {body: "[" + strings.Repeat("1,", webhook.MaxBatch) + "1]", want: "the body has more than 5000 events"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -87,6 +87,50 @@ func TestBatchMayHave5000Events(t *testing.T) {
 	for i, item := range items {
 		if item.Answer.Outcome != webhook.Pong {
 			t.Fatalf("item %d = %+v, want a pong", i, item)
+		}
+	}
+}
+
+// TestEnvelopesOfTooMuchAreNotTakenApart: their events repeat what they share, so that a
+// body of 1 MiB could become gigabytes.
+func TestEnvelopesOfTooMuchAreNotTakenApart(t *testing.T) {
+	t.Parallel()
+	const tooMany, tooLarge = "the body has more than 5000 events", "the events of the body would have more than 8388608 bytes, each with what they share"
+	list := func(n int, item string) string { return "[" + strings.Repeat(item+",", n-1) + item + "]" }
+	quay := func(tags, shared int) string {
+		return `{"docker_url":"quay.io/a/b","x":"` + strings.Repeat("x", shared) + `","updated_tags":` + list(tags, `"1"`) + `}`
+	}
+	harbor := func(resources, shared int) string {
+		return `{"type":"PUSH_ARTIFACT","x":"` + strings.Repeat("x", shared) + `","event_data":{"repository":{"repo_full_name":"a/b"},"resources":` + list(resources, `{"tag":"1","resource_url":"h.io/a/b:1"}`) + `}}`
+	}
+	distribution := func(events int) string { return `{"events":` + list(events, "{}") + `}` }
+	for name, c := range map[string]struct {
+		body  string
+		items int
+		want  string // of the only item, or of the body; empty: it is taken apart
+	}{
+		"Quay, 5,000":               {body: quay(5000, 1000), items: 5000},
+		"Quay, 5,001":               {body: quay(5001, 0), items: 1, want: tooMany},
+		"Quay, more shared":         {body: quay(5000, 2000), items: 1, want: tooLarge},
+		"Quay, few and much shared": {body: quay(8, 1e6), items: 8},
+		"Harbor, 5,000":             {body: harbor(5000, 1000), items: 5000},
+		"Harbor, 5,001":             {body: harbor(5001, 0), items: 1, want: tooMany},
+		"Harbor, more shared":       {body: harbor(5000, 2000), items: 1, want: tooLarge},
+		"Distribution, 5,000":       {body: distribution(5000), items: 5000},
+		"Distribution, 5,001":       {body: distribution(5001), items: 1, want: tooMany},
+		"batch of envelopes":        {body: list(2, distribution(2500)), items: 5000},
+		"batch of too many":         {body: list(2, distribution(2501)), want: tooMany},
+		"batch of long ones":        {body: list(2, quay(100, 50_000)), want: tooLarge},
+	} {
+		items, err := webhook.Parse([]byte(c.body), webhook.Delivery{Header: noHeaders, Now: now})
+		if len(items) != c.items {
+			t.Errorf("%s: %d items, want %d", name, len(items), c.items)
+		}
+		if c.items == 1 {
+			err = items[0].Err
+		}
+		if c.want == "" && err != nil || c.want != "" && (err == nil || err.Error() != c.want) {
+			t.Errorf("%s: error %v, want %q", name, err, c.want)
 		}
 	}
 }
