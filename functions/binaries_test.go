@@ -253,6 +253,12 @@ func holding(t *testing.T, version int) *dynamoDB {
 	return answering(t, http.StatusOK, fmt.Sprintf(`{"Responses":{"Table":[{"name":{"S":"#meta"},"key":{"S":"version"},"dataVersion":{"N":"%d"}}]},"UnprocessedKeys":{},"Items":[]}`, version))
 }
 
+// refusing answers each call with an error that is not retried.
+func refusing(t *testing.T) *dynamoDB {
+	t.Helper()
+	return answering(t, http.StatusBadRequest, `{"__type":"com.amazon.coral.service#AccessDeniedException","message":"planted"}`)
+}
+
 // empty has no data.
 func empty(t *testing.T) *dynamoDB {
 	t.Helper()
@@ -347,6 +353,19 @@ func TestStoreIsReadBeforeTheFirstEvent(t *testing.T) {
 		if got := invoke(t, binary(t, c.function), c.event, hanging(t)); got.exit != nil || got.readyIn > c.most {
 			t.Errorf("%s asked for its first event after %s, %v, want at most %s", c.function, got.readyIn, got.exit, c.most)
 		}
+	}
+}
+
+// TestLookupWarmsUpWhateverTheStoreSays: an error of the first read does not leave the
+// function's own code cold.
+func TestLookupWarmsUpWhateverTheStoreSays(t *testing.T) {
+	t.Parallel()
+	got := invoke(t, binary(t, "lookup"), "badge.json", refusing(t))
+	if want := []string{"BatchGetItem", "Query"}; got.exit != nil || !slices.Equal(got.atStart, want) {
+		t.Errorf("lookup made the calls %q before its first event, %v, want %q; the log: %s", got.atStart, got.exit, want, got.log)
+	}
+	if n := strings.Count(got.log, "the first event will be slower"); n != 1 {
+		t.Errorf("the log says %d times that the first event will be slower, want once: %s", n, got.log)
 	}
 }
 

@@ -52,9 +52,8 @@ func main() {
 		log.Error("lookup cannot start", "err", err)
 		os.Exit(1)
 	}
-	if err == nil {
-		err = apigateway.WarmUp(ctx, requestlog.Handler(requestlog.NewJSON(io.Discard), handler), lookup.WarmUpPath)
-	}
+	// Even after an error, since the handler, too, is slow the first time.
+	err = errors.Join(err, apigateway.WarmUp(ctx, requestlog.Handler(requestlog.NewJSON(io.Discard), handler), lookup.WarmUpPath))
 	if err != nil {
 		log.Warn("the first event will be slower", "err", err)
 	}
