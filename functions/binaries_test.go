@@ -19,6 +19,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -27,6 +28,7 @@ import (
 
 	"ocireffer/pkg/store"
 	"ocireffer/pkg/store/dynamo/dynamolocal"
+	"ocireffer/pkg/store/dynamo/dynamotest"
 )
 
 // binaries is the folder of the functions' binaries while tests run.
@@ -57,7 +59,7 @@ var builds sync.Map // func() error by function
 
 // binary builds a function as the Makefile does, but for this machine, once for all
 // tests. It returns the file.
-func binary(t *testing.T, function string) string {
+func binary(t testing.TB, function string) string {
 	t.Helper()
 	file := filepath.Join(binaries, function)
 	build, _ := builds.LoadOrStore(function, sync.OnceValue(func() error {
@@ -81,14 +83,24 @@ type invocation struct {
 	readyIn time.Duration // time from the start of the process until it asked for an event
 	took    time.Duration // time from the start of the process to its answer
 	log     string
-	exit    error    // why the process exited by itself
-	atStart []string // DynamoDB operations before it asked for an event
+	cpu     time.Duration // CPU time of the process, including its start
+	exit    error         // why the process exited by itself
+	atStart []string      // DynamoDB operations before it asked for an event
 }
 
 // invoke starts a binary with a stand-in for Lambda's Runtime API
 // (https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html), gives it one event
 // and stops it after its answer. The event is a file in events/, or JSON.
-func invoke(t *testing.T, binary, event string, db *dynamoDB, env ...string) invocation {
+func invoke(t testing.TB, binary, event string, db *dynamoDB, env ...string) invocation {
+	t.Helper()
+	return invokeTimes(t, 1, binary, event, db, env...)
+}
+
+// invocationID is the ID of an invocation. It is as long as Lambda's.
+const invocationID = "6f1f3b8c-1f0e-4a55-9d0c-3f8a1b2c4d5e"
+
+// invokeTimes is like invoke, but gives the binary the event several times.
+func invokeTimes(t testing.TB, times int, binary, event string, db *dynamoDB, env ...string) invocation {
 	t.Helper()
 	body := []byte(event)
 	if !json.Valid(body) {
@@ -107,32 +119,40 @@ func invoke(t *testing.T, binary, event string, db *dynamoDB, env ...string) inv
 	}
 	asked := make(chan start, 1)
 	answered := make(chan []byte, 1)
-	var once sync.Once
+	var given, taken atomic.Int64 // events and answers
 	api := http.NewServeMux()
 	api.HandleFunc("GET /2018-06-01/runtime/invocation/next", func(w http.ResponseWriter, r *http.Request) {
-		first := false
-		once.Do(func() { first = true })
-		if !first {
+		switch n := given.Add(1); {
+		case n > int64(times):
 			<-r.Context().Done()
 			return
+		case n == 1:
+			asked <- start{time.Now(), db.operations()}
+			if db.meter != nil {
+				// What a start costs is no cost of an event.
+				db.meter.Take()
+				db.meter.TakeBill()
+				db.lost.Store(0)
+			}
 		}
-		asked <- start{time.Now(), db.operations()}
-		w.Header().Set("Lambda-Runtime-Aws-Request-Id", "id-1")
+		w.Header().Set("Lambda-Runtime-Aws-Request-Id", invocationID)
 		w.Header().Set("Lambda-Runtime-Deadline-Ms", fmt.Sprint(time.Now().Add(deadline).UnixMilli()))
 		w.Write(body)
 	})
-	api.HandleFunc("POST /2018-06-01/runtime/invocation/id-1/{what}", func(w http.ResponseWriter, r *http.Request) {
+	api.HandleFunc("POST /2018-06-01/runtime/invocation/"+invocationID+"/{what}", func(w http.ResponseWriter, r *http.Request) {
 		b, err := io.ReadAll(r.Body)
 		if err != nil {
 			t.Errorf("read the function's answer: %v", err)
 		}
-		answered <- b
+		if taken.Add(1) == int64(times) {
+			answered <- b
+		}
 		w.WriteHeader(http.StatusAccepted)
 	})
 	server := httptest.NewServer(api)
 	defer server.Close()
 
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second+time.Duration(times)*100*time.Millisecond)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, binary)
 	cmd.Env = append([]string{
@@ -140,7 +160,7 @@ func invoke(t *testing.T, binary, event string, db *dynamoDB, env ...string) inv
 		"AWS_LAMBDA_FUNCTION_NAME=test", "AWS_LAMBDA_FUNCTION_VERSION=$LATEST", "_HANDLER=bootstrap",
 		"AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test",
 		"TABLE_NAME=Table", "GOMAXPROCS=1", "AWS_ENDPOINT_URL_DYNAMODB=" + db.url,
-		"WEBHOOK_TOKEN_SHA256=" + sampleTokenHash,
+		"WEBHOOK_TOKEN_SHA256=" + sampleTokenHash, "SSL_CERT_FILE=" + db.ca,
 	}, env...)
 	var log bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &log, &log
@@ -168,6 +188,7 @@ func invoke(t *testing.T, binary, event string, db *dynamoDB, env ...string) inv
 	default: // it has already ended
 	}
 	result.log = log.String()
+	result.cpu = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 	return result
 }
 
@@ -175,7 +196,10 @@ func invoke(t *testing.T, binary, event string, db *dynamoDB, env ...string) inv
 type dynamoDB struct {
 	url   string
 	mutex sync.Mutex
-	calls []string // such as BatchGetItem; a PutItem is followed by its item's partition
+	calls []string          // such as BatchGetItem; a PutItem is followed by its item's partition
+	meter *dynamotest.Meter // of the calls that a real DynamoDB answers
+	lost  atomic.Int64      // calls whose answer the function did not wait for
+	ca    string            // file with the certificate of url; empty: functions trust the machine's
 }
 
 // operations returns the operations called so far.

@@ -1,61 +1,263 @@
 package functions_test
 
 import (
-	"bytes"
+	"encoding/json"
+	"encoding/pem"
+	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
-	"time"
 
-	"ocireffer/pkg/event"
-	"ocireffer/pkg/lookup"
-	"ocireffer/pkg/reference"
-	"ocireffer/pkg/requestlog"
-	"ocireffer/pkg/store/bolt"
+	lambdaevents "github.com/aws/aws-lambda-go/events"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"ocireffer/pkg/store/dynamo/dynamolocal"
+	"ocireffer/pkg/store/dynamo/dynamotest"
 	"ocireffer/pkg/template"
 )
 
-// lookupLogBytes is how many bytes a lookup may log: its own line and API Gateway's.
-// CloudWatch charges half a dollar per GB (list price in us-east-1), so a million lookups
-// cost at most 28 cents in logs.
-const lookupLogBytes = 550
+// A use is how much a request uses of what AWS charges for, with all that follows from it.
+type use struct {
+	invocations []work // of Lambda functions
+	units       dynamotest.Bill
+	logBytes    int
+	sentBytes   int // over the internet
+}
 
-func TestALookupLogsFewBytes(t *testing.T) {
-	t.Parallel()
-	const id, path = "6f1f3b8c-1f0e-4a55-9d0c-3f8a1b2c4d5e", "/wasmcloud.azurecr.io/wash"
-	db, err := bolt.OpenTemporary()
+// work is what a function does in an invocation.
+type work struct {
+	function string // its folder
+	calls    int    // of DynamoDB
+}
+
+// eventBytes is what CloudWatch Logs counts for an event beside its text.
+//
+// See https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutLogEvents.html
+const eventBytes = 26
+
+// gatewayBytes is what API Gateway adds to an answer: the status line and the headers
+// Date, Content-Length, Connection and Apigw-Requestid.
+const gatewayBytes = 180
+
+// platformLines are Lambda's own log lines of an invocation that went well, as they look
+// with LogFormat JSON, by the SystemLogLevel that lets them through.
+//
+// See https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html
+var platformLines = map[string][]string{
+	"INFO": {
+		`{"time":"2026-11-20T07:30:41.076Z","type":"platform.start","record":{"requestId":"` + invocationID + `","functionArn":"arn:aws:lambda:us-east-1:123456789012:function:ocireffer-LookupFunction-AbCdEfGhIjKl","version":"$LATEST"}}`,
+		`{"time":"2026-11-20T07:30:41.099Z","type":"platform.report","record":{"requestId":"` + invocationID + `","metrics":{"durationMs":21.96,"billedDurationMs":22,"memorySizeMB":128,"maxMemoryUsedMB":33},"status":"success"}}`,
+	},
+	"WARN": nil,
+}
+
+// A stack runs the binaries of the functions, one event at a time, and counts what they
+// use.
+type stack struct {
+	t        *testing.T
+	template template.Template
+	db       *dynamoDB
+	table    string
+	stream   *dynamotest.Stream
+	used     use
+	slow     bool // DynamoDB Local was: a function gave up a call, and what it used is not what it is on AWS
+}
+
+// newStack has an empty table, and DynamoDB Local behind a meter.
+func newStack(t *testing.T) *stack {
+	t.Helper()
+	endpoint, err := url.Parse(dynamolocal.Endpoint(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { db.Close() })
-	ref, err := reference.Parse("wasmcloud.azurecr.io/wash:0.18.1")
+	s := &stack{t: t, template: template.Read(t), table: dynamotest.StreamTable(t)}
+	s.db = metered(t, endpoint)
+	s.stream = dynamotest.NewStream(t, s.table)
+	return s
+}
+
+// metered is a DynamoDB behind a meter, with TLS as AWS has it.
+func metered(t testing.TB, endpoint *url.URL) *dynamoDB {
+	t.Helper()
+	meter := new(dynamotest.Meter)
+	proxy := httputil.NewSingleHostReverseProxy(endpoint)
+	proxy.Transport = meter
+	db := &dynamoDB{meter: meter, ca: filepath.Join(t.TempDir(), "ca.pem")}
+	proxy.ErrorHandler = func(w http.ResponseWriter, _ *http.Request, _ error) {
+		db.lost.Add(1)
+		w.WriteHeader(http.StatusBadGateway)
+	}
+	server := httptest.NewTLSServer(proxy)
+	t.Cleanup(server.Close)
+	certificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+	if err := os.WriteFile(db.ca, certificate, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	db.url = server.URL
+	return db
+}
+
+// invoke gives a function an event. It takes what the function writes when it starts for
+// no part of what the event uses.
+func (s *stack) invoke(function, event string) invocation {
+	s.t.Helper()
+	got := invoke(s.t, binary(s.t, function), event, s.db, "TABLE_NAME="+s.table)
+	if got.exit != nil {
+		s.t.Fatalf("%s: %v: %s", function, got.exit, got.log)
+	}
+	s.slow = s.slow || s.db.lost.Load() > 0
+	bill := s.db.meter.TakeBill()
+	s.used.units.Read += bill.Read
+	s.used.units.Write += bill.Write
+	calls := 0
+	for _, n := range s.db.meter.Take().Calls {
+		calls += n
+	}
+	s.used.invocations = append(s.used.invocations, work{function, calls})
+	for line := range strings.Lines(got.log) {
+		if !strings.Contains(line, `"msg":"starting"`) && !strings.Contains(line, ` will be slower"`) {
+			s.used.logBytes += len(strings.TrimSuffix(line, "\n")) + eventBytes
+		}
+	}
+	lines, ok := platformLines[s.template.SystemLogLevel]
+	if !ok {
+		s.t.Fatalf("no lines are known for the SystemLogLevel %q", s.template.SystemLogLevel)
+	}
+	for _, line := range lines {
+		s.used.logBytes += len(line) + eventBytes
+	}
+	return got
+}
+
+// request sends a request through API Gateway to a function, lets the views function
+// follow, and returns what that used. The records of a push, which are of two names, come
+// to the views function one by one, as they do unless there are many pushes a second.
+func (s *stack) request(function string, event lambdaevents.APIGatewayV2HTTPRequest, status int) use {
+	s.t.Helper()
+	s.used = use{}
+	answer := s.invoke(function, marshal(s.t, event)).answer
+	if answer.StatusCode != status && !s.slow {
+		s.t.Fatalf("%s %s: %d %s, want %d", event.RequestContext.HTTP.Method, event.RawPath, answer.StatusCode, answer.Body, status)
+	}
+	s.used.logBytes += len(accessText(s.template.AccessLogFormat, map[string]string{
+		"$context.integration.requestId": invocationID,
+		"$context.httpMethod":            event.RequestContext.HTTP.Method,
+		"$context.path":                  event.RawPath,
+		"$context.status":                strconv.Itoa(status),
+		"$context.responseLatency":       "123",
+		"$context.responseLength":        strconv.Itoa(len(answer.Body)),
+		"${SourceIp}":                    "203.0.113.177",
+	})) + eventBytes
+	s.used.sentBytes = gatewayBytes + len(answer.Body)
+	for name, value := range answer.Headers {
+		s.used.sentBytes += len(name) + len(value) + 4
+	}
+	for _, record := range s.stream.Read(s.t).Records {
+		answer := s.invoke("views", marshal(s.t, map[string]any{"Records": []json.RawMessage{record}}))
+		if !strings.Contains(answer.log, `"outcome":"derived"`) && !s.slow {
+			s.t.Fatalf("views: %s", answer.log)
+		}
+	}
+	if more := s.stream.Read(s.t).Records; len(more) > 0 {
+		s.t.Fatalf("the views function calls itself by %d records", len(more))
+	}
+	return s.used
+}
+
+func marshal(t testing.TB, value any) string {
+	t.Helper()
+	text, err := json.Marshal(value)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := db.Push(t.Context(), event.Push{Reference: ref, PushedAt: time.Unix(1, 0).UTC(), Size: event.UnknownSize}); err != nil {
-		t.Fatal(err)
-	}
-	settings, err := lookup.FromEnv(func(string) (string, bool) { return "", false })
+	return string(text)
+}
+
+// sampleRequest reads an event of events/.
+func sampleRequest(t testing.TB, file string) (event lambdaevents.APIGatewayV2HTTPRequest) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("..", "events", file))
 	if err != nil {
 		t.Fatal(err)
 	}
-	var line bytes.Buffer
-	r := httptest.NewRequest("GET", path+"?format=text", nil)
-	w := httptest.NewRecorder()
-	requestlog.Handler(requestlog.NewJSON(&line), lookup.New(settings, db)).ServeHTTP(w, r.WithContext(requestlog.WithID(r.Context(), id)))
-	if w.Code != 200 {
-		t.Fatalf("GET %s: %d %s", path, w.Code, w.Body)
+	if err := json.Unmarshal(text, &event); err != nil {
+		t.Fatal(err)
 	}
-	access := accessText(template.Read(t).AccessLogFormat, map[string]string{
-		"$context.integration.requestId": id,
-		"$context.httpMethod":            "GET",
-		"$context.path":                  path,
-		"$context.status":                "200",
-		"$context.responseLatency":       "12",
-		"$context.responseLength":        strconv.Itoa(w.Body.Len()),
-		"${SourceIp}":                    "203.0.113.77",
-	})
-	if got := line.Len() + len(access); got > lookupLogBytes {
-		t.Errorf("a lookup logs %d bytes, want %d at most:\n%s%s", got, lookupLogBytes, &line, access)
+	return event
+}
+
+// measure returns what requests use, by the names that costs.md has for them, and the
+// bytes that the table stores for a reference, its repository's entry in the catalogue
+// included. The repository's name is that of events/: a longer one costs a byte in each
+// line that has it.
+func measure(t *testing.T) (uses map[string]use, storedBytes int) {
+	t.Helper()
+	push := sampleRequest(t, "push.json")
+	moved := push
+	moved.Body = strings.NewReplacer("14:56:52", "15:56:52", "sha256:0116", "sha256:ffff").Replace(push.Body)
+	lookup := sampleRequest(t, "badge.json")
+	lookup.RawPath = "/wasmcloud.azurecr.io/wash"
+	refused := push
+	refused.Headers = map[string]string{"content-type": "application/json"}
+	for range 5 { // a busy machine is slow at times
+		s := newStack(t)
+		uses := map[string]use{}
+		uses["pushes of a new tag"] = s.request("ingest", push, http.StatusOK)
+		uses["the same pushes again"] = s.request("ingest", push, http.StatusOK)
+		uses["pushes that move a tag"] = s.request("ingest", moved, http.StatusOK)
+		uses["lookups"] = s.request("lookup", lookup, http.StatusOK)
+		uses["refused calls"] = s.request("ingest", refused, http.StatusUnauthorized)
+		if !s.slow {
+			return uses, s.storedBytes()
+		}
 	}
+	t.Fatal("DynamoDB Local is too slow to measure what requests use")
+	return nil, 0
+}
+
+// itemBytes is what DynamoDB stores for an item, and for each entry of an index, beside
+// their attributes.
+//
+// See https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html
+const itemBytes = 100
+
+// storedBytes returns the bytes of the table's items and of their index entries, all of
+// which have all attributes.
+func (s *stack) storedBytes() (stored int) {
+	s.t.Helper()
+	scanned, err := dynamodb.NewFromConfig(dynamolocal.Config(s.t)).Scan(s.t.Context(), &dynamodb.ScanInput{TableName: &s.table})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for _, item := range scanned.Items {
+		size, copies := itemBytes, 1
+		for name, value := range item {
+			size += len(name)
+			switch v := value.(type) {
+			case *types.AttributeValueMemberS:
+				size += len(v.Value)
+			case *types.AttributeValueMemberN:
+				size += len(v.Value) // a byte for two digits, and up to two more
+			case *types.AttributeValueMemberB:
+				size += len(v.Value)
+			case *types.AttributeValueMemberBOOL:
+				size++
+			default:
+				s.t.Fatalf("no size is known of the attribute %s, a %T", name, value)
+			}
+		}
+		for _, index := range s.template.Table.Schema.LocalSecondaryIndexes {
+			if _, ok := item[*index.KeySchema[1].AttributeName]; ok {
+				copies++
+			}
+		}
+		stored += size * copies
+	}
+	return stored
 }

@@ -43,7 +43,7 @@ func TestListsEnd(t *testing.T) {
 				pages++
 			}))
 			got := catalogue(t, r)
-			if got.Complete || got.Why == nil || !strings.Contains(got.Why.Error(), "the list continues behind 10000 pages or 500000 entries") {
+			if got.Complete || got.Why == nil || !strings.Contains(got.Why.Error(), "the list continues after 10000 pages or 500000 entries") {
 				t.Errorf("the catalogue has %d names, complete %t because of %v, want that it continues", len(got.Names), got.Complete, got.Why)
 			}
 			if r.Calls() != test.most {

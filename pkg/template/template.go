@@ -29,12 +29,15 @@ type Template struct {
 	Alarms        map[string]Alarm
 	Table         Table // the resource Table
 
-	AccessLogFormat string // of the HTTP API: a line with API Gateway's variables, such as $context.path, and !Sub's
+	SystemLogLevel  string  // the lowest level of Lambda's own lines that functions log
+	RouteRate       float64 // requests per second on a route of the HTTP API without its own throttle
+	AccessLogFormat string  // of the HTTP API: a line with API Gateway's variables, such as $context.path, and !Sub's
 }
 
 // A Parameter is a parameter that a user of the template may set.
 type Parameter struct {
 	Default        string `yaml:"Default"` // a number is text here, too
+	Description    string `yaml:"Description"`
 	AllowedPattern string `yaml:"AllowedPattern"`
 }
 
@@ -73,11 +76,14 @@ type MetricFilter struct {
 	LogGroup string // logical ID
 	Pattern  string
 	Metric   string // name of the metric that it feeds
+
+	Condition string // without it the stack does not have the filter; empty: it always has
 }
 
 // An Alarm watches metrics.
 type Alarm struct {
-	Metrics []Metric
+	Metrics   []Metric
+	Condition string // as of a MetricFilter
 }
 
 // A Metric is a metric of CloudWatch.
@@ -134,8 +140,16 @@ func moduleRoot() (string, error) {
 func Parse(text []byte) (Template, error) {
 	var doc struct {
 		Parameters map[string]Parameter `yaml:"Parameters"`
-		Resources  map[string]struct {
+		Globals    struct {
+			Function struct {
+				LoggingConfig struct {
+					SystemLogLevel string `yaml:"SystemLogLevel"`
+				} `yaml:"LoggingConfig"`
+			} `yaml:"Function"`
+		} `yaml:"Globals"`
+		Resources map[string]struct {
 			Type       string    `yaml:"Type"`
+			Condition  string    `yaml:"Condition"`
 			Properties yaml.Node `yaml:"Properties"`
 		} `yaml:"Resources"`
 	}
@@ -143,11 +157,12 @@ func Parse(text []byte) (Template, error) {
 		return Template{}, err
 	}
 	t := Template{
-		Parameters:    doc.Parameters,
-		Functions:     map[string]Function{},
-		Roles:         map[string]Role{},
-		MetricFilters: map[string]MetricFilter{},
-		Alarms:        map[string]Alarm{},
+		Parameters:     doc.Parameters,
+		SystemLogLevel: doc.Globals.Function.LoggingConfig.SystemLogLevel,
+		Functions:      map[string]Function{},
+		Roles:          map[string]Role{},
+		MetricFilters:  map[string]MetricFilter{},
+		Alarms:         map[string]Alarm{},
 	}
 	for id, resource := range doc.Resources {
 		var err error
@@ -155,13 +170,13 @@ func Parse(text []byte) (Template, error) {
 		case "AWS::Serverless::Function":
 			t.Functions[id], err = parseFunction(resource.Properties)
 		case "AWS::Serverless::HttpApi":
-			t.AccessLogFormat, err = parseAccessLogFormat(resource.Properties)
+			t.AccessLogFormat, t.RouteRate, err = parseAPI(resource.Properties)
 		case "AWS::IAM::Role":
 			t.Roles[id], err = parseRole(resource.Properties)
 		case "AWS::Logs::MetricFilter":
-			t.MetricFilters[id], err = parseMetricFilter(resource.Properties)
+			t.MetricFilters[id], err = parseMetricFilter(resource.Properties, resource.Condition)
 		case "AWS::CloudWatch::Alarm":
-			t.Alarms[id], err = parseAlarm(resource.Properties)
+			t.Alarms[id], err = parseAlarm(resource.Properties, resource.Condition)
 		case "AWS::DynamoDB::Table":
 			if id != "Table" {
 				return Template{}, fmt.Errorf("the table is %s, want Table", id)
@@ -292,23 +307,26 @@ func resourceOf(arn yaml.Node) (name string, ok bool) {
 	return index, ok && arn.Tag == "!Sub" && index != "" && !strings.ContainsAny(index, "*?/$")
 }
 
-func parseAccessLogFormat(node yaml.Node) (string, error) {
+func parseAPI(node yaml.Node) (accessLogFormat string, routeRate float64, err error) {
 	var properties struct {
+		DefaultRouteSettings struct {
+			ThrottlingRateLimit float64 `yaml:"ThrottlingRateLimit"`
+		} `yaml:"DefaultRouteSettings"`
 		AccessLogSettings struct {
 			Format oneOrMany `yaml:"Format"` // a text, or the text and the variables of a !Sub
 		} `yaml:"AccessLogSettings"`
 	}
 	if err := node.Decode(&properties); err != nil {
-		return "", err
+		return "", 0, err
 	}
 	format := properties.AccessLogSettings.Format
 	if len(format) == 0 {
-		return "", errors.New("it has no access log")
+		return "", 0, errors.New("it has no access log")
 	}
-	return format[0].Value, nil
+	return format[0].Value, properties.DefaultRouteSettings.ThrottlingRateLimit, nil
 }
 
-func parseMetricFilter(node yaml.Node) (MetricFilter, error) {
+func parseMetricFilter(node yaml.Node, condition string) (MetricFilter, error) {
 	var properties struct {
 		LogGroupName          string   `yaml:"LogGroupName"`
 		FilterPattern         string   `yaml:"FilterPattern"`
@@ -320,10 +338,10 @@ func parseMetricFilter(node yaml.Node) (MetricFilter, error) {
 	if n := len(properties.MetricTransformations); n != 1 {
 		return MetricFilter{}, fmt.Errorf("it feeds %d metrics, want 1", n)
 	}
-	return MetricFilter{properties.LogGroupName, properties.FilterPattern, properties.MetricTransformations[0].Name}, nil
+	return MetricFilter{properties.LogGroupName, properties.FilterPattern, properties.MetricTransformations[0].Name, condition}, nil
 }
 
-func parseAlarm(node yaml.Node) (Alarm, error) {
+func parseAlarm(node yaml.Node, condition string) (Alarm, error) {
 	var properties struct {
 		Metric  `yaml:",inline"`
 		Metrics []struct {
@@ -335,7 +353,7 @@ func parseAlarm(node yaml.Node) (Alarm, error) {
 	if err := node.Decode(&properties); err != nil {
 		return Alarm{}, err
 	}
-	var alarm Alarm
+	alarm := Alarm{Condition: condition}
 	if properties.Name != "" {
 		alarm.Metrics = append(alarm.Metrics, properties.Metric)
 	}

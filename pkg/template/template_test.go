@@ -11,6 +11,7 @@ import (
 const small = `
 Globals:
   Function:
+    LoggingConfig: {LogFormat: JSON, SystemLogLevel: WARN}
     Environment:
       Variables:
         TABLE_NAME: !Ref Table
@@ -21,7 +22,7 @@ Conditions:
 Resources:
   HttpApi:
     Type: AWS::Serverless::HttpApi
-    Properties: {AccessLogSettings: {DestinationArn: !GetAtt AccessLogGroup.Arn, Format: !Sub ['{"path":"$context.path","ip":"${Ip}"}', {Ip: x}]}}
+    Properties: {DefaultRouteSettings: {ThrottlingRateLimit: 500}, AccessLogSettings: {DestinationArn: !GetAtt AccessLogGroup.Arn, Format: !Sub ['{"path":"$context.path","ip":"${Ip}"}', {Ip: x}]}}
   LookupFunction:
     Type: AWS::Serverless::Function
     Properties:
@@ -47,6 +48,7 @@ Resources:
               - {Effect: Allow, Action: [logs:PutLogEvents], Resource: "*"}
   UsableMetric:
     Type: AWS::Logs::MetricFilter
+    Condition: Kept
     Properties:
       LogGroupName: !Ref IngestLogGroup
       FilterPattern: '{ $.outcome = "stored" }'
@@ -54,6 +56,7 @@ Resources:
         - {MetricNamespace: !Sub "x/${AWS::StackName}", MetricName: Usable, MetricValue: "1", DefaultValue: 0}
   OneAlarm:
     Type: AWS::CloudWatch::Alarm
+    Condition: Kept
     Properties: {AlarmDescription: One., Namespace: AWS/ApiGateway, MetricName: Latency}
   ManyAlarm:
     Type: AWS::CloudWatch::Alarm
@@ -101,7 +104,7 @@ func TestParse(t *testing.T) {
 	}
 	got.Table.Schema = nil
 	want := Template{
-		Parameters: map[string]Parameter{"CacheSeconds": {Default: "60"}},
+		Parameters: map[string]Parameter{"CacheSeconds": {Default: "60", Description: "How long."}},
 		Functions: map[string]Function{"LookupFunction": {
 			Timeout:   5,
 			Variables: map[string]string{"CACHE_SECONDS": "CacheSeconds"},
@@ -109,12 +112,14 @@ func TestParse(t *testing.T) {
 			Filters:   []string{`{"a":1}`, `{"b":2}`},
 		}},
 		Roles:         map[string]Role{"LookupRole": {Grants: []Grant{{"Query", "table"}, {"Query", "ByPushed"}, {"GetRecords", "stream"}}}},
-		MetricFilters: map[string]MetricFilter{"UsableMetric": {"IngestLogGroup", `{ $.outcome = "stored" }`, "Usable"}},
+		MetricFilters: map[string]MetricFilter{"UsableMetric": {"IngestLogGroup", `{ $.outcome = "stored" }`, "Usable", "Kept"}},
 		Alarms: map[string]Alarm{
-			"OneAlarm":  {[]Metric{{"AWS/ApiGateway", "Latency"}}},
-			"ManyAlarm": {[]Metric{{"N", "A"}, {"N", "B"}}},
+			"OneAlarm":  {[]Metric{{"AWS/ApiGateway", "Latency"}}, "Kept"},
+			"ManyAlarm": {[]Metric{{"N", "A"}, {"N", "B"}}, ""},
 		},
 		Table:           Table{ExpiryAttribute: "expiresAt"},
+		SystemLogLevel:  "WARN",
+		RouteRate:       500,
 		AccessLogFormat: `{"path":"$context.path","ip":"${Ip}"}`,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

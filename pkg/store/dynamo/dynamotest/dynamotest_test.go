@@ -56,6 +56,54 @@ func TestTableIsTheTemplatesAndIsDeletedAfterItsTest(t *testing.T) {
 	}
 }
 
+// TestBillHasWhatAWSCharges: also for what is not there, and for a write that is refused.
+func TestBillHasWhatAWSCharges(t *testing.T) {
+	t.Parallel()
+	var m Meter
+	db, table := client(t, &m), Table(t)
+	put := func() error {
+		_, err := db.PutItem(t.Context(), &dynamodb.PutItemInput{
+			TableName: &table, Item: item("a"), ConditionExpression: aws.String("attribute_not_exists(#n)"),
+			ExpressionAttributeNames: map[string]string{"#n": "name"},
+		})
+		return err
+	}
+	batch := func(consistent bool) error {
+		_, err := db.BatchGetItem(t.Context(), &dynamodb.BatchGetItemInput{RequestItems: map[string]types.KeysAndAttributes{
+			table: {Keys: []map[string]types.AttributeValue{item("a"), item("b"), item("c")}, ConsistentRead: aws.Bool(consistent)},
+		}})
+		return err
+	}
+	query := func(consistent bool) error {
+		_, err := db.Query(t.Context(), &dynamodb.QueryInput{
+			TableName: &table, ConsistentRead: aws.Bool(consistent), KeyConditionExpression: aws.String("#n = :n"),
+			ExpressionAttributeNames:  map[string]string{"#n": "name"},
+			ExpressionAttributeValues: map[string]types.AttributeValue{":n": &types.AttributeValueMemberS{Value: "nobody"}},
+		})
+		return err
+	}
+	for _, c := range []struct {
+		what    string
+		call    func() error
+		want    Bill
+		refused bool
+	}{
+		{what: "a write", call: put, want: Bill{Write: 1}},
+		{what: "a write that is refused", call: put, want: Bill{Write: 1}, refused: true},
+		{what: "one key of three that has an item", call: func() error { return batch(false) }, want: Bill{Read: 1.5}},
+		{what: "the same, consistently", call: func() error { return batch(true) }, want: Bill{Read: 3}},
+		{what: "a query that finds nothing", call: func() error { return query(false) }, want: Bill{Read: 0.5}},
+		{what: "the same, consistently", call: func() error { return query(true) }, want: Bill{Read: 1}},
+	} {
+		if err := c.call(); (err != nil) != c.refused {
+			t.Fatalf("%s: %v", c.what, err)
+		}
+		if got := m.TakeBill(); got != c.want {
+			t.Errorf("%s: bill = %+v, want %+v", c.what, got, c.want)
+		}
+	}
+}
+
 func TestMeterCountsCallsAndUnits(t *testing.T) {
 	t.Parallel()
 	var m Meter

@@ -16,10 +16,11 @@ import (
 // A Meter is an http.RoundTripper to DynamoDB that counts calls and the capacity units
 // that they consume, by operation. DynamoDB Local charges neither for reads of items that
 // do not exist nor for writes whose condition fails; AWS charges at least the smallest
-// unit for each. Its methods may be called concurrently.
+// unit for each: see TakeBill. Its methods may be called concurrently.
 type Meter struct {
 	mu   sync.Mutex
 	cost Cost
+	bill Bill
 }
 
 // A Cost is the number of calls made and of units consumed, by operation. Neither map
@@ -50,8 +51,14 @@ func (m *Meter) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
+	bill, err := billed(operation(r), body, answer, units)
+	if err != nil {
+		return nil, err
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.bill.Read += bill.Read
+	m.bill.Write += bill.Write
 	if m.cost.Calls == nil {
 		m.cost = Cost{map[string]int{}, map[string]float64{}}
 	}
