@@ -16,12 +16,16 @@ import (
 	"ocireffer/pkg/store/dynamo"
 )
 
+// version is that of the build, which go build sets by -ldflags "-X main.version=v1.2.3".
+var version = "devel"
+
 // startTimeout bounds the check of the store before the first event: Azure's 5 s are
 // running already.
 const startTimeout = 500 * time.Millisecond
 
 func main() {
 	log := requestlog.NewJSON(os.Stderr)
+	log.Info("starting", "version", version)
 	settings, err := ingest.FromEnv(os.LookupEnv)
 	if err != nil {
 		log.Error("ingest cannot start", "err", err)

@@ -64,6 +64,10 @@ func run(ctx context.Context, args []string, env environment, stderr io.Writer) 
 	if err != nil {
 		return err
 	}
+	if options.version {
+		_, err := fmt.Println("ocireffer", version)
+		return err
+	}
 	if options.moves() {
 		return move(ctx, options, env, stderr)
 	}
@@ -119,6 +123,8 @@ type options struct {
 	table string // in place of file; empty: none
 	demo  bool   // in place of both
 
+	version bool // prints it, and does nothing else
+
 	exportTo, importFrom string // files; at most one is set
 
 	reconcile reconciling
@@ -151,6 +157,7 @@ func parseFlags(args []string, help io.Writer) (options, error) {
 	flags.BoolVar(&o.demo, "demo", false, "use a temporary store instead, filled with examples")
 	flags.StringVar(&o.exportTo, "export", "", "write all that the store has to a `file` of JSON lines, and end; -: to standard output")
 	flags.StringVar(&o.importFrom, "import", "", "merge such a `file` into the store, and end; -: from standard input")
+	flags.BoolVar(&o.version, "version", false, "print the version, and end")
 	o.reconcile.addFlags(flags)
 	err := flags.Parse(args)
 	if errors.Is(err, flag.ErrHelp) {
