@@ -55,6 +55,9 @@ const (
 // batch is an event for views: a push.
 const batch = `{"Records":[{"eventName":"INSERT","dynamodb":{"SequenceNumber":"101","Keys":{"name":{"S":"wash"},"key":{"S":"a.azurecr.io/wash:1"}}}}]}`
 
+// built is the version of the binaries.
+const built = "v9.8.7-test"
+
 var builds sync.Map // func() error by function
 
 // binary builds a function as the Makefile does, but for this machine, once for all
@@ -63,7 +66,7 @@ func binary(t testing.TB, function string) string {
 	t.Helper()
 	file := filepath.Join(binaries, function)
 	build, _ := builds.LoadOrStore(function, sync.OnceValue(func() error {
-		cmd := exec.Command("go", "build", "-tags", "lambda.norpc", "-trimpath", "-ldflags=-s -w", "-o", file, "./"+function)
+		cmd := exec.Command("go", "build", "-tags", "lambda.norpc", "-trimpath", "-ldflags=-s -w -X main.version="+built, "-o", file, "./"+function)
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return fmt.Errorf("%v: %w\n%s", cmd, err, out)
@@ -417,6 +420,29 @@ func TestWrongSettingsEndTheStart(t *testing.T) {
 		got := invoke(t, binary(t, c.function), c.event, failing(t), c.env)
 		if got.exit == nil || !strings.Contains(got.log, c.want) || !strings.Contains(got.log, `"level":"ERROR"`) {
 			t.Errorf("%s with %s: exit %v, log %q, want an error with %s", c.function, c.env, got.exit, got.log, c.want)
+		}
+	}
+}
+
+func TestVersionOfTheBuildIsShown(t *testing.T) {
+	t.Parallel()
+	const first = `"msg":"starting","version":"` + built + `"`
+	for _, c := range []struct{ function, event, env, body string }{
+		{function: "ingest", event: "ping.json", body: "pong"},
+		{function: "ingest", event: "ping.json", env: "TABLE_NAME="}, // it cannot start
+		{function: "lookup", event: "status.json", body: `"version":"` + built + `"`},
+		{function: "lookup", event: "page-catalog.json", body: "<span>ocireffer " + built + "</span>"},
+		{function: "lookup", event: "badge.json", env: "CACHE_SECONDS=x"},
+		{function: "views", event: batch},
+		{function: "reconcile", event: "{}"},
+		{function: "reconcile", event: "{}", env: "RECONCILE_REGISTRIES=x"},
+	} {
+		got := invoke(t, binary(t, c.function), c.event, empty(t), c.env)
+		if line, _, _ := strings.Cut(got.log, "\n"); !strings.Contains(line, first) {
+			t.Errorf("%s with %q: the first line of the log is %s, want %s", c.function, c.env, line, first)
+		}
+		if !strings.Contains(got.answer.Body, c.body) {
+			t.Errorf("%s answered %s with %s, want %s in it", c.function, c.event, got.answer.Body, c.body)
 		}
 	}
 }

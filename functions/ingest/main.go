@@ -16,12 +16,17 @@ import (
 	"ocireffer/pkg/store/dynamo"
 )
 
+// version is the version of the build, which go build sets with -ldflags "-X
+// main.version=v1.2.3".
+var version = "devel"
+
 // startTimeout limits the check of the store before the first event, since Azure is
 // already waiting its 5 s.
 const startTimeout = 500 * time.Millisecond
 
 func main() {
 	log := requestlog.NewJSON(os.Stderr)
+	log.Info("starting", "version", version)
 	settings, err := ingest.FromEnv(os.LookupEnv)
 	if err != nil {
 		log.Error("ingest cannot start", "err", err)

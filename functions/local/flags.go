@@ -15,6 +15,8 @@ type options struct {
 	table string // instead of file; empty: none
 	demo  bool   // instead of both
 
+	version bool // print the version, then exit
+
 	exportTo, importFrom string // files; at most one is set
 
 	reconcile reconciling
@@ -47,6 +49,7 @@ func parseFlags(args []string, help io.Writer) (options, error) {
 	flags.BoolVar(&o.demo, "demo", false, "use a temporary store instead, filled with examples")
 	flags.StringVar(&o.exportTo, "export", "", "write all that is in the store to a `file` of JSON lines, then exit; -: standard output")
 	flags.StringVar(&o.importFrom, "import", "", "merge such a `file` into the store, then exit; -: standard input")
+	flags.BoolVar(&o.version, "version", false, "print the version, then exit")
 	o.reconcile.addFlags(flags)
 	err := flags.Parse(args)
 	if errors.Is(err, flag.ErrHelp) {

@@ -54,6 +54,10 @@ func run(ctx context.Context, args []string, env environment, stderr io.Writer) 
 	if err != nil {
 		return err
 	}
+	if options.version {
+		_, err := fmt.Println("ocireffer", version)
+		return err
+	}
 	if options.moves() {
 		return move(ctx, options, env, stderr)
 	}

@@ -594,13 +594,21 @@ func TestHelpNamesTheFlagsAndIsNoError(t *testing.T) {
 	if !errors.Is(err, flag.ErrHelp) {
 		t.Errorf("run(-h) = %v, want flag.ErrHelp", err)
 	}
-	for _, want := range []string{"-addr host:port", "-db file", "-dynamodb table", "-demo", "-export file", "-import file", "-reconcile registries", "-reconcile-every time", "-once"} {
+	for _, want := range []string{"-addr host:port", "-db file", "-dynamodb table", "-demo", "-export file", "-import file", "-reconcile registries", "-reconcile-every time", "-once", "-version"} {
 		if !strings.Contains(stderr.String(), want) {
 			t.Errorf("help lacks %q: %s", want, &stderr)
 		}
 	}
 	if out, err := command(nil, "-h").CombinedOutput(); err != nil {
 		t.Errorf("-h ends with %v, want exit 0: %s", err, out)
+	}
+}
+
+func TestVersionIsPrinted(t *testing.T) {
+	t.Parallel()
+	out, err := command(nil, "-version").Output()
+	if want := "ocireffer " + version + "\n"; err != nil || string(out) != want {
+		t.Errorf("-version = %q, %v, want %q", out, err, want)
 	}
 }
 

@@ -25,12 +25,12 @@ const startTimeout = 300 * time.Millisecond
 
 func main() {
 	log := requestlog.NewJSON(os.Stderr)
+	log.Info("starting", "version", version)
 	settings, err := lookup.FromEnv(os.LookupEnv)
 	if err != nil {
 		log.Error("lookup cannot start", "err", err)
 		os.Exit(1)
 	}
-	log.Info("starting", "version", version)
 	table := os.Getenv("TABLE_NAME")
 	settings.Version, settings.Instance = version, table
 	if os.Getenv("AWS_SAM_LOCAL") == "" { // not in sam local, where a push should show at once

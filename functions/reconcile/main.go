@@ -19,11 +19,16 @@ import (
 	"ocireffer/pkg/store/dynamo"
 )
 
+// version is the version of the build, which go build sets with -ldflags "-X
+// main.version=v1.2.3".
+var version = "devel"
+
 // startTimeout limits the check of the store before the first run.
 const startTimeout = 5 * time.Second
 
 func main() {
 	log := requestlog.NewJSON(os.Stderr)
+	log.Info("starting", "version", version)
 	settings, err := invoke.FromEnv(os.LookupEnv)
 	if err != nil {
 		log.Error("reconcile cannot start", "err", err)
