@@ -75,9 +75,9 @@ func parseFlags(args []string, help io.Writer) (options, error) {
 func (o options) check(given map[string]bool) error {
 	switch {
 	case o.demo && (given["db"] || given["dynamodb"]):
-		return errors.New("-demo has a store of its own: leave out -db and -dynamodb")
+		return errors.New("-demo has its own store: leave out -db and -dynamodb")
 	case given["export"] && given["import"]:
-		return errors.New("-export and -import: want one of them")
+		return errors.New("-export and -import: want only one of them")
 	case given["export"] && o.exportTo == "":
 		return errors.New("-export names no file")
 	case given["import"] && o.importFrom == "":

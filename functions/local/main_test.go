@@ -333,7 +333,7 @@ func TestMistakesAreOneLineAndExit2(t *testing.T) {
 		"port too high":          {args: []string{"-addr", "localhost:99999"}, want: "-addr: "},
 		"unknown service":        {args: []string{"-addr", "localhost:http-or-so"}, want: "-addr: "},
 		"argument":               {args: []string{"wash"}, want: `unexpected argument "wash": see -h`},
-		"demo with a file":       {args: []string{"-demo"}, want: "-demo has a store of its own"},
+		"demo with a file":       {args: []string{"-demo"}, want: "-demo has its own store"},
 		"setting of lookup":      {env: "CACHE_SECONDS=x", want: "CACHE_SECONDS"},
 		"settings of ingest":     {env: "WEBHOOK_TOKEN_SHA256=x,y", want: "WEBHOOK_TOKEN_SHA256"},
 		"commas for tokens":      {env: "WEBHOOK_TOKEN_SHA256=,,,", want: "WEBHOOK_TOKEN_SHA256 has commas but no entry"},
@@ -349,7 +349,7 @@ func TestMistakesAreOneLineAndExit2(t *testing.T) {
 		"registry not allowed":   {env: "ALLOWED_REGISTRIES=a.example", args: []string{"-reconcile", "b.example"}, want: "-reconcile: registry b.example is not in ALLOWED_REGISTRIES"},
 		"too often":              {args: []string{"-reconcile", "a.example", "-reconcile-every", "59s"}, want: "-reconcile-every 59s: want a minute or more"},
 		"never":                  {args: []string{"-reconcile", "a.example", "-reconcile-every", "0"}, want: "-reconcile-every 0s: want a minute or more"},
-		"once, again":            {args: []string{"-reconcile", "a.example", "-reconcile-every", "1h", "-once"}, want: "-once and -reconcile-every: want one of them"},
+		"once, again":            {args: []string{"-reconcile", "a.example", "-reconcile-every", "1h", "-once"}, want: "-once and -reconcile-every: want only one of them"},
 		"once at an address":     {args: []string{"-reconcile", "a.example", "-once", "-addr", "localhost:0"}, want: "-once does not serve: leave out -addr"},
 		"credentials":            {env: "RECONCILE_CREDENTIALS=secret", args: []string{"-reconcile", "a.example", "-once"}, want: "RECONCILE_CREDENTIALS: credentials are not JSON"},
 		"flag without its value": {args: []string{"-addr"}, want: "-addr"},
@@ -373,7 +373,7 @@ func TestMistakesAreOneLineAndExit2(t *testing.T) {
 	}
 	t.Run("demo with a table", func(t *testing.T) {
 		t.Parallel()
-		wantExit(t, command(nil, "-demo", "-dynamodb", "x"), 2, "-demo has a store of its own")
+		wantExit(t, command(nil, "-demo", "-dynamodb", "x"), 2, "-demo has its own store")
 	})
 }
 

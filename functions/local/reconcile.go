@@ -45,7 +45,7 @@ func (r reconciling) check(given map[string]bool) error {
 	case given["reconcile-every"] && r.every < time.Minute:
 		return fmt.Errorf("-reconcile-every %s: want a minute or more", r.every)
 	case r.once && given["reconcile-every"]:
-		return errors.New("-once and -reconcile-every: want one of them")
+		return errors.New("-once and -reconcile-every: want only one of them")
 	case r.once && given["addr"]:
 		return errors.New("-once does not serve: leave out -addr")
 	}

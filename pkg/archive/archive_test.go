@@ -205,7 +205,7 @@ func TestBadLines(t *testing.T) {
 		"cut in a line":         {[]string{first, one, two[:40]}, `line 3: unexpected end of JSON input, in "{\"push\":{\"reference\":\"wasmcloud.azurecr."`, 1},
 		"cut behind a line":     {[]string{first, one, two}, `line 4: the file ends before its last line, {"end":true}: it was cut off`, 2},
 		"cut in the last line":  {[]string{first, one, two, last[:6]}, `line 4: unexpected end of JSON input, in "{\"end\""`, 2},
-		"more behind the end":   {[]string{first, one, last, "", two}, `line 5: it is behind the last line, {"end":true}`, 1},
+		"more behind the end":   {[]string{first, one, last, "", two}, `line 5: it comes after the last line, {"end":true}`, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -104,7 +104,7 @@ func (f *file) atEnd() error {
 func (f *file) parse(line []byte) (e event.Event, err error) {
 	switch {
 	case f.ended:
-		return e, errors.New(`it is behind the last line, {"end":true}`)
+		return e, errors.New(`it comes after the last line, {"end":true}`)
 	case !f.begun:
 		f.begun = true
 		return e, checkBegin(line)

@@ -128,7 +128,7 @@ func (j deleteJSON) event() (Event, error) {
 		return Event{}, fmt.Errorf("delete.name: %w", err)
 	}
 	if j.Tag != "" && j.Digest != "" {
-		return Event{}, errors.New("delete.tag and delete.digest: want one of them")
+		return Event{}, errors.New("delete.tag and delete.digest: want only one of them")
 	}
 	if j.Tag != "" {
 		err = reference.CheckTag(j.Tag)

@@ -52,7 +52,7 @@ func (t token) parse(text string) (next string, err error) {
 	}
 	next, ok := strings.CutPrefix(string(b), string(t))
 	if !ok || next == "" || len(next) > maxNext || strings.ContainsFunc(next, isNotPrintable) {
-		return "", errors.New("page token was not made here, or not for this list")
+		return "", errors.New("page token is unknown, or is for another list")
 	}
 	return next, nil
 }

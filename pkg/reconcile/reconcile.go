@@ -123,7 +123,8 @@ func isBusy(err error) bool {
 	return ok
 }
 
-// An AliasError says that the registry calls itself Name, which is in its references.
+// An AliasError says that the registry at Host calls itself Name. Its references have
+// that name.
 type AliasError struct{ Host, Name string }
 
 func (e *AliasError) Error() string {

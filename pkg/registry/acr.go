@@ -211,9 +211,9 @@ func (a *acr) miscounted(ctx context.Context, r Repository, n int) (why, err err
 	case again.State != Found:
 		return again.Why, nil
 	case !r.Attributes.Known() || !again.Attributes.Known():
-		return fmt.Errorf("%d were listed, and the registry's count is unknown", n), nil
+		return fmt.Errorf("%d were listed, but the registry's count is unknown", n), nil
 	case r.Attributes.Equal(again.Attributes) && n < again.Attributes.Tags:
-		return fmt.Errorf("%d were listed of %d", n, again.Attributes.Tags), nil
+		return fmt.Errorf("only %d of %d were listed", n, again.Attributes.Tags), nil
 	default:
 		return nil, nil
 	}

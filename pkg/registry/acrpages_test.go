@@ -66,7 +66,7 @@ func TestListCutWithoutLink(t *testing.T) {
 
 	// It returns fewer than requested, without a Link to more.
 	s.Set(func(r *acrtest.Rules) { r.MaxPage = 50 })
-	wantIncomplete(t, list(t, open(t, acrHost, s), "wash"), "50 were listed of 2500")
+	wantIncomplete(t, list(t, open(t, acrHost, s), "wash"), "only 50 of 2500 were listed")
 }
 
 // failing makes answer replace the n-th page of wash's tags.
@@ -132,7 +132,7 @@ func TestPageThatCannotBeUsed(t *testing.T) {
 		{"a redirect", func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "https://evil.example/", http.StatusTemporaryRedirect)
 		}, "307"},
-		{"too few", func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte(body)) }, "101 were listed of 150"},
+		{"too few", func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte(body)) }, "only 101 of 150 were listed"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

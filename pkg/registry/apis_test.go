@@ -189,5 +189,5 @@ func TestDockerHub(t *testing.T) {
 	}
 	var requests []string
 	r := open(t, "docker.io", byHost(map[string]http.HandlerFunc{"hub.docker.com": dockerHub(100, 1, &requests)}), as("acme", "pat"))
-	wantIncomplete(t, list(t, r, "acme/wash"), "100 were listed of 101")
+	wantIncomplete(t, list(t, r, "acme/wash"), "only 100 of 101 were listed")
 }

@@ -113,7 +113,7 @@ func (g *ghcr) versionsPage(ctx context.Context, path, query string) (p page[git
 		return p, why, nil
 	}
 	if err := json.Unmarshal(r.body, &p.items); err != nil || p.items == nil {
-		return p, fmt.Errorf("%s is no list of versions: %s", path, reference.Quote(string(r.body))), nil
+		return p, fmt.Errorf("%s is not a list of versions: %s", path, reference.Quote(string(r.body))), nil
 	}
 	for _, v := range p.items {
 		if err := reference.CheckDigest(v.Name); err != nil {

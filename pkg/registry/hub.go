@@ -119,7 +119,7 @@ func (h *hub) Tags(ctx context.Context, r Repository) (Listing, error) {
 		return Listing{}, err
 	}
 	if why == nil && len(tags) < count {
-		why = fmt.Errorf("%d were listed of %d", len(tags), count)
+		why = fmt.Errorf("only %d of %d were listed", len(tags), count)
 	}
 	// Old tags may lack a digest.
 	described, err := h.manifests(ctx, r.Name, tags)
@@ -147,7 +147,7 @@ func (h *hub) tagsPage(ctx context.Context, path, query string) (p page[Tag], co
 		}
 	}
 	if err := json.Unmarshal(r.body, &body); err != nil || body.Count == nil {
-		return p, 0, fmt.Errorf("%s is no list of tags: %s", path, reference.Quote(string(r.body))), nil
+		return p, 0, fmt.Errorf("%s is not a list of tags: %s", path, reference.Quote(string(r.body))), nil
 	}
 	for _, t := range body.Results {
 		if err := reference.CheckTag(t.Name); err != nil {

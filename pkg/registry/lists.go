@@ -49,7 +49,7 @@ func (c *client) namesPage(r reply, path, field string, check func(string) error
 	}
 	body := map[string]json.RawMessage{}
 	if err := json.Unmarshal(r.body, &body); err != nil || body[field] == nil {
-		return p, fmt.Errorf("%s is no list of %s: %s", path, field, reference.Quote(string(r.body)))
+		return p, fmt.Errorf("%s is not a list of %s: %s", path, field, reference.Quote(string(r.body)))
 	}
 	if p.items, why = namesOf(body[field], check); why != nil {
 		return p, fmt.Errorf("%s of %s: %w", field, path, why)

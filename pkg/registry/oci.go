@@ -217,7 +217,7 @@ func (o *oci) Tag(ctx context.Context, repository, tag string) (TagAnswer, error
 	case Found:
 		answer.Tag = describe(Tag{Name: tag}, r)
 		if answer.Tag.Digest == "" {
-			return TagAnswer{Why: errors.New("the answer is no manifest")}, nil
+			return TagAnswer{Why: errors.New("the answer is not a manifest")}, nil
 		}
 	}
 	return answer, nil

@@ -228,9 +228,9 @@ func TestCatalogueOfOCI(t *testing.T) {
 		{"a list", `{"repositories":["b","a/c"]}`, 200, "a/c,b", ""},
 		{"an empty one", `{"repositories":[]}`, 200, "", "configure its repositories"},
 		{"null", `{"repositories":null}`, 200, "", "configure its repositories"},
-		{"no list", `{}`, 200, "", "is no list of repositories"},
+		{"no list", `{}`, 200, "", "is not a list of repositories"},
 		{"a name that is none", `{"repositories":["a","B"]}`, 200, "", `"B" is not an OCI name`},
-		{"a page", `<html>`, 200, "", "is no list of repositories"},
+		{"a page", `<html>`, 200, "", "is not a list of repositories"},
 		{"404", `404 page not found`, 404, "", "404"},
 		{"401", `{"errors":[{"code":"UNAUTHORIZED"}]}`, 401, "", "401 UNAUTHORIZED"},
 	} {

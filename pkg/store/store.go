@@ -136,7 +136,7 @@ type Span struct {
 // A Listing asks for a page of the catalogue.
 type Listing struct {
 	Span
-	Newest   bool     // the last Newest first; else by name
+	Newest   bool     // sorted by Newest, the last push first; else by name
 	Words    []string // only entries with all of these in their Text; none contains a blank
 	Registry string   // only entries whose Newest is in this registry; empty: any
 }

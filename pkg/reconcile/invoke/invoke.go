@@ -62,7 +62,7 @@ func (e *Event) UnmarshalJSON(text []byte) error {
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode((*plain)(e)); err != nil {
-		return fmt.Errorf(`event is not like {"registry": "wasmcloud.azurecr.io", "full": true, "force": false}: %w`, err)
+		return fmt.Errorf(`the event does not have the form {"registry": "wasmcloud.azurecr.io", "full": true, "force": false}: %w`, err)
 	}
 	return nil
 }

@@ -27,7 +27,7 @@ func wantByPush(t *testing.T, s store.Reader, limit int, want []string, between 
 		got = append(got, e.Name.Repository)
 	}
 	if diff := gocmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
-		t.Errorf("Repositories by push, by pages of %d: -want +got\n%s", limit, diff)
+		t.Errorf("Repositories by push, in pages of %d: -want +got\n%s", limit, diff)
 	}
 }
 
@@ -135,12 +135,12 @@ func matchingReferencesInPages(t *testing.T, s store.Store) {
 				return s.References(t.Context(), name, match, span)
 			}, nothing)
 			if diff := gocmp.Diff(want, got); diff != "" {
-				t.Errorf("References(%s) that match, by pages of %d: -want +got\n%s", name, limit, diff)
+				t.Errorf("References(%s) that match, in pages of %d: -want +got\n%s", name, limit, diff)
 			}
 		}
 	}
 	page, err := s.References(t.Context(), anywhere("wash"), func(string) bool { return false }, store.Span{Limit: 10})
 	if err != nil || len(page.Items) > 0 || page.Next != "" {
-		t.Errorf("References(wash) of which none matches = %+v, %v, want an empty last page", page, err)
+		t.Errorf("References(wash) without a match = %+v, %v, want an empty last page", page, err)
 	}
 }

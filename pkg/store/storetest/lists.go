@@ -22,7 +22,7 @@ func wantReferences(t *testing.T, s store.Reader, name reference.Name, limit int
 		return s.References(t.Context(), name, nil, span)
 	}, between)
 	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
-		t.Errorf("References(%s) by pages of %d: -want +got\n%s", name, limit, diff)
+		t.Errorf("References(%s) in pages of %d: -want +got\n%s", name, limit, diff)
 	}
 }
 
@@ -33,7 +33,7 @@ func wantEntries(t *testing.T, s store.Reader, limit int, want []store.Entry, be
 		return s.Repositories(t.Context(), store.Listing{Span: span})
 	}, between)
 	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
-		t.Errorf("Repositories by pages of %d: -want +got\n%s", limit, diff)
+		t.Errorf("Repositories in pages of %d: -want +got\n%s", limit, diff)
 	}
 }
 
@@ -148,7 +148,7 @@ func search(t *testing.T, s store.Store) {
 				got = append(got, e.Name.Repository)
 			}
 			if diff := cmp.Diff(test.want, got); diff != "" {
-				t.Errorf("Repositories with %v by pages of %d: -want +got\n%s", test.words, limit, diff)
+				t.Errorf("Repositories with %v in pages of %d: -want +got\n%s", test.words, limit, diff)
 			}
 		}
 	}
