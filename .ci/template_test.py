@@ -5,6 +5,7 @@ it. Where something must agree with the code, a Go test compares the two.
 usage: template_test.py   (with aws-sam-translator installed, from the root)
 """
 import json
+import os
 import re
 import unittest
 
@@ -223,6 +224,19 @@ class Template(unittest.TestCase):
                 self.assertTrue(re.search(pattern, default), name)
         for secret in ("WebhookTokenSha256", "WebhookSecrets"):
             self.assertIs(TEMPLATE["Parameters"][secret]["NoEcho"], True)
+
+    def test_application_can_be_published(self):
+        # docs.aws.amazon.com/serverless-application-model/latest/developerguide/serverless-sam-template-publishing-applications-metadata-properties.html
+        about = TEMPLATE["Metadata"]["AWS::ServerlessRepo::Application"]
+        self.assertRegex(about["Name"], r"^[a-zA-Z0-9-]{1,140}$")
+        self.assertRegex(about["Author"], r"^[a-z0-9](([a-z0-9]|-(?!-))*[a-z0-9])?$")
+        self.assertRegex(about["Description"], r"^.{1,256}$")
+        self.assertLessEqual(len(about["Labels"]), 10)
+        for label in about["Labels"]:
+            self.assertRegex(label, r"^[a-zA-Z0-9+\-_:/@]{1,127}$")
+        for file in ("LicenseUrl", "ReadmeUrl"):
+            self.assertTrue(os.path.isfile(about[file]), file)
+        self.assertNotIn("SemanticVersion", about)  # a release has its own
 
 
 if __name__ == "__main__":
