@@ -1,6 +1,7 @@
 package main
 
 import (
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -49,12 +50,10 @@ func TestGuardRefusesWritesOfWebPages(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			through := false
-			h := guard(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { through = true }))
+			h := guard(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { through = true }))
 			r := httptest.NewRequest(c.method, "/api/azurehook", strings.NewReader(push))
 			r.Host = c.host
-			for field, values := range c.header {
-				r.Header[field] = values
-			}
+			maps.Copy(r.Header, c.header)
 			w := httptest.NewRecorder()
 			h.ServeHTTP(w, r)
 			if through != (c.refused == "") {

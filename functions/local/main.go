@@ -84,7 +84,7 @@ func run(ctx context.Context, args []string, env environment, stderr io.Writer) 
 	if options.reconcile.once {
 		return runOnce(ctx, job, screen)
 	}
-	listener, err := net.Listen("tcp", options.addr)
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", options.addr)
 	if err != nil {
 		return err
 	}

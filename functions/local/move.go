@@ -89,7 +89,7 @@ func replaceFile(name string, write func(io.Writer) error) (err error) {
 		err = os.Rename(partial, name)
 	}
 	if err != nil {
-		os.Remove(partial) // if it does not exist, err says why
+		_ = os.Remove(partial) // if it does not exist, err says why
 	}
 	return err
 }
@@ -112,7 +112,7 @@ func importFile(ctx context.Context, db closingStore, name string, line *progres
 		if err != nil {
 			return archive.Counts{}, fmt.Errorf("import: %w", err)
 		}
-		defer f.Close()
+		defer f.Close() //nolint:errcheck // it was only read
 		if info, err := f.Stat(); err == nil {
 			size = info.Size()
 		}

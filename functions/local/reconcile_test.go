@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"net/http"
 	"os/exec"
@@ -22,7 +23,7 @@ func once(t *testing.T, env []string, args ...string) (status int, stderr string
 	cmd := command(append([]string{"DOCKER_CONFIG=" + t.TempDir()}, env...), append([]string{"-once"}, args...)...)
 	cmd.Stderr = &out
 	if err := cmd.Run(); err != nil {
-		if _, ok := err.(*exec.ExitError); !ok {
+		if _, ok := errors.AsType[*exec.ExitError](err); !ok {
 			t.Fatal(err)
 		}
 	}

@@ -236,7 +236,7 @@ func (a *acr) Tag(ctx context.Context, repository, tag string) (TagAnswer, error
 			Tag       acrTag
 		}
 		if err := json.Unmarshal(r.body, &body); err != nil || body.ImageName != repository || body.Tag.Name != tag {
-			return TagAnswer{Why: fmt.Errorf("%s is about something else: %s", path, reference.Quote(string(r.body)))}, nil
+			return TagAnswer{Why: fmt.Errorf("%s is about something else: %s", path, reference.Quote(string(r.body)))}, nil //nolint:nilerr // Why has it
 		}
 		answer.Tag = body.Tag.tag()
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -257,9 +258,7 @@ func (s *signer) tokenRequest(realm *url.URL, set []string) message {
 		m.url = u.String()
 		return m
 	}
-	for name, more := range u.Query() {
-		values[name] = more
-	}
+	maps.Copy(values, u.Query())
 	values["scope"] = set
 	u.RawQuery = values.Encode()
 	if basic := s.basic(); basic.header != "" {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -190,11 +191,8 @@ func (c *client) once(ctx context.Context, m message) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	for _, h := range []http.Header{c.extra, m.header} {
-		for name, values := range h {
-			req.Header[name] = values
-		}
-	}
+	maps.Copy(req.Header, c.extra)
+	maps.Copy(req.Header, m.header)
 	req.Header.Set("User-Agent", c.agent)
 	c.calls.Add(1)
 	res, err := c.http.Do(req)

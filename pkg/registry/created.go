@@ -41,7 +41,7 @@ func (o *oci) created(ctx context.Context, repository, digest string, depth int)
 		Annotations map[string]string
 	}
 	if json.Unmarshal(r.body, &m) != nil {
-		return time.Time{}, nil
+		return time.Time{}, nil //nolint:nilerr // it is no manifest, and tells no time
 	}
 	if at := parseTime(m.Annotations["org.opencontainers.image.created"]); !at.IsZero() {
 		return at, nil
@@ -71,7 +71,7 @@ func (o *oci) built(ctx context.Context, repository, digest string) (time.Time, 
 	}
 	var config struct{ Created string }
 	if json.Unmarshal(r.body, &config) != nil {
-		return time.Time{}, nil
+		return time.Time{}, nil //nolint:nilerr // it is no config, and tells no time
 	}
 	return parseTime(config.Created), nil
 }
@@ -89,7 +89,7 @@ func (o *oci) follow(ctx context.Context, r reply) (reply, error) {
 	location := r.header.Get("Location")
 	u, err := o.base.Parse(location)
 	if err != nil || location == "" || u.Scheme != "https" && !(o.base.Scheme == "http" && u.Scheme == "http" && isLoopback(u.Host)) {
-		return reply{}, nil
+		return reply{}, nil //nolint:nilerr // an address that is not followed tells no time
 	}
 	if _, fails := o.unreachable.Load(u.Host); fails {
 		return reply{}, nil

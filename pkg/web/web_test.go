@@ -157,7 +157,7 @@ func TestPolicyAllowsOnlyTheStyleAndScriptOfPages(t *testing.T) {
 func TestScriptIsShortened(t *testing.T) {
 	t.Parallel()
 	var want []string
-	for _, line := range strings.Split(scriptFile, "\n") {
+	for line := range strings.SplitSeq(scriptFile, "\n") {
 		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "//") {
 			want = append(want, line)
 		}

@@ -38,7 +38,7 @@ func FuzzSenders(f *testing.F) {
 				f.Fatal(err)
 			}
 		}
-		f.Add([]byte(body), s.Registry)
+		f.Add(body, s.Registry)
 	}
 	f.Add([]byte(`{"action":"deleted","package":{"type":"container","owner":{"login":"a"},"name":"b","html_url":"https://a.io/","version":""}}`), "")
 	f.Add([]byte(`{"type":"DELETE_ARTIFACT","event_data":{"resources":[{"resource_url":"a.io/b:"}],"repository":{"repo_full_name":"b"}}}`), "")

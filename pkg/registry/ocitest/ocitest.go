@@ -25,6 +25,7 @@ import (
 type Kind string
 
 const (
+	// Distribution3 is the current CNCF Distribution.
 	Distribution3 Kind = "distribution-3"
 	// Distribution2 ignores n and last in a list of tags, sorts nothing, and deletes only
 	// by digest.

@@ -112,7 +112,7 @@ func open(name string, options *bbolt.Options) (*DB, error) {
 // checkUnopened checks a file, if there is one, before bbolt reads its free list.
 func checkUnopened(name string) error {
 	if info, err := os.Stat(name); err != nil || info.Size() == 0 {
-		return nil // bbolt makes a new one, or has a better error
+		return nil //nolint:nilerr // bbolt makes a new one, or has a better error
 	}
 	var file *os.File
 	b, err := bbolt.Open(name, 0, &bbolt.Options{Timeout: lockTimeout, ReadOnly: true, OpenFile: openInto(&file)})

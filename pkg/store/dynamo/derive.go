@@ -117,7 +117,7 @@ func (db *DB) runAll(ctx context.Context, tasks iter.Seq[*task]) {
 			return nil
 		})
 	}
-	group.Wait()
+	_ = group.Wait() // the errors are in the tasks
 }
 
 // complete completes the event that wrote the item of c.

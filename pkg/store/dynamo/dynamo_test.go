@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
@@ -587,9 +588,7 @@ func TestStartRefusesAnotherVersion(t *testing.T) {
 			t.Parallel()
 			db := openNew(t, nil)
 			item := keyOf(meta, versionKey)
-			for attr, value := range c.version {
-				item[attr] = value
-			}
+			maps.Copy(item, c.version)
 			put(t, db, item)
 			for method, start := range map[string]func(context.Context) error{
 				"StartReader": db.StartReader, "StartWriter": db.StartWriter,

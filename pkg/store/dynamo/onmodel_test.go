@@ -3,7 +3,6 @@ package dynamo_test
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"sync"
 	"testing"
@@ -46,7 +45,7 @@ type followed struct {
 
 func follow(t testing.TB, model *dynamomodel.Table) *followed {
 	db := dynamo.OnModel(model)
-	handler := views.Handler(db, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	handler := views.Handler(db, slog.New(slog.DiscardHandler))
 	return &followed{DB: db, model: model, filters: dynamotest.ReadFilters(t), views: func(ctx context.Context, b views.Batch) error {
 		response, err := handler(ctx, b)
 		if failed := len(response.BatchItemFailures); err == nil && failed > 0 {

@@ -18,7 +18,7 @@ import (
 // with the number of its digest, as in latest@2; the default is 1.
 func tagged(repository string, tags ...string) (all []event.Push) {
 	for i, tag := range tags {
-		tag, digestOf := tag, 1
+		digestOf := 1
 		if name, number, ok := strings.Cut(tag, "@"); ok {
 			tag = name
 			fmt.Sscan(number, &digestOf)

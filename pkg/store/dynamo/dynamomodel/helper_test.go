@@ -2,6 +2,7 @@ package dynamomodel
 
 import (
 	"errors"
+	"maps"
 	"strings"
 	"testing"
 
@@ -40,9 +41,7 @@ func put(t testing.TB, table *Table, items ...attributes) {
 func row(key string, more attributes) attributes {
 	p, k, _ := strings.Cut(key, " ")
 	it := attributes{"p": s(p), "k": s(k)}
-	for name, v := range more {
-		it[name] = v
-	}
+	maps.Copy(it, more)
 	return it
 }
 

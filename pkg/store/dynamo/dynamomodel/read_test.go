@@ -2,6 +2,7 @@ package dynamomodel
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -121,9 +122,7 @@ func TestBatchGetReturnsAtMost16MB(t *testing.T) {
 // queryOf returns a query of the partition x.
 func queryOf(condition string, values attributes) *dynamodb.QueryInput {
 	all := attributes{":p": s("x")}
-	for name, v := range values {
-		all[name] = v
-	}
+	maps.Copy(all, values)
 	return &dynamodb.QueryInput{TableName: tableName, KeyConditionExpression: &condition, ExpressionAttributeValues: all}
 }
 
