@@ -36,18 +36,18 @@ func TestPages(t *testing.T) {
 
 		for target, texts := range map[string][]string{
 			"/": {
-				`>a.azurecr.io/wash:latest</code> <small class="mark">floating</small></td><td><code>a.azurecr.io/wash:1.0.0</code></td>`, "1 hour ago", "2 repositories<", "https://example.com/team/app?format=svg",
+				`>a.azurecr.io/wash:latest <small>floating</small></td><td class="copy">a.azurecr.io/wash:1.0.0</td>`, "1 hour ago", "2 repositories<", "https://example.com/team/app?format=svg",
 				`<a href="/?category=official">official</a>`,
 				`<a href="/wash?format=html">wash</a> 1.0.0<`, `<a href="/a.azurecr.io/wash?format=html">a.azurecr.io/wash</a> 1.0.0<`, "soon not yet published<",
 			},
-			"/?q=WASH":                            {"1 repository<", ">a.azurecr.io/wash:latest<", `value="WASH"`},
-			"/?q=+app+team+":                      {"1 repository<", ">a.azurecr.io/team/app:x<", `value="app team"`},
+			"/?q=WASH":                            {"1 repository<", ">a.azurecr.io/wash:latest ", `value="WASH"`},
+			"/?q=+app+team+":                      {"1 repository<", ">a.azurecr.io/team/app:x ", `value="app team"`},
 			"/?q=azurecr+none":                    {"No repository matches."},
 			"/?q=%20&next=":                       {"2 repositories<", "<h1>Repositories</h1>"},
 			"/?q=&q=app":                          {"1 repository<"},
-			"/?category=official":                 {"<h1>official</h1>", "3 repositories<", ">a.azurecr.io/wash:latest<", "not yet published"},
+			"/?category=official":                 {"<h1>official</h1>", "3 repositories<", ">a.azurecr.io/wash:latest ", "not yet published"},
 			"/?category=Not+one&q=app":            {"1 repository<"}, // a search is in all
-			"/wash?format=html":                   {"<h1>wash</h1>", ">a.azurecr.io/wash:1.0.0</code>", "3 days ago", "https://example.com/wash?format=svg"},
+			"/wash?format=html":                   {"<h1>wash</h1>", ">a.azurecr.io/wash:1.0.0<", "3 days ago", "https://example.com/wash?format=svg"},
 			"/a.azurecr.io/wash/?format=html&x=y": {"<h1>a.azurecr.io/wash</h1>", "https://example.com/a.azurecr.io/wash?format=svg"},
 		} {
 			wantTexts(t, h, target, 200, texts...)

@@ -97,13 +97,13 @@ func (c Catalogue) found() string {
 
 func (c Catalogue) row(e store.Entry) g.Node {
 	if !e.Published() {
-		return h.Tr(h.Th(breakable(e.Name.String(), longestPart)...), h.Td(h.ColSpan("4"), g.Text("not yet published")))
+		return h.Tr(h.Th(breakable(e.Name.String())...), h.Td(h.ColSpan("4"), g.Text("not yet published")))
 	}
 	// No scope="row" here: browsers already treat a leading th as the row header
 	// when the next cell is not empty. Saves 12 bytes a row.
 	return h.Tr(
 		h.Th(nameLink(e)),
-		h.Td(code(e.Newest.Reference.String()), markOf(e.Newest.Reference.Tag)),
+		h.Td(copiedReference(e.Newest.Reference)),
 		h.Td(highest(e)),
 		h.Td(ago(c.Now, e.Newest.PushedAt)),
 		h.Td(g.Text(c.badge(e.LookupName(), nil).markdown())),
@@ -118,7 +118,7 @@ func highest(e store.Entry) g.Node {
 	case e.Highest == e.Newest.Reference:
 		return g.Text(version)
 	default:
-		return g.Group{code(e.Highest.String()), markOf(e.Highest.Tag)}
+		return copiedReference(e.Highest)
 	}
 }
 

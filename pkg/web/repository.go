@@ -34,7 +34,7 @@ func (r Repository) HTML() []byte {
 	}
 	return f.page(
 		r.ways(),
-		h.H1(breakable(name, longestPart)...),
+		h.H1(breakable(name)...),
 		r.filter(),
 		g.Iff(r.Page == "", func() g.Node { return g.Group{r.cards(), r.badges()} }),
 		h.H2(g.Text("References")),
@@ -155,9 +155,9 @@ func (r Repository) card(id, title string, p event.Push) g.Node {
 		h.H2(h.ID(id), g.Text(title)),
 		h.P(h.Class("tag"), h.Strong(g.Text(p.Reference.Tag)), markOf(p.Reference.Tag)),
 		h.Dl(
-			line("Reference", code(ref)),
-			line("Pull", code(strings.ReplaceAll(r.PullCommand, "{reference}", ref))),
-			g.Iff(p.Digest != "", func() g.Node { return line("Digest", digest(p.Digest)) }),
+			line("Reference", copied(ref)),
+			line("Pull", copied(strings.ReplaceAll(r.PullCommand, "{reference}", ref))),
+			g.Iff(p.Digest != "", func() g.Node { return line("Digest", digest(p.Digest)...) }),
 			g.Iff(kindOf(p.MediaType) != "", func() g.Node { return line("Kind", g.Text(kindOf(p.MediaType))) }),
 			line("Pushed", ago(r.Now, p.PushedAt)),
 		),
