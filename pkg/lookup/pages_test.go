@@ -3,6 +3,7 @@ package lookup_test
 import (
 	"fmt"
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -59,6 +60,38 @@ func TestPages(t *testing.T) {
 	})
 }
 
+// TestRegistriesOfTheCatalogueCanBeChosen from each of its pages. Where lists are held, the
+// choice costs no read of its own once there is a list by name or by push.
+func TestRegistriesOfTheCatalogueCanBeChosen(t *testing.T) {
+	t.Parallel()
+	var references []string
+	for i := range 150 {
+		references = append(references, fmt.Sprintf("%c.io/app-%03d:1.0.0", 'a'+i/50, i))
+	}
+	db := open(t, references...)
+	categorize(t, db, "official", "app-060", "soon")
+	spy := &spy{Reader: db}
+	option := regexp.MustCompile(`<option[^>]*>([^<]*)<`)
+	for what, c := range map[string]struct {
+		h     http.Handler
+		reads int // of a page by name
+	}{"the store": {handlerOf(t, spy), 2}, "memory": {holding(spy, plenty), 1}} {
+		for _, target := range []string{"/?next=" + tokenOf("1app-120"), "/", "/?sort=pushed", "/?q=app-00", "/?registry=b.io", "/?category=official"} {
+			spy.reads = 0
+			var got []string
+			for _, o := range option.FindAllStringSubmatch(get(t, c.h, target), -1) {
+				got = append(got, o[1])
+			}
+			if diff := cmp.Diff([]string{"All registries", "a.io", "b.io", "c.io"}, got); diff != "" {
+				t.Errorf("GET %s from %s: registries -want +got\n%s", target, what, diff)
+			}
+			if strings.HasPrefix(target, "/?next") && spy.reads != c.reads {
+				t.Errorf("GET %s from %s reads the store %d times, want %d", target, what, spy.reads, c.reads)
+			}
+		}
+	}
+}
+
 // TestLinksHaveTheReadersScheme: that of the proxy in front, if there is one.
 func TestLinksHaveTheReadersScheme(t *testing.T) {
 	t.Parallel()
@@ -86,7 +119,7 @@ func TestSearchTakesTenWords(t *testing.T) {
 	ten := []string{"a", "b", "c", "d", "e", "f", "g", "h", "i", "j"}
 	spy := &spy{Reader: stub{}}
 	get(t, handlerOf(t, spy), "/?q=++A+b+"+strings.Join(ten[2:], "+"))
-	if diff := cmp.Diff([]store.Listing{{Span: store.Span{Limit: 100}, Words: ten}}, spy.listings); diff != "" {
+	if diff := cmp.Diff([]store.Listing{{Span: store.Span{Limit: 100}, Words: ten}, forRegistries}, spy.listings); diff != "" {
 		t.Errorf("a search of 10 words: listings -want +got\n%s", diff)
 	}
 

@@ -16,6 +16,8 @@ type Catalogue struct {
 	Entries []store.Entry
 	Next    string     // token of the next page; empty on the last
 	Lists   []Category // the curated lists
+
+	Registries []string // beside those of Entries, of which a search may choose one
 }
 
 // HTML draws the page.
@@ -52,9 +54,16 @@ func (c Catalogue) description() string {
 	return description
 }
 
-// registries returns those of the page's newest references, and the chosen one. The
-// store does not list registries, so those of other pages are missing.
+// mostRegistries is how many registries may be chosen from that are not the page's. More
+// than that nobody reads, and each is an element of the page.
+const mostRegistries = 100
+
+// registries returns those that a search may choose from: Registries, those of the page's
+// newest references, and the chosen one.
 func (c Catalogue) registries() (all []string) {
+	if len(c.Registries) <= mostRegistries {
+		all = append(all, c.Registries...)
+	}
 	if c.Registry != "" {
 		all = append(all, c.Registry)
 	}

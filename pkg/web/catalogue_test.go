@@ -168,11 +168,17 @@ func TestSortLinksKeepWhatWasTyped(t *testing.T) {
 	}
 }
 
-// TestRegistriesOfThePageCanBeChosen where there are several.
-func TestRegistriesOfThePageCanBeChosen(t *testing.T) {
+// TestRegistriesCanBeChosen where there are several: those of the catalogue, unless they are
+// too many, and in any case those of the page.
+func TestRegistriesCanBeChosen(t *testing.T) {
 	t.Parallel()
+	var many []string
+	for i := range mostRegistries + 1 {
+		many = append(many, fmt.Sprintf("r%03d.io", i))
+	}
 	for what, c := range map[string]struct {
 		registry string
+		others   []string
 		refs     []string
 		options  []string
 		chosen   string
@@ -180,9 +186,11 @@ func TestRegistriesOfThePageCanBeChosen(t *testing.T) {
 		"one":            {refs: []string{"a.io/x:1", "a.io/y:1"}},
 		"two":            {refs: []string{"b.io/x:1", "a.io/y:1", "b.io/z:1"}, options: []string{"All registries", "a.io", "b.io"}},
 		"a chosen one":   {registry: "b.io", refs: []string{"b.io/x:1"}, options: []string{"All registries", "b.io"}, chosen: "b.io"},
+		"of others":      {others: []string{"d.io", "b.io"}, refs: []string{"b.io/x:1"}, options: []string{"All registries", "b.io", "d.io"}},
+		"of too many":    {others: many, refs: []string{"b.io/x:1", "a.io/y:1"}, options: []string{"All registries", "a.io", "b.io"}},
 		"without result": {registry: "c.io", options: []string{"All registries", "c.io"}, chosen: "c.io"},
 	} {
-		view := Catalogue{Site: site, View: View{Registry: c.registry}, Entries: []store.Entry{soon("soon")}}
+		view := Catalogue{Site: site, View: View{Registry: c.registry}, Entries: []store.Entry{soon("soon")}, Registries: c.others}
 		for _, ref := range c.refs {
 			view.Entries = append(view.Entries, entryOf(ref))
 		}
