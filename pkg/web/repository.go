@@ -16,6 +16,7 @@ import (
 type Repository struct {
 	Site
 	Name       reference.Name
+	Lists      []string   // the curated lists that it is in
 	Filter     url.Values // the parameters that choose what is shown, for all of its pages
 	Newest     event.Push // only the first page has it; zero: no match among those that were looked at
 	Highest    event.Push // the highest version; zero: no tag is one, or none that was looked at
@@ -35,6 +36,7 @@ func (r Repository) HTML() []byte {
 	return f.page(
 		r.ways(),
 		h.H1(breakable(name)...),
+		r.lists(),
 		r.filter(),
 		g.Iff(r.Page == "", func() g.Node { return g.Group{r.cards(), r.badges()} }),
 		h.H2(g.Text("References")),
@@ -92,6 +94,18 @@ func (r Repository) ways() g.Node {
 	return h.Nav(h.Aria("label", "Elsewhere"), g.Map(links, func(l Link) g.Node {
 		return h.A(h.Href(l.Path), g.Text(l.Text))
 	}))
+}
+
+// lists links to the curated lists that the name is in.
+func (r Repository) lists() g.Node {
+	if len(r.Lists) == 0 {
+		return nil
+	}
+	var links g.Group
+	for i, list := range r.Lists {
+		links = append(links, g.If(i > 0, g.Text(", ")), h.A(h.Href(View{Category: list}.path()), g.Text(list)))
+	}
+	return h.P(g.Text("Listed in "), links)
 }
 
 // registries returns the registries that have a page of the name of their own. A name
