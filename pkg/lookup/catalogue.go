@@ -152,6 +152,21 @@ func (c *catalogue) part(ctx context.Context, h *held, l store.Listing, i int) (
 	return part, nil
 }
 
+// registries returns those of the repositories that are held, after a first part if
+// there is none. They are those of the whole catalogue if that has no more repositories
+// than a part, or if a request has needed all of it.
+func (c *catalogue) registries(ctx context.Context) ([]string, error) {
+	h := c.current()
+	if all, ok := h.registries(); ok {
+		return all, nil
+	}
+	loading, cancel := context.WithTimeout(ctx, loadTime)
+	defer cancel()
+	_, err := c.part(loading, h, store.Listing{}, 0)
+	all, _ := h.registries()
+	return all, err
+}
+
 // Entries implements store.Reader.
 func (c *catalogue) Entries(ctx context.Context, names []reference.Name) ([]store.Entry, error) {
 	h := c.current()

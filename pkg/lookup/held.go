@@ -2,6 +2,7 @@ package lookup
 
 import (
 	"context"
+	"slices"
 	"sort"
 	"sync"
 	"time"
@@ -60,6 +61,17 @@ func (h *held) part(c *chain, i int) *part {
 		return nil
 	}
 	return c.parts[i]
+}
+
+// registries returns those of all parts, sorted; ok is false where there are no parts.
+func (h *held) registries() (all []string, ok bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, p := range slices.Concat(h.byName.parts, h.byPush.parts) {
+		all, ok = append(all, p.registries...), true
+	}
+	slices.Sort(all)
+	return slices.Compact(all), ok
 }
 
 func (h *held) isFull() bool {

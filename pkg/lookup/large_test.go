@@ -221,7 +221,7 @@ func zooReferences() (all []string) {
 
 func testZooPages(t *testing.T, asked measured) {
 	t.Helper()
-	row := regexp.MustCompile(`<tr><th scope="row"><code>(a\.azurecr\.io/zoo:[^<]+)<`)
+	row := regexp.MustCompile(`<tr><th scope="row" class="copy">(a\.azurecr\.io/zoo:[^<]+)<`)
 	wantPages(t, "/zoo", asked.pages(t, "/zoo?format=html", row), zooReferences(), pageSize)
 }
 

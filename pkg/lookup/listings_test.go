@@ -250,7 +250,7 @@ func TestFiltersHoldOnListsOfReferences(t *testing.T) {
 				t.Errorf("GET /wash?format=html&%s has %q at its head, want %q", query, got, heads)
 			}
 		}
-		if page := get(t, h, "/wash?format=html&tag=1.*"); strings.Contains(page, "sha-1") || strings.Count(page, `<tr><th scope="row"><code>`) != 3 {
+		if page := get(t, h, "/wash?format=html&tag=1.*"); strings.Contains(page, "sha-1") || strings.Count(page, `<th scope="row" class="copy">`) != 3 {
 			t.Errorf("GET /wash?format=html&tag=1.* = %s, want three references", mainOf(page))
 		}
 		wantTexts(t, h, "/wash?format=html&tag=3.*", 404, "<h1>No tag matches</h1>", "“wash” has tags, but none passes the filter in the address.")
@@ -282,7 +282,7 @@ func TestPageOfReferencesMayBeShort(t *testing.T) {
 	// In the order of versions it may be the first, and still not be on that page of the
 	// list.
 	push(t, db, pushOf("a.io/wash:3.0", time.Unix(1, 0)))
-	wantTexts(t, h, "/wash?format=html&tag=3.0&sort=semver", 200, `<code>a.io/wash:3.0<`, "None of these matches.", ">Older<")
+	wantTexts(t, h, "/wash?format=html&tag=3.0&sort=semver", 200, `<dd class="copy">a.io/wash:3.0<`, "None of these matches.", ">Older<")
 }
 
 // TestBadParametersOfLists: they are reported in the format of the list, without a read.

@@ -221,7 +221,7 @@ func wantPage(t *testing.T, h http.Handler, q url.Values) {
 		wantTexts(t, h, "/wash?"+q.Encode(), 404, "<h1>No tag matches</h1>")
 		return
 	}
-	wantTexts(t, h, "/wash?"+q.Encode(), 200, "<dt>Reference</dt><dd><code>"+c.push.Reference.String()+"<")
+	wantTexts(t, h, "/wash?"+q.Encode(), 200, `<dt>Reference</dt><dd class="copy">`+c.push.Reference.String()+"<")
 	if got := headsOf(get(t, h, "/wash?"+q.Encode()))[0]; got != c.push.Reference.Tag {
 		t.Errorf("GET /wash?%s begins with %s, want %s", q.Encode(), got, c.push.Reference.Tag)
 	}

@@ -54,7 +54,21 @@ func cataloguePage(ctx context.Context, h *handler, req request) (drawer, error)
 	} else {
 		err = readPage(ctx, h.db, req, &page)
 	}
+	if err == nil && !(page.IsFirst() && page.Next == "") { // that one has all repositories
+		page.Registries, err = registriesOf(ctx, h.db)
+	}
 	return page, err
+}
+
+// registriesOf returns the registries of which a search may choose one: those that are
+// held. If lists are not held, they are those of as many repositories as one part has,
+// which are read for it.
+func registriesOf(ctx context.Context, db store.Reader) ([]string, error) {
+	if c, ok := db.(*catalogue); ok {
+		return c.registries(ctx)
+	}
+	page, err := db.Repositories(ctx, store.Listing{Span: store.Span{Limit: partSize}})
+	return registriesIn(page.Items), err
 }
 
 func viewOf(req request) web.View {

@@ -3,6 +3,7 @@ package lookup_test
 import (
 	"fmt"
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -36,18 +37,18 @@ func TestPages(t *testing.T) {
 
 		for target, texts := range map[string][]string{
 			"/": {
-				`>a.azurecr.io/wash:latest</code> <small class="mark">floating</small></td><td><code>a.azurecr.io/wash:1.0.0</code></td>`, "1 hour ago", "2 repositories<", "https://example.com/team/app?format=svg",
+				`>a.azurecr.io/wash:latest <small>floating</small></td><td class="copy">a.azurecr.io/wash:1.0.0</td>`, "1 hour ago", "2 repositories<", "https://example.com/team/app?format=svg",
 				`<a href="/?category=official">official</a>`,
 				`<a href="/wash?format=html">wash</a> 1.0.0<`, `<a href="/a.azurecr.io/wash?format=html">a.azurecr.io/wash</a> 1.0.0<`, "soon not yet published<",
 			},
-			"/?q=WASH":                            {"1 repository<", ">a.azurecr.io/wash:latest<", `value="WASH"`},
-			"/?q=+app+team+":                      {"1 repository<", ">a.azurecr.io/team/app:x<", `value="app team"`},
+			"/?q=WASH":                            {"1 repository<", ">a.azurecr.io/wash:latest ", `value="WASH"`},
+			"/?q=+app+team+":                      {"1 repository<", ">a.azurecr.io/team/app:x ", `value="app team"`},
 			"/?q=azurecr+none":                    {"No repository matches."},
 			"/?q=%20&next=":                       {"2 repositories<", "<h1>Repositories</h1>"},
 			"/?q=&q=app":                          {"1 repository<"},
-			"/?category=official":                 {"<h1>official</h1>", "3 repositories<", ">a.azurecr.io/wash:latest<", "not yet published"},
-			"/?category=Not+one&q=app":            {"1 repository<"}, // a search ignores the category
-			"/wash?format=html":                   {"<h1>wash</h1>", ">a.azurecr.io/wash:1.0.0</code>", "3 days ago", "https://example.com/wash?format=svg"},
+			"/?category=official":                 {"<h1>official</h1>", "3 repositories<", ">a.azurecr.io/wash:latest ", "not yet published"},
+			"/?category=Not+one&q=app":            {"1 repository<"}, // a search is in all
+			"/wash?format=html":                   {"<h1>wash</h1>", ">a.azurecr.io/wash:1.0.0<", "3 days ago", "https://example.com/wash?format=svg"},
 			"/a.azurecr.io/wash/?format=html&x=y": {"<h1>a.azurecr.io/wash</h1>", "https://example.com/a.azurecr.io/wash?format=svg"},
 		} {
 			wantTexts(t, h, target, 200, texts...)
@@ -59,7 +60,39 @@ func TestPages(t *testing.T) {
 	})
 }
 
-// TestLinksHaveTheReadersScheme: that is the scheme of a proxy in front, if there is one.
+// TestRegistriesOfTheCatalogueCanBeChosen from each of its pages. Where lists are held, the
+// choice costs no read of its own once there is a list by name or by push.
+func TestRegistriesOfTheCatalogueCanBeChosen(t *testing.T) {
+	t.Parallel()
+	var references []string
+	for i := range 150 {
+		references = append(references, fmt.Sprintf("%c.io/app-%03d:1.0.0", 'a'+i/50, i))
+	}
+	db := open(t, references...)
+	categorize(t, db, "official", "app-060", "soon")
+	spy := &spy{Reader: db}
+	option := regexp.MustCompile(`<option[^>]*>([^<]*)<`)
+	for what, c := range map[string]struct {
+		h     http.Handler
+		reads int // of a page by name
+	}{"the store": {handlerOf(t, spy), 2}, "memory": {holding(spy, plenty), 1}} {
+		for _, target := range []string{"/?next=" + tokenOf("1app-120"), "/", "/?sort=pushed", "/?q=app-00", "/?registry=b.io", "/?category=official"} {
+			spy.reads = 0
+			var got []string
+			for _, o := range option.FindAllStringSubmatch(get(t, c.h, target), -1) {
+				got = append(got, o[1])
+			}
+			if diff := cmp.Diff([]string{"All registries", "a.io", "b.io", "c.io"}, got); diff != "" {
+				t.Errorf("GET %s from %s: registries -want +got\n%s", target, what, diff)
+			}
+			if strings.HasPrefix(target, "/?next") && spy.reads != c.reads {
+				t.Errorf("GET %s from %s reads the store %d times, want %d", target, what, spy.reads, c.reads)
+			}
+		}
+	}
+}
+
+// TestLinksHaveTheReadersScheme: that of the proxy in front, if there is one.
 func TestLinksHaveTheReadersScheme(t *testing.T) {
 	t.Parallel()
 	h := handlerOf(t, stub{})
@@ -86,7 +119,7 @@ func TestSearchTakesTenWords(t *testing.T) {
 	ten := []string{"a", "b", "c", "d", "e", "f", "g", "h", "i", "j"}
 	spy := &spy{Reader: stub{}}
 	get(t, handlerOf(t, spy), "/?q=++A+b+"+strings.Join(ten[2:], "+"))
-	if diff := cmp.Diff([]store.Listing{{Span: store.Span{Limit: 100}, Words: ten}}, spy.listings); diff != "" {
+	if diff := cmp.Diff([]store.Listing{{Span: store.Span{Limit: 100}, Words: ten}, forRegistries}, spy.listings); diff != "" {
 		t.Errorf("a search of 10 words: listings -want +got\n%s", diff)
 	}
 

@@ -1,6 +1,7 @@
 package lookup
 
 import (
+	"slices"
 	"sort"
 	"strings"
 
@@ -13,11 +14,17 @@ import (
 type part struct {
 	text   string   // the packed entries, one after the other
 	ends   []uint32 // where each entry ends in text
-	newest bool     // see store.Listing
-	next   string   // see store.Page
+	newest bool     // as in store.Listing
+	next   string   // as in store.Page
+
+	registries []string // of the newest references, sorted
 }
 
-const endBytes = 4
+// How much an end takes, and a registry beside its text.
+const (
+	endBytes      = 4
+	registryBytes = 16
+)
 
 func newPart(newest bool, page store.Page[store.Entry]) *part {
 	p := &part{ends: make([]uint32, len(page.Items)), newest: newest, next: page.Next}
@@ -27,11 +34,30 @@ func newPart(newest bool, page store.Page[store.Entry]) *part {
 		p.ends[i] = uint32(len(text))
 	}
 	p.text = string(text)
+	p.registries = registriesIn(page.Items)
 	return p
 }
 
-// size returns the size of p in bytes.
-func (p *part) size() int { return len(p.text) + endBytes*len(p.ends) }
+// registriesIn returns the registries of the newest references of entries, sorted. They
+// are copies, since a part of an answer would keep all of it in memory.
+func registriesIn(entries []store.Entry) (all []string) {
+	for _, e := range entries {
+		registry := e.Newest.Reference.Registry
+		if i, found := slices.BinarySearch(all, registry); !found && e.Published() {
+			all = slices.Insert(all, i, strings.Clone(registry))
+		}
+	}
+	return all
+}
+
+// size returns how many bytes p takes.
+func (p *part) size() int {
+	bytes := len(p.text) + endBytes*len(p.ends)
+	for _, registry := range p.registries {
+		bytes += registryBytes + len(registry)
+	}
+	return bytes
+}
 
 // packed returns entry i in its packed form.
 func (p *part) packed(i int) string {

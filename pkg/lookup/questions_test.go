@@ -106,7 +106,7 @@ func TestCatalogueShowsWhatCanBePulled(t *testing.T) {
 						t.Errorf("GET /api/repositories from %s = %s, want %s in it", what, body, want)
 					}
 				}
-				wantTexts(t, h, "/", 200, "<code>reg.azurecr.io/app:v22.04.1-rc.1<", "<code>reg.azurecr.io/app:22.04<")
+				wantTexts(t, h, "/", 200, ">reg.azurecr.io/app:v22.04.1-rc.1 <", ">reg.azurecr.io/app:22.04 <")
 				feed := get(t, h, "/?format=atom")
 				if want := "highest version: reg.azurecr.io/app:22.04<"; !strings.Contains(feed, want) || strings.Contains(feed, ":latest") {
 					t.Errorf("GET /?format=atom from %s = %s, want %s and no latest in it", what, feed, want)

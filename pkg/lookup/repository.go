@@ -16,8 +16,8 @@ import (
 	"ocireffer/pkg/web"
 )
 
-// repositoryPage returns the page of a name. The first page shows the newest reference
-// and the highest version at its head.
+// repositoryPage returns the page of a name. The first one has the newest reference, the
+// highest version and the name's curated lists at its head.
 func repositoryPage(ctx context.Context, h *handler, req request) (drawer, error) {
 	page := web.Repository{Site: h.site(req), Name: req.name, Filter: req.filter, BySemver: req.query.order != store.ByPushed, Page: req.page}
 	var found store.Page[event.Push]
@@ -28,45 +28,65 @@ func repositoryPage(ctx context.Context, h *handler, req request) (drawer, error
 		page.Newest, page.Highest, found, err = readHead(ctx, h.db, req)
 	}
 	page.References, page.Next = found.Items, plainToken.of(found.Next)
+	if err == nil && page.Page == "" {
+		page.Lists, err = readLists(ctx, h.db, req.name)
+	}
 	return page, err
 }
 
-// readHead returns the first page of references, and the newest and the highest of all
-// references. Either may be missing if a filter would have to look at too many. If all
-// references fit on the page, it makes one read. Otherwise the highest costs another
-// read, and so does the newest if the tag pushed last is no full version.
+// readLists returns the curated lists that a name is in. Where lists are held in memory,
+// it reads nothing.
+func readLists(ctx context.Context, db store.Reader, name reference.Name) (lists []string, err error) {
+	members, err := db.Members(ctx, "")
+	for _, m := range members {
+		if m.Name == name {
+			lists = append(lists, m.Category)
+		}
+	}
+	return lists, err
+}
+
+// readHead returns the first page of references, and the newest and the highest of all,
+// of which one may be missing where a filter has more to look at than it may. Where all
+// references are on the page it is one read.
 func readHead(ctx context.Context, db store.Reader, req request) (newest, highest event.Push, page store.Page[event.Push], err error) {
 	match := req.query.match()
 	if page, err = db.References(ctx, req.name, match, req.listing.Span); err != nil {
 		return newest, highest, page, err
 	}
 	isWhole := page.Next == ""
-	if isWhole && match == nil && len(page.Items) == 0 {
-		return newest, highest, page, store.ErrNotFound
+	switch {
+	case isWhole && match == nil && len(page.Items) == 0:
+		err = store.ErrNotFound
+	case isWhole && len(page.Items) == 0: // the error says how many were looked at
+		newest, err = db.Pick(ctx, store.Query{Name: req.name, Match: match})
+	case isWhole:
+		newest, highest, err = pickBoth(ctx, scannerOf(page.Items).Pick, req)
+	case match == nil:
+		newest, highest, err = readBoth(ctx, db, req, page.Items)
+	default:
+		newest, highest, err = pickBoth(ctx, db.Pick, req)
 	}
-	pick := db.Pick
-	if isWhole && len(page.Items) > 0 {
-		pick = scannerOf(page.Items).Pick
-	}
+	return newest, highest, page, err
+}
+
+// pickBoth picks the newest and the highest reference that pass the filter of req. It is
+// an error if there is neither.
+func pickBoth(ctx context.Context, pick picker, req request) (newest, highest event.Push, err error) {
 	group, groupCtx := errgroup.WithContext(ctx)
-	var errNewest error // set if nothing matches
+	var missing error // nothing matches
 	group.Go(func() (err error) {
-		newest, errNewest, err = unlessNoMatch(pickNewest(groupCtx, pick, req, page.Items))
+		newest, missing, err = unlessNoMatch(pick(groupCtx, store.Query{Name: req.name, Match: req.query.match()}))
 		return err
 	})
-	if !isWhole || len(page.Items) > 0 {
-		group.Go(func() (err error) {
-			highest, _, err = unlessNoMatch(pickHighest(groupCtx, pick, req))
-			return err
-		})
+	group.Go(func() (err error) {
+		highest, _, err = unlessNoMatch(pickHighest(groupCtx, pick, req))
+		return err
+	})
+	if err := group.Wait(); err != nil || highest != (event.Push{}) {
+		return newest, highest, err
 	}
-	if err := group.Wait(); err != nil {
-		return newest, highest, page, err
-	}
-	if highest.Reference == (reference.Reference{}) {
-		return newest, highest, page, errNewest
-	}
-	return newest, highest, page, nil
+	return newest, highest, missing
 }
 
 // unlessNoMatch returns err as missing if it says that nothing matches, otherwise as
@@ -78,15 +98,49 @@ func unlessNoMatch(p event.Push, err error) (push event.Push, missing, other err
 	return p, nil, err
 }
 
-// pickNewest returns the newest reference that passes the filter in req. first are the
-// references pushed last.
-func pickNewest(ctx context.Context, pick picker, req request, first []event.Push) (event.Push, error) {
-	if len(first) > 0 {
-		if version, ok := reference.ParseVersion(first[0].Reference.Tag); ok && version.Full() {
-			return first[0], nil
-		}
+// readBoth reads what pickBoth picks without a filter, of a name whose last pushed
+// references are known. Mostly it is one read, for the highest.
+func readBoth(ctx context.Context, db store.Reader, req request, last []event.Push) (newest, highest event.Push, err error) {
+	if highest, err = pickHighest(ctx, db.Pick, req); err != nil {
+		return newest, highest, err
 	}
-	return pick(ctx, store.Query{Name: req.name, Match: req.query.match()})
+	newest, err = readNewest(ctx, db, req.name, last, highest)
+	return newest, highest, err
+}
+
+// readNewest returns the newest reference of a name, which stands for the digest of the
+// last pushed one if that one's tag says little: see store.Reader.Pick. It reads only
+// what the last pushed references and the highest version leave open.
+func readNewest(ctx context.Context, db store.Reader, name reference.Name, last []event.Push, highest event.Push) (event.Push, error) {
+	first := last[0]
+	if version, ok := reference.ParseVersion(first.Reference.Tag); ok && version.Full() || first.Digest == "" {
+		return first, nil
+	}
+	version, isVersioned := reference.ParseVersion(highest.Reference.Tag)
+	if isVersioned && version.Full() && !version.Prerelease() && isSameManifest(highest, first) {
+		return highest, nil // no other tag of the digest is a greater one
+	}
+	best := first // of those that are no version
+	if first.Reference.Tag == "latest" {
+		i := slices.IndexFunc(last[1:], func(p event.Push) bool { return isSameManifest(p, first) })
+		if i < 0 {
+			return db.Pick(ctx, store.Query{Name: name})
+		}
+		best = last[1+i]
+	}
+	if !isVersioned { // nor is any other
+		return best, nil
+	}
+	p, err := db.Versioned(ctx, name, first)
+	if errors.Is(err, store.ErrNotFound) {
+		return best, nil
+	}
+	return p, err
+}
+
+// isSameManifest reports whether two references of a repository have one digest.
+func isSameManifest(a, b event.Push) bool {
+	return a.Digest == b.Digest && a.Reference.Name() == b.Reference.Name()
 }
 
 // A picker is store.Reader.Pick, or does the same with all of a name's references in

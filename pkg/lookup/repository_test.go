@@ -2,6 +2,7 @@ package lookup_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"regexp"
@@ -95,35 +96,86 @@ func TestHeadIsTheTagThatSaysMost(t *testing.T) {
 	}
 }
 
-// TestReadsOfALongRepository: if there are more references than a page has, the highest
-// version costs a second read, and a newest tag that says little a third.
+// TestReadsOfALongRepository: a page whose references are not all on it reads the highest
+// version, too. If the tag that was pushed last says little, what else its digest is called
+// takes no more, unless neither the page nor the highest version tells. The references of
+// one content have one digest.
 func TestReadsOfALongRepository(t *testing.T) {
 	t.Parallel()
-	var references []string
-	for i := range 101 {
-		references = append(references, fmt.Sprintf("a.io/wash:1.%d.0", i))
+	type pushed struct{ tag, content string }
+	fill := func(n int, format string) (all []pushed) {
+		for i := range n {
+			tag := fmt.Sprintf(format, i)
+			all = append(all, pushed{tag, tag})
+		}
+		return all
 	}
-	for _, c := range []struct {
-		references []string
-		target     string
-		want       int
+	versions, builds := fill(101, "1.%d.0"), fill(101, "build-%d")
+	for what, c := range map[string]struct {
+		pushes []pushed
+		query  string
+		want   int
+		head   string // the newest tag
 	}{
-		{references[:100], "/wash?format=html", 1},
-		{references, "/wash?format=html", 2},
-		{references, "/wash?format=html&sort=semver&tag=1.*", 2},
-		{append(slices.Clone(references), "a.io/wash:latest"), "/wash?format=html", 3},
-		{append(references[1:100:100], "a.io/wash:latest"), "/wash?format=html", 1},
+		"all on the page":                  {versions[:99], "", 1, "1.98.0"},
+		"all on the page, and latest":      {append(versions[1:100:100], pushed{"latest", "1.3.0"}), "", 1, "1.3.0"},
+		"a full version":                   {versions, "", 2, "1.100.0"},
+		"a filter":                         {versions, "&sort=semver&tag=1.*", 3, "1.100.0"},
+		"latest, of no digest":             {append(versions[:101:101], pushed{"latest", ""}), "", 2, "latest"},
+		"latest, the highest":              {append(versions[:101:101], pushed{"latest", "1.100.0"}), "", 2, "1.100.0"},
+		"latest, the highest, by versions": {append(versions[:101:101], pushed{"latest", "1.100.0"}), "&sort=semver&include_prereleases", 2, "1.100.0"},
+		"latest, an old one":               {append(versions[:101:101], pushed{"latest", "1.0.0"}), "", 3, "1.0.0"},
+		"latest, of its own":               {append(versions[:101:101], pushed{"latest", "x"}), "", 3, "latest"},
+		"edge, of its own":                 {append(versions[:101:101], pushed{"edge", "x"}), "", 3, "edge"},
+		"a prerelease, floating":           {append(versions[:101:101], pushed{"2.0.0-rc.1", "x"}, pushed{"next", "x"}), "", 3, "2.0.0-rc.1"},
+		"a prerelease among the highest":   {append(versions[:101:101], pushed{"2.0.0-rc.1", "x"}, pushed{"1.2.3", "x"}, pushed{"next", "x"}), "&sort=semver&include_prereleases", 3, "1.2.3"},
+		"no version, on the page":          {append(builds[:101:101], pushed{"latest", "build-7"}), "", 2, "build-7"},
+		"no version, another one":          {append(builds[:101:101], pushed{"edge", "build-7"}), "", 2, "edge"},
+		"no version, behind the page":      {append(builds[:101:101], pushed{"latest", "build-0"}), "", 3, "build-0"},
 	} {
-		spy := &spy{Reader: open(t, c.references...)}
-		get(t, handlerOf(t, spy), c.target)
+		db := open(t)
+		for i, p := range c.pushes {
+			one := pushOf("a.io/wash:"+p.tag, time.Unix(int64(i), 0))
+			if p.content != "" {
+				one.Digest = fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(p.content)))
+			}
+			push(t, db, one)
+		}
+		spy := &spy{Reader: db}
+		h := holding(spy, plenty)
+		get(t, h, "/api/categories") // other pages have read the lists
+		spy.reads = 0
+		heads := headsOf(get(t, h, "/wash?format=html"+c.query))
 		if spy.reads != c.want {
-			t.Errorf("GET %s of %d references reads the store %d times, want %d", c.target, len(c.references), spy.reads, c.want)
+			t.Errorf("%s: the page reads the store %d times, want %d", what, spy.reads, c.want)
+		}
+		if !slices.Contains(heads, c.head) {
+			t.Errorf("%s: the page has %q at its head, want %s among them", what, heads, c.head)
 		}
 	}
 }
 
-// TestFailureBehindThePageIsAFailure: if the page of references does not show the newest
-// or the highest, a failed read of them fails the answer.
+// TestRepositoryIsListed in those curated lists that have its very name.
+func TestRepositoryIsListed(t *testing.T) {
+	onBoth(t, func(t *testing.T, db store.Store) {
+		push(t, db, pushOf("a.io/wash:1.0.0", time.Unix(0, 0)), pushOf("a.io/app:1.0.0", time.Unix(0, 0)))
+		categorize(t, db, "official", "app", "wash")
+		categorize(t, db, "b", "wash", "soon")
+		categorize(t, db, "c", "a.io/wash")
+		h := handlerOf(t, db)
+		wantTexts(t, h, "/wash?format=html", 200, `<p>Listed in <a href="/?category=b">b</a>, <a href="/?category=official">official</a></p>`)
+		wantTexts(t, h, "/a.io/wash?format=html", 200, `<p>Listed in <a href="/?category=c">c</a></p>`)
+		if page := get(t, h, "/a.io/app?format=html"); strings.Contains(page, "Listed in") {
+			t.Errorf("the page of a name that is in no list: %s", mainOf(page))
+		}
+		if page := get(t, h, "/wash?format=html&next="+tokenOf("19")); strings.Contains(page, "Listed in") {
+			t.Errorf("a later page has the lists: %s", mainOf(page))
+		}
+	})
+}
+
+// TestFailureBehindThePageIsAFailure: what a page of references does not tell is asked
+// for, and must be answered.
 func TestFailureBehindThePageIsAFailure(t *testing.T) {
 	t.Parallel()
 	var references []string

@@ -112,5 +112,5 @@ func (r Repository) shieldsRow() g.Node {
 }
 
 func codeCells(b badge) g.Node {
-	return g.Map([]string{b.markdown(), b.html(), b.asciidoc()}, func(text string) g.Node { return h.Td(h.Code(g.Text(text))) })
+	return g.Map([]string{b.markdown(), b.html(), b.asciidoc()}, func(text string) g.Node { return h.Td(h.Class("copy"), g.Text(text)) })
 }

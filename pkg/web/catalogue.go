@@ -16,6 +16,8 @@ type Catalogue struct {
 	Entries []store.Entry
 	Next    string     // token of the next page; empty on the last
 	Lists   []Category // the curated lists
+
+	Registries []string // beside those of Entries, of which a search may choose one
 }
 
 // HTML draws the page.
@@ -52,9 +54,16 @@ func (c Catalogue) description() string {
 	return description
 }
 
-// registries returns the registries of the page's newest references, and the chosen one.
-// The store does not list registries, so those on other pages are missing.
+// mostRegistries is how many registries may be chosen from that are not the page's. More
+// than that nobody reads, and each is an element of the page.
+const mostRegistries = 100
+
+// registries returns those that a search may choose from: Registries, those of the page's
+// newest references, and the chosen one.
 func (c Catalogue) registries() (all []string) {
+	if len(c.Registries) <= mostRegistries {
+		all = append(all, c.Registries...)
+	}
 	if c.Registry != "" {
 		all = append(all, c.Registry)
 	}
@@ -97,13 +106,13 @@ func (c Catalogue) found() string {
 
 func (c Catalogue) row(e store.Entry) g.Node {
 	if !e.Published() {
-		return h.Tr(h.Th(breakable(e.Name.String(), longestPart)...), h.Td(h.ColSpan("4"), g.Text("not yet published")))
+		return h.Tr(h.Th(breakable(e.Name.String())...), h.Td(h.ColSpan("4"), g.Text("not yet published")))
 	}
 	// No scope="row" here: browsers already treat a leading th as the row header
 	// when the next cell is not empty. Saves 12 bytes a row.
 	return h.Tr(
 		h.Th(nameLink(e)),
-		h.Td(code(e.Newest.Reference.String()), markOf(e.Newest.Reference.Tag)),
+		h.Td(copiedReference(e.Newest.Reference)),
 		h.Td(highest(e)),
 		h.Td(ago(c.Now, e.Newest.PushedAt)),
 		h.Td(g.Text(c.badge(e.LookupName(), nil).markdown())),
@@ -119,7 +128,7 @@ func highest(e store.Entry) g.Node {
 	case e.Highest == e.Newest.Reference:
 		return g.Text(version)
 	default:
-		return g.Group{code(e.Highest.String()), markOf(e.Highest.Tag)}
+		return copiedReference(e.Highest)
 	}
 }
 

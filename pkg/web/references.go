@@ -28,7 +28,7 @@ func (r Repository) table() g.Node {
 	}
 	return h.Table(h.Class("references"),
 		h.THead(h.Tr(head("Reference"), g.If(c.version, head("Version")), head("Pushed"), g.If(c.digest, head("Digest")), g.If(c.kind, head("Kind")))),
-		g.Map(byDigest(r.References), func(same []event.Push) g.Node { return r.group(same, c) }),
+		h.TBody(g.Map(byDigest(r.References), func(same []event.Push) g.Node { return r.group(same, c) })),
 	)
 }
 
@@ -59,25 +59,31 @@ func byDigest(all []event.Push) (groups [][]event.Push) {
 // group draws the rows of the references of one digest. The first row has what all of
 // them share.
 func (r Repository) group(same []event.Push, c columns) g.Node {
-	shared := func(value g.Node) g.Node {
-		return h.Td(g.If(len(same) > 1, h.RowSpan(strconv.Itoa(len(same)))), value)
+	shared := func(value ...g.Node) g.Node {
+		return h.Td(g.If(len(same) > 1, h.RowSpan(strconv.Itoa(len(same)))), g.Group(value))
 	}
 	rows := make(g.Group, len(same))
 	for i, p := range same {
 		rows[i] = h.Tr(
-			h.Th(h.Scope("row"), code(p.Reference.String()), markOf(p.Reference.Tag)),
+			g.If(i > 0, h.Class("same")),
+			h.Th(h.Scope("row"), copiedReference(p.Reference)),
 			g.If(c.version, h.Td(g.Text(p.Version()))),
 			h.Td(ago(r.Now, p.PushedAt)),
-			g.If(i == 0 && c.digest, shared(digest(p.Digest))),
+			g.If(i == 0 && c.digest, shared(digest(p.Digest)...)),
 			g.If(i == 0 && c.kind, shared(g.Text(kindOf(p.MediaType)))),
 		)
 	}
-	return h.TBody(rows)
+	return rows
 }
 
-// digest draws a digest, if it is known. The style sheet shortens it, but copying it
-// gives the whole digest.
-func digest(text string) g.Node { return g.If(text != "", h.Code(h.Class("digest"), g.Text(text))) }
+// digest is what an element has in it that shows a digest, if it is known. The style
+// shortens it, and it is copied whole.
+func digest(text string) []g.Node {
+	if text == "" {
+		return nil
+	}
+	return []g.Node{h.Class("copy digest"), g.Text(text)}
+}
 
 // kindOf returns what the media type of a manifest tells a person, or "".
 func kindOf(mediaType string) string {

@@ -16,10 +16,11 @@ import (
 type Repository struct {
 	Site
 	Name       reference.Name
-	Filter     url.Values // the parameters that choose references, for all of the name's pages
-	Newest     event.Push // only on the first page; zero: none of the references that were looked at matches
-	Highest    event.Push // the highest version; zero: no tag that was looked at is a version
-	BySemver   bool       // the reader asked for Highest, so it comes first
+	Lists      []string   // the curated lists that it is in
+	Filter     url.Values // the parameters that choose what is shown, for all of its pages
+	Newest     event.Push // only the first page has it; zero: no match among those that were looked at
+	Highest    event.Push // the highest version; zero: no tag is one, or none that was looked at
+	BySemver   bool       // Highest is what the reader has asked for, and comes first
 	References []event.Push
 	Page       string // token of the page; empty: the first
 	Next       string // token of the next page; empty on the last
@@ -34,7 +35,8 @@ func (r Repository) HTML() []byte {
 	}
 	return f.page(
 		r.ways(),
-		h.H1(breakable(name, longestPart)...),
+		h.H1(breakable(name)...),
+		r.lists(),
 		r.filter(),
 		g.Iff(r.Page == "", func() g.Node { return g.Group{r.cards(), r.badges()} }),
 		h.H2(g.Text("References")),
@@ -94,8 +96,20 @@ func (r Repository) ways() g.Node {
 	}))
 }
 
-// registries returns the registries that have their own page for the name. A name that
-// was given by hand has none.
+// lists links to the curated lists that the name is in.
+func (r Repository) lists() g.Node {
+	if len(r.Lists) == 0 {
+		return nil
+	}
+	var links g.Group
+	for i, list := range r.Lists {
+		links = append(links, g.If(i > 0, g.Text(", ")), h.A(h.Href(View{Category: list}.path()), g.Text(list)))
+	}
+	return h.P(g.Text("Listed in "), links)
+}
+
+// registries returns the registries that have a page of the name of their own. A name
+// that was given by hand has none.
 func (r Repository) registries() (all []string) {
 	if r.Name.Registry != "" {
 		return nil
@@ -155,9 +169,9 @@ func (r Repository) card(id, title string, p event.Push) g.Node {
 		h.H2(h.ID(id), g.Text(title)),
 		h.P(h.Class("tag"), h.Strong(g.Text(p.Reference.Tag)), markOf(p.Reference.Tag)),
 		h.Dl(
-			line("Reference", code(ref)),
-			line("Pull", code(strings.ReplaceAll(r.PullCommand, "{reference}", ref))),
-			g.Iff(p.Digest != "", func() g.Node { return line("Digest", digest(p.Digest)) }),
+			line("Reference", copied(ref)),
+			line("Pull", copied(strings.ReplaceAll(r.PullCommand, "{reference}", ref))),
+			g.Iff(p.Digest != "", func() g.Node { return line("Digest", digest(p.Digest)...) }),
 			g.Iff(kindOf(p.MediaType) != "", func() g.Node { return line("Kind", g.Text(kindOf(p.MediaType))) }),
 			line("Pushed", ago(r.Now, p.PushedAt)),
 		),

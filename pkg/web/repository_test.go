@@ -88,11 +88,16 @@ func TestReferencesOfOneDigestStandTogether(t *testing.T) {
 		digested("a.io/app:1.0", "sha256:1"), bare("a.io/app:y"), digested("a.io/app:1", "sha256:1"),
 	}}.HTML()
 	var got []string
-	for _, body := range elements(t, page, "tbody") {
-		got = append(got, body.text)
+	_, references, _ := strings.Cut(mainOf(page), `<table class="references">`)
+	for _, row := range elements(t, []byte("<table>"+references), "tr")[1:] {
+		if row.attr["class"] == "same" {
+			got[len(got)-1] += row.text
+			continue
+		}
+		got = append(got, row.text)
 	}
 	const manifest, ago = "single manifest", "2 days ago"
-	wantEqual(t, "groups", got[len(got)-5:], []string{
+	wantEqual(t, "groups", got, []string{
 		"a.io/app:latest floating" + ago + "sha256:1" + manifest + "a.io/app:1.0 floating1.0" + ago + "a.io/app:1 floating" + ago,
 		"b.io/app:2 floating" + ago + "sha256:1" + manifest,
 		"a.io/app:0.9 floating0.9" + ago + "sha256:2" + manifest,
@@ -181,7 +186,7 @@ func TestFilteredPageSaysSo(t *testing.T) {
 	}
 	const tags = "ignore=%2A-dev"
 	wantEqual(t, "first image", attrs(elements(t, page, "img"), "src")[0], "/app?format=svg&"+tags+"&tag=1.%2A&tag=2.%2A")
-	wantAll(t, "copied text", texts(elements(t, page, "code")), "[![app]("+site.URL+"/app?format=svg&"+tags+"&tag=1.%2A&tag=2.%2A)]("+site.URL+"/app?format=html&"+tags+"&tag=1.%2A&tag=2.%2A)")
+	wantAll(t, "copied text", copiedTexts(t, page), "[![app]("+site.URL+"/app?format=svg&"+tags+"&tag=1.%2A&tag=2.%2A)]("+site.URL+"/app?format=html&"+tags+"&tag=1.%2A&tag=2.%2A)")
 	whole := Repository{Site: site, Name: parseName("app"), Filter: url.Values{"sort": {"semver"}}}.HTML()
 	if strings.Contains(mainOf(whole), "Only tags") {
 		t.Errorf("a page of all tags says that it is filtered: %s", mainOf(whole))
@@ -234,7 +239,7 @@ func TestBadgesOfARepository(t *testing.T) {
 	}
 	wantEqual(t, "previews", attrs(elements(t, page, "img"), "src"), previews)
 	wantEqual(t, "loading", attrs(elements(t, page, "img"), "loading"), slices.Repeat([]string{"lazy"}, len(kinds)))
-	codes := texts(elements(t, page, "code"))
+	codes := copiedTexts(t, page)
 	wantAll(t, "code", codes,
 		"[![team/my_app]("+site.URL+"/team/my_app?format=svg)]("+site.URL+"/team/my_app?format=html)",
 		`<a href="`+site.URL+`/team/my_app?format=html"><img src="`+site.URL+`/team/my_app?format=svg&amp;show=tag" alt="team/my_app"></a>`,
@@ -259,7 +264,7 @@ func TestRepositoryPageOfARegistry(t *testing.T) {
 	page := Repository{Site: site, Name: parseName(path[1:]), References: []event.Push{push("a.azurecr.io:5000/team/app:1")}}.HTML()
 	wantEqual(t, "heading", texts(elements(t, page, "h1")), []string{path[1:]})
 	wantEqual(t, "first image", attrs(elements(t, page, "img"), "src")[0], path+"?format=svg")
-	wantAll(t, "copied text", texts(elements(t, page, "code")),
+	wantAll(t, "copied text", copiedTexts(t, page),
 		"[!["+path[1:]+"]("+site.URL+path+"?format=svg)]("+site.URL+path+"?format=html)",
 		"[!["+path[1:]+"](https://img.shields.io/endpoint?url="+url.QueryEscape(site.URL+path)+")]("+site.URL+path+"?format=html)")
 }
@@ -276,7 +281,7 @@ func TestPullCommandHasTheReference(t *testing.T) {
 		s := site
 		s.PullCommand = command
 		page := Repository{Site: s, Name: parseName("app"), Newest: push("a.io/app:1.0.0")}.HTML()
-		wantAll(t, "copied text", texts(elements(t, page, "code")), want)
+		wantAll(t, "copied text", copiedTexts(t, page), want)
 	}
 }
 

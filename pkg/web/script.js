@@ -27,15 +27,14 @@
     return e;
   };
 
-  // A code that is alone in its place gets a button, which the style puts at the edge.
-  const addButton = (code, what = code.textContent) => {
-    const button = element('button', { type: 'button', title: 'Copy', ariaLabel: 'Copy ' + what });
-    button.onclick = () => copy(button, code.textContent);
-    code.parentNode.classList.add('copy');
-    code.after(button);
-  };
+  // textOf returns the text of a place that is copied, without what else is in it.
+  const textOf = place => [...place.childNodes].filter(n => !['SMALL', 'BUTTON'].includes(n.nodeName)).map(n => n.textContent).join('').trim();
 
-  const nameOf = e => e.closest('tr').cells[0].textContent;
+  // A place that is copied gets a button, which the style puts at its edge.
+  const addButton = (place, what = textOf(place)) =>
+    place.append(element('button', { type: 'button', title: 'Copy', ariaLabel: 'Copy ' + what }));
+
+  const nameOf = cell => cell.parentNode.cells[0].textContent;
 
   // The Markdown of a badge goes into a box that opens, with the badge itself. One is
   // open at a time.
@@ -46,38 +45,38 @@
     box.remove();
     box = null;
   };
-  const boxOf = (code, name) => {
-    const src = code.textContent.match(/\(https?:\/\/[^/]*([^)]*)\)/)[1];
-    const made = element('div', { className: 'box' }, element('img', { alt: 'badge of ' + name, src }), element('p', {}, code));
+  const toggleBox = button => {
+    const wasOpen = button.ariaExpanded === 'true', markdown = button.value, name = nameOf(button.parentNode);
+    closeBox();
+    if (wasOpen) return;
+    const code = element('p', { className: 'copy', textContent: markdown });
     addButton(code, 'Markdown of ' + name);
-    return made;
+    box = element('div', { className: 'box' }, element('img', { alt: 'badge of ' + name, src: markdown.match(/\(https?:\/\/[^/]*([^)]*)\)/)[1] }), code);
+    button.after(box);
+    button.ariaExpanded = 'true';
   };
-  const addBadge = cell => {
-    const name = nameOf(cell), code = element('code', { textContent: cell.textContent });
-    const button = element('button', { type: 'button', textContent: 'Badge', ariaLabel: 'Badge of ' + name, ariaExpanded: 'false' });
-    let own;
-    button.onclick = () => {
-      const wasOpen = box && box === own;
-      closeBox();
-      if (wasOpen) return;
-      box = own ??= boxOf(code, name);
-      button.after(box);
-      button.ariaExpanded = 'true';
-    };
-    cell.replaceChildren(button);
-  };
+  const addBadge = cell =>
+    cell.replaceChildren(element('button', { type: 'button', value: cell.textContent, textContent: 'Badge', ariaLabel: 'Badge of ' + nameOf(cell), ariaExpanded: 'false' }));
+
+  addEventListener('click', event => {
+    const button = event.target.closest('button');
+    if (button?.title) copy(button, textOf(button.parentNode));
+    else if (button?.value) toggleBox(button);
+    else if (box && !box.contains(event.target)) closeBox();
+  });
 
   const enhance = root => {
     for (const cell of root.querySelectorAll('#results td:nth-child(5)')) addBadge(cell);
-    for (const code of root.querySelectorAll('code')) {
-      if (code.closest('.badges')) addButton(code, document.querySelectorAll('.badges th')[code.parentNode.cellIndex].textContent + ' of ' + nameOf(code));
-      else if (!code.closest('p')) addButton(code);
-    }
+    for (const place of root.querySelectorAll('.copy:not(.badges *), pre')) addButton(place);
   };
   enhance(document);
-  addEventListener('click', event => {
-    if (box && !box.parentNode.contains(event.target)) closeBox();
-  });
+
+  // Buttons of what is folded can wait.
+  const badges = document.querySelector('.badges');
+  badges?.addEventListener('toggle', () => {
+    const heads = badges.querySelectorAll('thead th');
+    for (const cell of badges.querySelectorAll('.copy')) addButton(cell, heads[cell.cellIndex].textContent + ' of ' + nameOf(cell));
+  }, { once: true });
 
   // The server searches while one types, and the address says for what.
   const input = document.getElementById('q'), form = input.form;

@@ -12,22 +12,33 @@ import (
 	"ocireffer/pkg/store"
 )
 
-// How many characters of a text stay on one line.
-const (
-	longestPiece = 32 // of a reference: they fit on a phone that is 320 pixels wide
-	longestPart  = 20 // of a name: they fit into the catalogue's first column
-)
+// longestPiece is how many characters of a text stay on one line: a phone that is 320
+// pixels wide has room for them.
+const longestPiece = 32
 
-// code draws a text that people copy. On a narrow page it breaks after a slash or a blank
-// and before a tag, but never inside a version that fits on a line.
-func code(text string) g.Node { return h.Code(breakable(text, longestPiece)...) }
+// copied is what an element has in it whose text people copy. On a narrow page it breaks
+// behind a slash or a blank and in front of a tag, never within a version that fits on a
+// line. The style has code's look for it, since an element for each would be a tenth of a
+// page's.
+func copied(text string) g.Node { return g.Group{h.Class("copy"), g.Group(breakable(text))} }
 
-// breakable returns a text with places to break it into lines of at most longest
-// characters. There are no more such places than needed.
-func breakable(text string, longest int) (nodes []g.Node) {
+// copiedReference is copied of a reference, with what a reader should know of its tag.
+func copiedReference(r reference.Reference) g.Node {
+	return g.Group{copied(r.String()), markOf(r.Tag)}
+}
+
+// markOf draws kindOfTag, if it says something.
+func markOf(tag string) g.Node {
+	kind := kindOfTag(tag)
+	return g.If(kind != "", g.Group{g.Text(" "), h.Small(g.Text(kind))})
+}
+
+// breakable returns a text with opportunities to break it into lines of at most
+// longestPiece characters, no more than are needed.
+func breakable(text string) (nodes []g.Node) {
 	line := ""
-	for _, piece := range pieces(text, longest) {
-		if line != "" && len(line)+len(piece) > longest {
+	for _, piece := range pieces(text) {
+		if line != "" && len(line)+len(piece) > longestPiece {
 			nodes = append(nodes, g.Text(line), wbr)
 			line = ""
 		}
@@ -38,8 +49,8 @@ func breakable(text string, longest int) (nodes []g.Node) {
 
 var wbr = g.Raw("<wbr>")
 
-// pieces splits a text where it may break. A piece longer than a line is cut.
-func pieces(text string, longest int) (all []string) {
+// pieces splits a text where it may break. What is longer than a line is cut.
+func pieces(text string) (all []string) {
 	tag := strings.LastIndexByte(text, ':')
 	if strings.IndexByte(text[tag+1:], '/') >= 0 { // the colon belongs to a port
 		tag = -1
@@ -47,7 +58,7 @@ func pieces(text string, longest int) (all []string) {
 	begin := 0
 	for i := range len(text) {
 		switch end := i + 1; {
-		case end == len(text), text[i] == '/', text[i] == ' ', end == tag, end-begin >= longest && isRune(text, end):
+		case end == len(text), text[i] == '/', text[i] == ' ', end == tag, end-begin >= longestPiece && isRune(text, end):
 			all = append(all, text[begin:end])
 			begin = end
 		}
@@ -85,13 +96,7 @@ func isFloating(tag string) bool {
 
 // nameLink draws an entry's name as a link to its page.
 func nameLink(e store.Entry) g.Node {
-	return h.A(append(breakable(e.Name.String(), longestPart), h.Href(RepositoryPath(e.LookupName(), nil)))...)
-}
-
-// markOf draws kindOfTag.
-func markOf(tag string) g.Node {
-	kind := kindOfTag(tag)
-	return g.If(kind != "", g.Group{g.Text(" "), h.Small(h.Class("mark"), g.Text(kind))})
+	return h.A(append(breakable(e.Name.String()), h.Href(RepositoryPath(e.LookupName(), nil)))...)
 }
 
 // stamp is the layout of exact times: to the second, in a form that the attribute

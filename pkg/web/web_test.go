@@ -104,7 +104,18 @@ func attrs(elements []element, name string) (all []string) {
 	return all
 }
 
-// mainOf returns the main part of a page. The rest is the same on all pages.
+// copiedTexts returns the texts that are copied, with the marks beside them.
+func copiedTexts(t testing.TB, page []byte) (all []string) {
+	t.Helper()
+	for _, e := range elements(t, page, "") {
+		if e.name == "code" || strings.HasPrefix(e.attr["class"], "copy") {
+			all = append(all, e.text)
+		}
+	}
+	return all
+}
+
+// mainOf returns the main part of a page: the rest is the same on all pages.
 func mainOf(page []byte) string {
 	_, main, _ := strings.Cut(string(page), `<main id="main">`)
 	main, _, _ = strings.Cut(main, "</main>")
