@@ -1,7 +1,7 @@
-// Package functions_test tests the Lambda functions as they are deployed: their
-// binaries and what is linked into them (binaries_test.go), the sample events
-// (samples_test.go), and that the template (template_test.go), the documentation and the
-// OpenAPI description (docs_test.go) say what the code does.
+// Package functions_test tests the Lambda functions as they are deployed: their binaries
+// and what is linked into them (binaries_test.go), and the sample events
+// (samples_test.go). It also checks that the template (template_test.go), the
+// documentation and the OpenAPI description (docs_test.go) agree with the code.
 package functions_test
 
 import (
@@ -31,7 +31,7 @@ import (
 	"ocireffer/pkg/store/dynamo/dynamotest"
 )
 
-// binaries has the folder of the functions' binaries, while tests run.
+// binaries is the folder of the functions' binaries while tests run.
 var binaries string
 
 func TestMain(m *testing.M) {
@@ -43,27 +43,30 @@ func TestMain(m *testing.M) {
 	dynamolocal.Main(m)
 }
 
-// functions are the Lambda functions of the template, by folder.
+// functions are the template's Lambda functions, named after their folders.
 var functions = []string{"ingest", "lookup", "views", "reconcile"}
 
-// An answer takes at most this long where the store hangs.
+// If the store hangs, an answer takes at most this long.
 const (
 	ingestAnswer = 4500 * time.Millisecond
 	lookupAnswer = 3 * time.Second
 )
 
-// batch is an event of views: a push.
+// batch is an event for views: a push.
 const batch = `{"Records":[{"eventName":"INSERT","dynamodb":{"SequenceNumber":"101","Keys":{"name":{"S":"wash"},"key":{"S":"a.azurecr.io/wash:1"}}}}]}`
 
-var builds sync.Map // func() error, by function
+// built is the version of the binaries.
+const built = "v9.8.7-test"
+
+var builds sync.Map // func() error by function
 
 // binary builds a function as the Makefile does, but for this machine, once for all
-// tests, and returns the file.
+// tests. It returns the file.
 func binary(t testing.TB, function string) string {
 	t.Helper()
 	file := filepath.Join(binaries, function)
 	build, _ := builds.LoadOrStore(function, sync.OnceValue(func() error {
-		cmd := exec.Command("go", "build", "-tags", "lambda.norpc", "-trimpath", "-ldflags=-s -w", "-o", file, "./"+function)
+		cmd := exec.Command("go", "build", "-tags", "lambda.norpc", "-trimpath", "-ldflags=-s -w -X main.version="+built, "-o", file, "./"+function)
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return fmt.Errorf("%v: %w\n%s", cmd, err, out)
@@ -76,30 +79,30 @@ func binary(t testing.TB, function string) string {
 	return file
 }
 
-// invocation is what a function did with one event.
+// invocation is the outcome of one event.
 type invocation struct {
-	raw     string // its answer
+	raw     string // the function's answer
 	answer  lambdaevents.APIGatewayV2HTTPResponse
-	readyIn time.Duration // from the start of the process until it asked for an event
-	took    time.Duration // from the start of the process to its answer
+	readyIn time.Duration // time from the start of the process until it asked for an event
+	took    time.Duration // time from the start of the process to its answer
 	log     string
-	cpu     time.Duration // of the process, its start included
-	exit    error         // why the process ended by itself
-	atStart []string      // operations of DynamoDB before it asked for an event
+	cpu     time.Duration // CPU time of the process, including its start
+	exit    error         // why the process exited by itself
+	atStart []string      // DynamoDB operations before it asked for an event
 }
 
-// invoke starts a binary under a stand-in for Lambda's Runtime API
-// (https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html), gives it one
-// event and ends it after its answer. The event is a file of events/, or JSON.
+// invoke starts a binary with a stand-in for Lambda's Runtime API
+// (https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html), gives it one event
+// and stops it after its answer. The event is a file in events/, or JSON.
 func invoke(t testing.TB, binary, event string, db *dynamoDB, env ...string) invocation {
 	t.Helper()
 	return invokeTimes(t, 1, binary, event, db, env...)
 }
 
-// invocationID is the id of an invocation, as long as Lambda's are.
+// invocationID is the ID of an invocation. It is as long as Lambda's.
 const invocationID = "6f1f3b8c-1f0e-4a55-9d0c-3f8a1b2c4d5e"
 
-// invokeTimes is invoke, and gives the binary the event so many times.
+// invokeTimes is like invoke, but gives the binary the event several times.
 func invokeTimes(t testing.TB, times int, binary, event string, db *dynamoDB, env ...string) invocation {
 	t.Helper()
 	body := []byte(event)
@@ -185,31 +188,31 @@ func invokeTimes(t testing.TB, times int, binary, event string, db *dynamoDB, en
 	select {
 	case s := <-asked:
 		result.readyIn, result.atStart = s.at.Sub(begin), s.operations
-	default: // it ended before
+	default: // it has already ended
 	}
 	result.log = log.String()
 	result.cpu = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 	return result
 }
 
-// dynamoDB stands in for DynamoDB where the real one cannot do what a test needs.
+// dynamoDB stands in for DynamoDB if the real one cannot do what a test needs.
 type dynamoDB struct {
 	url   string
 	mutex sync.Mutex
-	calls []string          // such as BatchGetItem; a PutItem with the partition of its item behind it
-	meter *dynamotest.Meter // of calls that a real one answers
-	lost  atomic.Int64      // its calls whose answer the function did not wait for
+	calls []string          // such as BatchGetItem; a PutItem is followed by its item's partition
+	meter *dynamotest.Meter // of the calls that a real DynamoDB answers
+	lost  atomic.Int64      // calls whose answer the function did not wait for
 	ca    string            // file with the certificate of url; empty: functions trust the machine's
 }
 
-// operations returns the operations that were called so far.
+// operations returns the operations called so far.
 func (db *dynamoDB) operations() []string {
 	db.mutex.Lock()
 	defer db.mutex.Unlock()
 	return slices.Clone(db.calls)
 }
 
-// record adds the operation of a call.
+// record records the operation of a call.
 func (db *dynamoDB) record(r *http.Request) error {
 	var input struct {
 		Item struct {
@@ -229,7 +232,7 @@ func (db *dynamoDB) record(r *http.Request) error {
 	return nil
 }
 
-// hanging takes connections and never answers.
+// hanging accepts connections and never answers.
 func hanging(t *testing.T) *dynamoDB {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -271,27 +274,33 @@ func failing(t *testing.T) *dynamoDB {
 	return answering(t, http.StatusInternalServerError, `{"__type":"com.amazonaws.dynamodb.v20120810#InternalServerError","message":"planted"}`)
 }
 
-// holding has data of a version, and nothing else.
+// holding has data of this version, and nothing else.
 func holding(t *testing.T, version int) *dynamoDB {
 	t.Helper()
 	return answering(t, http.StatusOK, fmt.Sprintf(`{"Responses":{"Table":[{"name":{"S":"#meta"},"key":{"S":"version"},"dataVersion":{"N":"%d"}}]},"UnprocessedKeys":{},"Items":[]}`, version))
 }
 
-// empty has no data at all.
+// refusing answers each call with an error that is not retried.
+func refusing(t *testing.T) *dynamoDB {
+	t.Helper()
+	return answering(t, http.StatusBadRequest, `{"__type":"com.amazon.coral.service#AccessDeniedException","message":"planted"}`)
+}
+
+// empty has no data.
 func empty(t *testing.T) *dynamoDB {
 	t.Helper()
 	return answering(t, http.StatusOK, `{"Responses":{"Table":[]},"UnprocessedKeys":{}}`)
 }
 
-// TestColdStartWithoutStore: the deadlines that a sender and a reader are promised
-// count from the start of the process.
+// TestColdStartWithoutStore: the deadlines promised to senders and readers count from the
+// start of the process.
 func TestColdStartWithoutStore(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		function, event  string
 		status           int
 		body, log        string
-		mostHung, mostUp time.Duration // where the store hangs, and where it fails
+		mostHung, mostUp time.Duration // limits if the store hangs, and if it fails
 	}{
 		{function: "ingest", event: "push.json", status: 500, body: "Failed to store url",
 			log: `"event":{"id":"c6fd250a`, mostHung: ingestAnswer, mostUp: 2 * time.Second},
@@ -319,8 +328,8 @@ func TestColdStartWithoutStore(t *testing.T) {
 	}
 }
 
-// TestViewsWithoutStoreAnswersInTime: its record comes again. Lambda would drop an
-// answer behind the function's end, which is 10 s here.
+// TestViewsWithoutStoreAnswersInTime: the record is delivered again. Lambda would drop an
+// answer that comes after the function's timeout, here 10 s.
 func TestViewsWithoutStoreAnswersInTime(t *testing.T) {
 	t.Parallel()
 	for name, open := range map[string]func(*testing.T) *dynamoDB{"hangs": hanging, "fails": failing} {
@@ -340,21 +349,21 @@ func TestViewsWithoutStoreAnswersInTime(t *testing.T) {
 	}
 }
 
-// TestStoreIsReadBeforeTheFirstEvent: a TLS connection that is made only with the
-// first event is most of what its sender waits for. A store that hangs must not
-// delay the first event either. Ingest marks an empty table with the version of the
-// data; readers write nothing.
+// TestStoreIsReadBeforeTheFirstEvent: a TLS connection that is opened only for the first
+// event would be most of its sender's wait. A store that hangs must not delay the first
+// event either. Ingest writes the data version into an empty table; readers write
+// nothing.
 func TestStoreIsReadBeforeTheFirstEvent(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		function, event string
-		calls, onEmpty  []string      // before it asks for its first event
-		most            time.Duration // until then, where the store hangs
+		calls, onEmpty  []string      // before the first event
+		most            time.Duration // longest time until then if the store hangs
 	}{
 		{function: "ingest", event: "ping.json", calls: []string{"BatchGetItem"},
-			onEmpty: []string{"BatchGetItem", "PutItem #meta"}, most: 2 * time.Second}, // of the 4.5 s that an answer may take, on a busy machine
+			onEmpty: []string{"BatchGetItem", "PutItem #meta"}, most: 2 * time.Second}, // of the 4.5 s for the whole answer, on a busy machine
 		{function: "lookup", event: "badge-unknown.json", calls: []string{"BatchGetItem", "Query"},
-			onEmpty: []string{"BatchGetItem", "Query"}, most: 2 * time.Second}, // it also asks for a badge
+			onEmpty: []string{"BatchGetItem", "Query"}, most: 2 * time.Second}, // it also serves a badge
 		{function: "views", event: batch, calls: []string{"BatchGetItem"},
 			onEmpty: []string{"BatchGetItem"}, most: 6 * time.Second}, // Lambda allows 10 s
 		{function: "reconcile", event: "{}", calls: []string{"BatchGetItem"},
@@ -371,6 +380,19 @@ func TestStoreIsReadBeforeTheFirstEvent(t *testing.T) {
 		if got := invoke(t, binary(t, c.function), c.event, hanging(t)); got.exit != nil || got.readyIn > c.most {
 			t.Errorf("%s asked for its first event after %s, %v, want at most %s", c.function, got.readyIn, got.exit, c.most)
 		}
+	}
+}
+
+// TestLookupWarmsUpWhateverTheStoreSays: an error of the first read does not leave the
+// function's own code cold.
+func TestLookupWarmsUpWhateverTheStoreSays(t *testing.T) {
+	t.Parallel()
+	got := invoke(t, binary(t, "lookup"), "badge.json", refusing(t))
+	if want := []string{"BatchGetItem", "Query"}; got.exit != nil || !slices.Equal(got.atStart, want) {
+		t.Errorf("lookup made the calls %q before its first event, %v, want %q; the log: %s", got.atStart, got.exit, want, got.log)
+	}
+	if n := strings.Count(got.log, "the first event will be slower"); n != 1 {
+		t.Errorf("the log says %d times that the first event will be slower, want once: %s", n, got.log)
 	}
 }
 
@@ -402,7 +424,30 @@ func TestWrongSettingsEndTheStart(t *testing.T) {
 	}
 }
 
-// TestBinarySize: the binary is read from disk at each cold start.
+func TestVersionOfTheBuildIsShown(t *testing.T) {
+	t.Parallel()
+	const first = `"msg":"starting","version":"` + built + `"`
+	for _, c := range []struct{ function, event, env, body string }{
+		{function: "ingest", event: "ping.json", body: "pong"},
+		{function: "ingest", event: "ping.json", env: "TABLE_NAME="}, // it cannot start
+		{function: "lookup", event: "status.json", body: `"version":"` + built + `"`},
+		{function: "lookup", event: "page-catalog.json", body: "<span>ocireffer " + built + "</span>"},
+		{function: "lookup", event: "badge.json", env: "CACHE_SECONDS=x"},
+		{function: "views", event: batch},
+		{function: "reconcile", event: "{}"},
+		{function: "reconcile", event: "{}", env: "RECONCILE_REGISTRIES=x"},
+	} {
+		got := invoke(t, binary(t, c.function), c.event, empty(t), c.env)
+		if line, _, _ := strings.Cut(got.log, "\n"); !strings.Contains(line, first) {
+			t.Errorf("%s with %q: the first line of the log is %s, want %s", c.function, c.env, line, first)
+		}
+		if !strings.Contains(got.answer.Body, c.body) {
+			t.Errorf("%s answered %s with %s, want %s in it", c.function, c.event, got.answer.Body, c.body)
+		}
+	}
+}
+
+// TestBinarySize: each cold start reads the binary from disk.
 func TestBinarySize(t *testing.T) {
 	t.Parallel()
 	const most = 11_000_000
@@ -418,23 +463,23 @@ func TestBinarySize(t *testing.T) {
 	}
 }
 
-// linked are the modules in the Lambda binaries. Each costs size and start: a
-// new one needs a reason beside it.
+// linked are the modules in the Lambda binaries. Each adds size and start time: a new one
+// needs a reason beside it.
 var linked = []string{
 	"github.com/aws/aws-lambda-go",                                     // the Runtime API
 	"github.com/aws/aws-sdk-go-v2",                                     // the SDK's core
-	"github.com/aws/aws-sdk-go-v2/internal/configsources",              // of the SDK
-	"github.com/aws/aws-sdk-go-v2/internal/endpoints/v2",               // of the SDK
+	"github.com/aws/aws-sdk-go-v2/internal/configsources",              // used by the SDK
+	"github.com/aws/aws-sdk-go-v2/internal/endpoints/v2",               // used by the SDK
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb",                    // the table
-	"github.com/aws/aws-sdk-go-v2/service/internal/accept-encoding",    // of dynamodb
-	"github.com/aws/aws-sdk-go-v2/service/internal/endpoint-discovery", // of dynamodb
-	"github.com/aws/smithy-go",                                         // of the SDK
-	"golang.org/x/sync",                                                // errgroup: both names of a push side by side
+	"github.com/aws/aws-sdk-go-v2/service/internal/accept-encoding",    // used by dynamodb
+	"github.com/aws/aws-sdk-go-v2/service/internal/endpoint-discovery", // used by dynamodb
+	"github.com/aws/smithy-go",                                         // used by the SDK
+	"golang.org/x/sync",                                                // errgroup: writes both names of a push in parallel
 }
 
-var forPages = []string{"maragu.dev/gomponents"} // 0.35 MB with the pages that it draws, and no time at the start
+var forPages = []string{"maragu.dev/gomponents"} // adds 0.35 MB with the pages, and no start time
 
-var forSecrets = []string{"github.com/aws/aws-sdk-go-v2/service/secretsmanager"} // 0.3 MB to read the registries' passwords at run time
+var forSecrets = []string{"github.com/aws/aws-sdk-go-v2/service/secretsmanager"} // adds 0.3 MB; reads the registries' passwords at run time
 
 func TestLinkedModules(t *testing.T) {
 	t.Parallel()

@@ -15,8 +15,8 @@ import (
 	"ocireffer/pkg/template"
 )
 
-// TestDocumentationKnowsTheTemplate: its tables name each parameter with its default,
-// each variable, each route and each alarm.
+// TestDocumentationKnowsTheTemplate: the documentation's tables name each parameter with
+// its default, each variable, each route and each alarm.
 func TestDocumentationKnowsTheTemplate(t *testing.T) {
 	t.Parallel()
 	text, parsed := documentation(t), template.Read(t)
@@ -73,13 +73,13 @@ func TestDocumentationNamesTestsThatExist(t *testing.T) {
 	}
 	for _, name := range named {
 		if !strings.Contains(tests.String(), "func "+name[1]+"(") && !strings.Contains(tests.String(), "def "+name[1]+"(") {
-			t.Errorf("the documentation names %s, which is no test", name[1])
+			t.Errorf("the documentation names %s, which is not a test", name[1])
 		}
 	}
 }
 
-// TestDescriptionHasTheRoutes: the OpenAPI description has all routes of both
-// functions, and no other, each with an operationId of its own.
+// TestDescriptionHasTheRoutes: the OpenAPI description has exactly the routes of both
+// functions, each with its own operationId.
 func TestDescriptionHasTheRoutes(t *testing.T) {
 	t.Parallel()
 	var description struct {

@@ -16,7 +16,7 @@ import (
 	"ocireffer/pkg/store/bolt"
 )
 
-// A node is a part of the description.
+// A node is a part of the OpenAPI description.
 type node struct {
 	t        *testing.T
 	document map[string]any
@@ -24,7 +24,7 @@ type node struct {
 	value    any
 }
 
-// in returns what the path of keys leads to, through references.
+// in returns the node at a path of keys. It follows references.
 func (n node) in(keys ...string) node {
 	for _, key := range keys {
 		object, _ := n.value.(map[string]any)
@@ -41,7 +41,7 @@ func (n node) in(keys ...string) node {
 	return n
 }
 
-// example returns the example called name, or, without a name, the only one.
+// example returns the example called name, or the only one if name is empty.
 func (n node) example(name string) any {
 	if name == "" {
 		return n.in("example").value
@@ -49,8 +49,8 @@ func (n node) example(name string) any {
 	return n.in("examples", name, "value").value
 }
 
-// TestExamplesAreAnswers sends the examples of requests in the description, in order,
-// and gets the examples of answers.
+// TestExamplesAreAnswers sends the description's example requests in order, and wants the
+// example answers.
 func TestExamplesAreAnswers(t *testing.T) {
 	t.Parallel()
 	db, err := bolt.Open(filepath.Join(t.TempDir(), "test.db"))
@@ -74,10 +74,10 @@ func TestExamplesAreAnswers(t *testing.T) {
 	for _, c := range []struct {
 		operation string
 		target    string
-		send      string // the name of the example that is sent; "only" if it has none
+		send      string // name of the example to send; "only" if it has none
 		status    int
-		mediaType string // of the answer
-		example   string // the name of the answer's example; empty if it has none
+		mediaType string // media type of the answer
+		example   string // name of the answer's example; empty if it has none
 	}{
 		{operation: "post /api/webhook", send: "push", status: 200, mediaType: text, example: "push"},
 		{operation: "post /api/azurehook", send: "push", status: 200, mediaType: text, example: "push"},

@@ -11,8 +11,8 @@ import (
 	"unicode"
 )
 
-// documents returns the project's documentation for people, by path: the README and
-// what is in .github.
+// documents returns the project's documentation by path: the README and the documents in
+// .github.
 func documents(t *testing.T) map[string]string {
 	t.Helper()
 	paths := []string{"../README.md"}
@@ -56,8 +56,8 @@ var (
 )
 
 // anchors returns the anchors that GitHub gives to a document's headings: without
-// punctuation, in lower case, blanks as hyphens. The number that GitHub puts behind
-// an anchor that is taken is left out; see TestHeadingsOfADocumentDiffer.
+// punctuation, in lower case, with hyphens for blanks. It omits the number that GitHub
+// appends to a repeated anchor; see TestHeadingsOfADocumentDiffer.
 func anchors(text string) map[string]bool {
 	all := map[string]bool{}
 	for _, m := range heading.FindAllStringSubmatch(codeBlock.ReplaceAllString(text, ""), -1) {
@@ -76,7 +76,10 @@ func anchors(text string) map[string]bool {
 	return all
 }
 
-// TestLinksResolve: each relative link in the documentation leads to a file of the
+// releases is GitHub's page of them, from the folder in which GitHub shows the README.
+const releases = "../../releases"
+
+// TestLinksResolve: each relative link in the documentation leads to a file in the
 // project, and its fragment to a heading.
 func TestLinksResolve(t *testing.T) {
 	t.Parallel()
@@ -85,7 +88,7 @@ func TestLinksResolve(t *testing.T) {
 		text = codeSpan.ReplaceAllString(codeBlock.ReplaceAllString(text, ""), "")
 		for _, m := range link.FindAllStringSubmatch(text, -1) {
 			target := m[1] + m[2]
-			if scheme.MatchString(target) {
+			if scheme.MatchString(target) || target == releases {
 				continue
 			}
 			links++
@@ -95,7 +98,7 @@ func TestLinksResolve(t *testing.T) {
 				to = filepath.Join(filepath.Dir(path), file)
 			}
 			if _, err := os.Stat(to); errors.Is(err, fs.ErrNotExist) {
-				t.Errorf("%s links to %s, which is not there", path, target)
+				t.Errorf("%s links to %s, which does not exist", path, target)
 				continue
 			}
 			if fragment != "" && !anchors(all[to])[fragment] {
@@ -108,10 +111,13 @@ func TestLinksResolve(t *testing.T) {
 	}
 }
 
-// TestHeadingsOfADocumentDiffer, so that a link to one cannot mean another.
+// TestHeadingsOfADocumentDiffer: otherwise a link to one might mean another.
 func TestHeadingsOfADocumentDiffer(t *testing.T) {
 	t.Parallel()
 	for path, text := range documents(t) {
+		if filepath.Base(path) == "CHANGELOG.md" {
+			continue // its releases have the same headings, and nothing links to one
+		}
 		headings := heading.FindAllString(codeBlock.ReplaceAllString(text, ""), -1)
 		if n := len(anchors(text)); n != len(headings) {
 			t.Errorf("%s has %d headings with %d anchors", path, len(headings), n)
@@ -119,7 +125,7 @@ func TestHeadingsOfADocumentDiffer(t *testing.T) {
 	}
 }
 
-// TestREADMEIsAFrontPage: what does not fit belongs in .github/docs.
+// TestREADMEIsAFrontPage: details belong in .github/docs.
 func TestREADMEIsAFrontPage(t *testing.T) {
 	t.Parallel()
 	const most = 250

@@ -32,8 +32,8 @@ import (
 	"ocireffer/pkg/template"
 )
 
-// reconcileLines returns the lines that the reconcile function logs, by outcome, and one
-// of a run that the brake held up.
+// reconcileLines returns the log lines of the reconcile function by outcome, and one of a
+// run that the brake stopped.
 func reconcileLines(t *testing.T) map[string]map[string]any {
 	t.Helper()
 	lines := map[string]map[string]any{}
@@ -65,7 +65,7 @@ func TestReconcileSample(t *testing.T) {
 	}
 }
 
-// TestReconcileRegistriesAreTaken: what the template takes is a list of registries.
+// TestReconcileRegistriesAreTaken: what the template accepts is a list of registries.
 func TestReconcileRegistriesAreTaken(t *testing.T) {
 	t.Parallel()
 	pattern := regexp.MustCompile(template.Read(t).Parameters["ReconcileRegistries"].AllowedPattern)
@@ -89,7 +89,7 @@ func TestReconcileRegistriesAreTaken(t *testing.T) {
 		strings.Repeat("a", 64) + ".io":        false,
 	} {
 		if got := pattern.MatchString(value); got != want {
-			t.Errorf("the pattern takes %q: %t, want %t", value, got, want)
+			t.Errorf("the pattern accepts %q: %t, want %t", value, got, want)
 		}
 		_, err := reconcile.ParseSources(value)
 		if value != "" && want && err != nil {
@@ -98,7 +98,7 @@ func TestReconcileRegistriesAreTaken(t *testing.T) {
 	}
 }
 
-// TestReconcileRoleAllowsJustWhatItDoes runs over a real DynamoDB that lets each call
+// TestReconcileRoleAllowsJustWhatItDoes runs on a real DynamoDB that allows each call
 // only what the role in template.yaml allows.
 func TestReconcileRoleAllowsJustWhatItDoes(t *testing.T) {
 	t.Parallel()
@@ -106,7 +106,7 @@ func TestReconcileRoleAllowsJustWhatItDoes(t *testing.T) {
 	table := dynamotest.StreamTable(t)
 	role := dynamotest.NewRole(t, "ReconcileRole")
 	cfg := dynamolocal.Config(t)
-	other, err := dynamo.Open(cfg, table, dynamo.WithoutStream()) // which also writes the catalogue
+	other, err := dynamo.Open(cfg, table, dynamo.WithoutStream()) // it also writes the catalogue
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,7 +132,7 @@ func TestReconcileRoleAllowsJustWhatItDoes(t *testing.T) {
 			push(host, repository, tag, acr.Push(repository, tag, acrtest.Digest(tag)))
 		}
 	}
-	push("ghcr.io", "shared", "9", now) // newer: the catalogue does not tell of the other one
+	push("ghcr.io", "shared", "9", now) // newer, so the catalogue does not show the other one
 	acr.Push("wash", "3", acrtest.Digest("3"))
 	acr.Untag("wash", "1")
 	acr.DeleteRepository("gone")

@@ -29,16 +29,16 @@ import (
 	"ocireffer/pkg/views"
 )
 
-// sampleTokenHash is the SHA-256 of sample-token, the token of events/.
+// sampleTokenHash is the SHA-256 of sample-token, the token in events/.
 const sampleTokenHash = "0f35d0ae14518b96bd6d3fec3ca15801fd58c9e048b1ccdea11a71378f2acdc9"
 
-// sample is an event with the answer that it gets.
+// sample is an event with the expected answer.
 type sample struct {
 	Event    string
 	Function string
 	Status   int
 	Body     string
-	Contains []string // of a page, whose ages of references change: what is in the body
+	Contains []string // parts of the body, for a page, where the ages of references change
 	Headers  map[string]string
 }
 
@@ -57,7 +57,7 @@ func samples(t *testing.T) (all []sample) {
 // sampleSecret is the key of the signature in events/.
 const sampleSecret = "example-secret"
 
-// handlers returns the handlers of ingest and lookup, with the token and the secret of
+// handlers returns the handlers of ingest and lookup, with the token and the secret in
 // events/.
 func handlers(t *testing.T, writer store.Writer, reader store.Reader) (write, read http.Handler) {
 	t.Helper()
@@ -76,8 +76,8 @@ func handlers(t *testing.T, writer store.Writer, reader store.Reader) (write, re
 	return ingest.New(writeSettings, writer, requestlog.NewJSON(io.Discard)), lookup.New(readSettings, reader)
 }
 
-// replay sends each sample event through the handlers, compares the answers, and
-// returns the names of the events. It calls after behind each.
+// replay sends each sample event through the handlers, compares the answers, and returns
+// the names of the events. It calls after behind each.
 func replay(t *testing.T, write, read http.Handler, after func()) (events []string) {
 	functions := map[string]http.Handler{"IngestFunction": write, "LookupFunction": read}
 	for _, s := range samples(t) {
@@ -133,8 +133,7 @@ func text(t *testing.T, answer lambdaevents.APIGatewayV2HTTPResponse) string {
 	return string(body)
 }
 
-// TestSampleEvents replays events/ with the handlers of ingest and lookup over one
-// store.
+// TestSampleEvents replays events/ with the handlers of ingest and lookup on one store.
 func TestSampleEvents(t *testing.T) {
 	t.Parallel()
 	db, err := bolt.Open(filepath.Join(t.TempDir(), "test.db"))
@@ -157,9 +156,9 @@ func TestSampleEvents(t *testing.T) {
 	}
 }
 
-// TestRolesAllowJustWhatFunctionsDo runs the handlers over a real DynamoDB that
-// lets each call only what the function's role in template.yaml allows. The views
-// function follows the table's stream.
+// TestRolesAllowJustWhatFunctionsDo runs the handlers on a real DynamoDB that allows each
+// call only what the function's role in template.yaml allows. The views function follows
+// the table's stream.
 func TestRolesAllowJustWhatFunctionsDo(t *testing.T) {
 	t.Parallel()
 	table := dynamotest.StreamTable(t)

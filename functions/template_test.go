@@ -28,7 +28,7 @@ import (
 	"ocireffer/pkg/template"
 )
 
-// routes are those of each function, by logical id.
+// routes returns the routes of each function, by logical ID.
 func routes() map[string]route.Routes {
 	return map[string]route.Routes{
 		"IngestFunction": ingest.New(ingest.Settings{}, nil, nil),
@@ -55,9 +55,9 @@ func TestTemplateRoutesAreTheHandlers(t *testing.T) {
 	}
 }
 
-// TestTemplateSettingsAreRead: each variable of the template is one that the
-// code reads and has the parameter of its own name, each variable that the code reads
-// is one of the template, and an unset one means what the parameter's default means.
+// TestTemplateSettingsAreRead: the code reads each variable in the template, and each
+// gets the parameter of the same name. The template has each variable that the code
+// reads. An unset variable means the same as the parameter's default.
 func TestTemplateSettingsAreRead(t *testing.T) {
 	t.Parallel()
 	parsed := template.Read(t)
@@ -100,8 +100,8 @@ func TestTemplateSettingsAreRead(t *testing.T) {
 	}
 }
 
-// TestLambdaWaitsForTheAnswer: a function that Lambda ends before it has answered by
-// itself leaves no log line with the event.
+// TestLambdaWaitsForTheAnswer: if Lambda stops a function before it has answered, there
+// is no log line with the event.
 func TestLambdaWaitsForTheAnswer(t *testing.T) {
 	t.Parallel()
 	parsed := template.Read(t)
@@ -112,14 +112,14 @@ func TestLambdaWaitsForTheAnswer(t *testing.T) {
 	}
 }
 
-// registryPattern is that of the parameter AllowedRegistries.
+// registryPattern returns the pattern of the parameter AllowedRegistries.
 func registryPattern(t *testing.T) *regexp.Regexp {
 	t.Helper()
 	return regexp.MustCompile(template.Read(t).Parameters["AllowedRegistries"].AllowedPattern)
 }
 
-// TestAllowedRegistriesAreTaken: what the template takes starts ingest, and what it
-// refuses is no list of registries.
+// TestAllowedRegistriesAreTaken: what the template accepts starts ingest, and what it
+// refuses is not a list of registries.
 func TestAllowedRegistriesAreTaken(t *testing.T) {
 	t.Parallel()
 	pattern := registryPattern(t)
@@ -165,7 +165,7 @@ func TestAllowedRegistriesAreTaken(t *testing.T) {
 		{value: "*.azurecr.io"},
 	} {
 		if got := pattern.MatchString(c.value); got != c.want {
-			t.Errorf("the pattern takes %q: %t, want %t", c.value, got, c.want)
+			t.Errorf("the pattern accepts %q: %t, want %t", c.value, got, c.want)
 		}
 		if err := readRegistries(c.value); c.want && err != nil {
 			t.Errorf("ingest with %q: %v", c.value, err)
@@ -173,10 +173,10 @@ func TestAllowedRegistriesAreTaken(t *testing.T) {
 	}
 }
 
-// readRegistries starts ingest with a value of ALLOWED_REGISTRIES.
+// readRegistries starts ingest with this ALLOWED_REGISTRIES.
 func readRegistries(value string) error { return readVariable("ALLOWED_REGISTRIES", value) }
 
-// readVariable starts ingest with a value of a variable.
+// readVariable starts ingest with this value of a variable.
 func readVariable(variable, value string) error {
 	_, err := ingest.FromEnv(func(name string) (string, bool) {
 		if name != variable {
@@ -187,7 +187,7 @@ func readVariable(variable, value string) error {
 	return err
 }
 
-// TestListsOfTagsAndSecretsAreTaken: what the template takes starts ingest.
+// TestListsOfTagsAndSecretsAreTaken: what the template accepts starts ingest.
 func TestListsOfTagsAndSecretsAreTaken(t *testing.T) {
 	t.Parallel()
 	parameters := template.Read(t).Parameters
@@ -207,7 +207,7 @@ func TestListsOfTagsAndSecretsAreTaken(t *testing.T) {
 			pattern := regexp.MustCompile(parameters[parameter].AllowedPattern)
 			for _, value := range c.taken {
 				if !pattern.MatchString(value) {
-					t.Errorf("%s does not take %q", parameter, value)
+					t.Errorf("%s does not accept %q", parameter, value)
 				}
 				if err := readVariable(c.variable, value); err != nil {
 					t.Errorf("ingest with %s=%q: %v", c.variable, value, err)
@@ -215,21 +215,21 @@ func TestListsOfTagsAndSecretsAreTaken(t *testing.T) {
 			}
 			for _, value := range c.refused {
 				if pattern.MatchString(value) {
-					t.Errorf("%s takes %q", parameter, value)
+					t.Errorf("%s accepts %q", parameter, value)
 				}
 			}
 			rapid.Check(t, func(t *rapid.T) {
 				value := rapid.OneOf(rapid.StringMatching(pattern.String()), rapid.StringOfN(rapid.SampledFrom([]rune("a9-[]!^*?,.")), 0, 12, -1)).Draw(t, "value")
 				if err := readVariable(c.variable, value); err != nil && pattern.MatchString(value) {
-					t.Fatalf("%s takes %q, and ingest says: %v", parameter, value, err)
+					t.Fatalf("%s accepts %q, but ingest says: %v", parameter, value, err)
 				}
 			})
 		})
 	}
 }
 
-// TestTextsOfPagesAreTaken: the template takes a title and a command of one line, which
-// start lookup, and no others.
+// TestTextsOfPagesAreTaken: the template accepts a title and a command of one line, with
+// which lookup starts, and no others.
 func TestTextsOfPagesAreTaken(t *testing.T) {
 	t.Parallel()
 	parameters := template.Read(t).Parameters
@@ -244,11 +244,11 @@ func TestTextsOfPagesAreTaken(t *testing.T) {
 		for _, value := range append(c.taken, c.refused...) {
 			want := slices.Contains(c.taken, value)
 			if got := pattern.MatchString(value); got != want {
-				t.Errorf("%s takes %q: %t, want %t", parameter, value, got, want)
+				t.Errorf("%s accepts %q: %t, want %t", parameter, value, got, want)
 			}
 			_, err := lookup.FromEnv(func(name string) (string, bool) { return value, name == c.variable })
 			if (err == nil) != want {
-				t.Errorf("lookup with %s=%q: %v, want that it starts: %t", c.variable, value, err, want)
+				t.Errorf("lookup with %s=%q: %v, want it to start: %t", c.variable, value, err, want)
 			}
 		}
 	}
@@ -285,14 +285,14 @@ func requestLine(t *testing.T, method, path, token, body string, db store.Writer
 	return line
 }
 
-// accessText returns the line that API Gateway logs, with these values of variables.
+// accessText returns a line of API Gateway's log with these values of variables.
 func accessText(format string, values map[string]string) string {
 	return regexp.MustCompile(`\$context\.[A-Za-z.]+|\$\{[A-Za-z]+}`).ReplaceAllStringFunc(format, func(variable string) string {
 		return cmp.Or(values[variable], "-")
 	})
 }
 
-// accessLine returns the line that API Gateway logs for an answer.
+// accessLine returns API Gateway's log line for an answer.
 func accessLine(t *testing.T, format, path, status string) map[string]any {
 	t.Helper()
 	text := accessText(format, map[string]string{"$context.path": path, "$context.status": status})
@@ -303,9 +303,9 @@ func accessLine(t *testing.T, format, path, status string) map[string]any {
 	return line
 }
 
-// TestMetricFiltersMatchRealLogLines: metrics count by the fields of log lines. A
-// write by hand must not hide that every webhook fails, so the metrics of
-// AllWebhooksFailAlarm count webhooks alone.
+// TestMetricFiltersMatchRealLogLines: metrics count by the fields of log lines. A write
+// by hand must not hide that every webhook fails, so the metrics of AllWebhooksFailAlarm
+// count only webhooks.
 func TestMetricFiltersMatchRealLogLines(t *testing.T) {
 	t.Parallel()
 	for _, hook := range []string{"/api/webhook", "/api/azurehook"} {
@@ -313,7 +313,8 @@ func TestMetricFiltersMatchRealLogLines(t *testing.T) {
 	}
 }
 
-// testMetricFilters wants the metric filters to count the lines of webhooks at a path.
+// testMetricFilters wants the metric filters to count the lines of webhooks that arrive
+// at a path.
 func testMetricFilters(t *testing.T, hook string) {
 	t.Helper()
 	const token, byHand = "sample-token", "/api/references/a.azurecr.io/app:1"
@@ -382,9 +383,9 @@ func testMetricFilters(t *testing.T, hook string) {
 	}
 }
 
-// matches reports whether CloudWatch would count line by pattern, which has the form
-// { $.field = "value" } or { $.field > 0 }, with || between several, in parentheses behind an && where
-// there is one.
+// matches reports whether CloudWatch would count line. pattern has the form { $.field =
+// "value" } or { $.field > 0 }. Several comparisons are joined with ||, in parentheses if
+// an && stands before them.
 func matches(t *testing.T, pattern string, line map[string]any) bool {
 	t.Helper()
 	all := true
@@ -407,8 +408,8 @@ func matches(t *testing.T, pattern string, line map[string]any) bool {
 	return all
 }
 
-// TestEachAlarmWatchesMetricsThatAreFed: an alarm on a metric that no filter feeds
-// never goes off.
+// TestEachAlarmWatchesMetricsThatAreFed: an alarm never goes off if no filter feeds its
+// metric.
 func TestEachAlarmWatchesMetricsThatAreFed(t *testing.T) {
 	t.Parallel()
 	parsed := template.Read(t)

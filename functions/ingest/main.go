@@ -1,4 +1,4 @@
-// Ingest is the Lambda function that takes in what registries report.
+// Ingest is the Lambda function that receives what registries report.
 package main
 
 import (
@@ -16,19 +16,24 @@ import (
 	"ocireffer/pkg/store/dynamo"
 )
 
-// startTimeout bounds the check of the store before the first event: Azure's 5 s are
-// running already.
+// version is the version of the build, which go build sets with -ldflags "-X
+// main.version=v1.2.3".
+var version = "devel"
+
+// startTimeout limits the check of the store before the first event, since Azure is
+// already waiting its 5 s.
 const startTimeout = 500 * time.Millisecond
 
 func main() {
 	log := requestlog.NewJSON(os.Stderr)
+	log.Info("starting", "version", version)
 	settings, err := ingest.FromEnv(os.LookupEnv)
 	if err != nil {
 		log.Error("ingest cannot start", "err", err)
 		os.Exit(1)
 	}
 	var options []dynamo.Option
-	if os.Getenv("AWS_SAM_LOCAL") != "" { // nothing runs the views function there
+	if os.Getenv("AWS_SAM_LOCAL") != "" { // sam local does not run the views function
 		options = append(options, dynamo.WithoutStream())
 	}
 	db, err := dynamo.Open(dynamo.FromEnv(os.Getenv), os.Getenv("TABLE_NAME"), options...)
@@ -36,8 +41,8 @@ func main() {
 		log.Error("ingest cannot start", "err", err)
 		os.Exit(1)
 	}
-	// Lambda gives a full core until the first event, and a share of one after it: a
-	// TLS handshake is ten times as fast here.
+	// Lambda gives a full core until the first event, and only a share of one afterwards:
+	// here a TLS handshake is ten times as fast.
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
 	err = db.StartWriter(ctx)

@@ -18,20 +18,20 @@ import (
 	"ocireffer/pkg/registry"
 )
 
-// credentialsEnv is the variable with credentials of registries.
+// credentialsEnv is the variable with registries' credentials.
 const credentialsEnv = "RECONCILE_CREDENTIALS"
 
 // dockerHub is Docker Hub's name in Docker's configuration.
 const dockerHub = "https://index.docker.io/v1/"
 
-// A keyring has the credentials of registries: those of RECONCILE_CREDENTIALS, and then
-// those with which the user has logged in by docker, or by az acr login.
+// A keyring has the credentials of registries: those in RECONCILE_CREDENTIALS, then those
+// of docker login or az acr login.
 type keyring struct {
 	given  reconcile.Credentials
 	docker dockerConfig
 }
 
-// dockerConfig is what a Docker client knows of credentials.
+// dockerConfig is the part of Docker's configuration that is about credentials.
 //
 // See https://docs.docker.com/reference/cli/docker/login/
 type dockerConfig struct {
@@ -39,11 +39,11 @@ type dockerConfig struct {
 		Auth          string // base64 of user:password
 		IdentityToken string
 	}
-	CredsStore  string            // the helper that has the credentials
-	CredHelpers map[string]string // the helper of a registry
+	CredsStore  string            // the default credential helper
+	CredHelpers map[string]string // credential helpers by registry
 }
 
-// newKeyring reads the credentials that env and Docker's configuration have.
+// newKeyring reads the credentials in env and in Docker's configuration.
 func newKeyring(env environment) (keyring, error) {
 	var k keyring
 	if text, _ := env(credentialsEnv); text != "" {
@@ -68,7 +68,8 @@ func newKeyring(env environment) (keyring, error) {
 	return k, nil
 }
 
-// of returns what a registry is read with, the zero credential if there is none.
+// of returns the credential for reading a registry, or the zero credential if there is
+// none.
 func (k keyring) of(ctx context.Context, host string) (registry.Credential, error) {
 	if c, ok := k.given[host]; ok {
 		return c, nil
@@ -95,7 +96,7 @@ func (k keyring) of(ctx context.Context, host string) (registry.Credential, erro
 	return registry.Credential{User: user, Password: password}, nil
 }
 
-// askHelper asks a credential helper of Docker's.
+// askHelper gets a credential from one of Docker's credential helpers.
 //
 // See https://github.com/docker/docker-credential-helpers
 func askHelper(ctx context.Context, helper, key string) (registry.Credential, error) {
@@ -113,7 +114,7 @@ func askHelper(ctx context.Context, helper, key string) (registry.Credential, er
 	}
 	var c struct{ Username, Secret string }
 	if err := json.Unmarshal(out.Bytes(), &c); err != nil || c.Secret == "" {
-		return registry.Credential{}, fmt.Errorf("%s for %s: the answer is no credential", program, key)
+		return registry.Credential{}, fmt.Errorf("%s for %s: the answer is not a credential", program, key)
 	}
 	if c.Username == "<token>" {
 		return registry.Credential{RefreshToken: c.Secret}, nil

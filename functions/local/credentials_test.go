@@ -9,7 +9,7 @@ import (
 	"ocireffer/pkg/registry"
 )
 
-// variables returns an environment of a map.
+// variables returns an environment with these variables.
 func variables(m map[string]string) environment {
 	return func(name string) (string, bool) {
 		v, ok := m[name]
@@ -56,7 +56,7 @@ func TestCredentials(t *testing.T) {
 	}
 }
 
-// TestCredentialHelpers: a helper is a program of that name on the PATH.
+// TestCredentialHelpers: a helper is a program on the PATH, named after it.
 func TestCredentialHelpers(t *testing.T) {
 	folder := t.TempDir()
 	helper := `#!/bin/sh

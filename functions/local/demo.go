@@ -12,12 +12,12 @@ import (
 	"ocireffer/pkg/store"
 )
 
-// An example is a repository of the demonstration.
+// An example is a repository in the demonstration.
 type example struct {
 	name       string        // registry/repository
-	age        time.Duration // of the last push
-	every      time.Duration // from one push to the next
-	tags       string        // oldest first, separated by blanks; a last "latest" is a second tag of the newest
+	age        time.Duration // age of the last push
+	every      time.Duration // time from one push to the next
+	tags       string        // oldest first, separated by blanks; a final "latest" is a second tag of the newest
 	categories string        // separated by blanks
 	platforms  bool          // each manifest is an index of several platforms
 }
@@ -50,10 +50,10 @@ var examples = []example{
 	{"ghcr.io/acme/storefront-worker", 31 * time.Minute, 9 * day, "1.9.0 1.10.0 1.10.1", "", false},
 }
 
-// notPublished is in a category, and nothing of it has been pushed yet.
+// notPublished is in a category, but has no push yet.
 var notPublished = event.Member{Category: "capability-providers", Name: reference.Name{Repository: "kvnats"}}
 
-// fill puts the examples into db, their times counted back from now.
+// fill puts the examples into db, with times relative to now.
 func fill(ctx context.Context, db store.Writer, now time.Time) error {
 	events := []event.Event{{Membership: &event.Membership{Member: notPublished, At: now}}}
 	for _, example := range examples {

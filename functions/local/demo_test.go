@@ -51,7 +51,7 @@ func TestNewestExamplesAreVersionsOfTheGivenAge(t *testing.T) {
 		t.Errorf("Members(official) = %v, %v, want 7", official, err)
 	}
 	if _, err := db.Pick(t.Context(), store.Query{Name: notPublished.Name}); !errors.Is(err, store.ErrNotFound) {
-		t.Errorf("Pick(%s): %v, want that it is not published", notPublished.Name, err)
+		t.Errorf("Pick(%s): %v, want ErrNotFound", notPublished.Name, err)
 	}
 }
 

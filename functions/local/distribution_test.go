@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-// freeAddress returns an address of this machine that nobody listens on.
+// freeAddress returns an address on this machine where nothing listens.
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -31,8 +31,8 @@ func freeAddress(t *testing.T) string {
 // A realRegistry is a running CNCF Distribution.
 type realRegistry struct{ host, debug string }
 
-// startRegistry starts a registry that lets tags be deleted, and sends notifications of
-// all kinds to hook.
+// startRegistry starts a registry that allows deletes of tags, and sends all kinds of
+// notifications to hook.
 func startRegistry(t *testing.T, hook string) realRegistry {
 	t.Helper()
 	r := realRegistry{freeAddress(t), freeAddress(t)}
@@ -75,7 +75,7 @@ notifications:
 	return r
 }
 
-// eventually calls check until it has no error, for half a minute at most.
+// eventually calls check until it returns no error, for at most half a minute.
 func eventually(t *testing.T, check func() error) {
 	t.Helper()
 	end, again := time.After(30*time.Second), time.NewTicker(50*time.Millisecond)
@@ -93,7 +93,7 @@ func eventually(t *testing.T, check func() error) {
 	}
 }
 
-// get returns the body of a 200.
+// get returns the body of an answer with status 200.
 func (r realRegistry) get(path string) ([]byte, error) { return get("http://" + r.host + path) }
 
 func get(url string) ([]byte, error) {
@@ -109,7 +109,8 @@ func get(url string) ([]byte, error) {
 	return b, err
 }
 
-// tags returns what the registry lists. It does not know a repository without a tag.
+// tags returns the tags that the registry lists. Without tags, the registry does not know
+// a repository.
 func (r realRegistry) tags(t *testing.T, repository string) []string {
 	t.Helper()
 	b, err := r.get("/v2/" + repository + "/tags/list")
@@ -126,7 +127,7 @@ func (r realRegistry) tags(t *testing.T, repository string) []string {
 	return list.Tags
 }
 
-// crane runs the client and returns what it prints.
+// crane runs the client and returns its output.
 func (r realRegistry) crane(t *testing.T, args ...string) string {
 	t.Helper()
 	var stderr bytes.Buffer
@@ -139,7 +140,7 @@ func (r realRegistry) crane(t *testing.T, args ...string) string {
 	return strings.TrimSpace(string(out))
 }
 
-// image pushes an image whose one file has this content.
+// image pushes an image with one file that has this content.
 func (r realRegistry) image(t *testing.T, reference, content string) {
 	t.Helper()
 	layer := filepath.Join(t.TempDir(), "layer.tar")
@@ -155,7 +156,7 @@ func (r realRegistry) image(t *testing.T, reference, content string) {
 	r.crane(t, "append", "--oci-empty-base", "--new_layer", layer, "--new_tag", r.host+"/"+reference)
 }
 
-// index pushes an image of several platforms, whose manifests have no tag there.
+// index pushes an image of several platforms. Their manifests have no tag.
 func (r realRegistry) index(t *testing.T, reference string, contents ...string) {
 	t.Helper()
 	args := []string{"index", "append", "--tag", r.host + "/" + reference}
@@ -184,7 +185,7 @@ func (r realRegistry) delete(t *testing.T, repository, reference string) {
 	}
 }
 
-// metrics are those of the registry's only endpoint.
+// metrics are those of the registry's only notification endpoint.
 type metrics struct{ Pending, Events, Successes, Failures, Errors int }
 
 func (r realRegistry) metrics(t *testing.T) metrics {
@@ -204,7 +205,7 @@ func (r realRegistry) metrics(t *testing.T) metrics {
 	return vars.Registry.Notifications.Endpoints[0].Metrics
 }
 
-// wantDelivered waits until no notification is pending, and wants none refused.
+// wantDelivered waits until no notification is pending, and wants none to be refused.
 func (r realRegistry) wantDelivered(t *testing.T) {
 	t.Helper()
 	eventually(t, func() error {

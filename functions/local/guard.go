@@ -9,9 +9,9 @@ import (
 	"ocireffer/pkg/requestlog"
 )
 
-// guard answers 403 to writes that a web page may have sent. It is for a server that
-// asks for no token: other machines cannot reach a loopback address, but the pages in
-// a browser on this one can, and a tunnel lets everyone in. Reads are for anyone.
+// guard answers 403 to writes that a web page may have sent. It is for a server without a
+// token. Other machines cannot reach a loopback address, but the pages in this machine's
+// browser can, and a tunnel lets everyone in. Anyone may read.
 func guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		refused := refusal(r)
@@ -27,9 +27,9 @@ func guard(next http.Handler) http.Handler {
 	})
 }
 
-// refusal says what is wrong with r, empty if it may be answered. A page of another
-// site can give a name of its own the address of this machine, and then is no longer
-// of another site to a browser: the name in Host is what tells.
+// refusal says why r is refused, or nothing if it may be answered. A page of another site
+// can let a name of its own point to this machine. To the browser, the server is then
+// part of the page's site. Only the name in Host shows it.
 func refusal(r *http.Request) string {
 	switch r.Method {
 	case http.MethodGet, http.MethodHead, http.MethodOptions:

@@ -16,7 +16,7 @@ func TestGuardRefusesWritesOfWebPages(t *testing.T) {
 	for name, c := range map[string]struct {
 		method, host string
 		header       http.Header
-		refused      string // how the answer begins; empty: it is let through
+		refused      string // beginning of the answer; empty: let through
 	}{
 		"program":                   {method: "POST", host: "localhost:8080"},
 		"program, address":          {method: "PUT", host: "127.0.0.1:8080"},

@@ -30,8 +30,8 @@ import (
 	"ocireffer/pkg/store/dynamo/dynamolocal"
 )
 
-// TestMain runs the program itself where a test starts this binary as one, so that
-// it can be killed, and asked to end, as a user's is.
+// TestMain runs the program itself if a test starts this binary as the program, so that
+// the test can kill it, or ask it to end as a user would.
 func TestMain(m *testing.M) {
 	if os.Getenv("RUN_LOCAL") != "" {
 		main()
@@ -47,38 +47,37 @@ const (
 	push    = `{"action":"push","target":{"repository":"wash","tag":"0.18.1"},"request":{"host":"wasmcloud.azurecr.io"}}`
 )
 
-// tokenEnv is the variable with the hash of test2.
+// tokenEnv is the variable with the hash of the token test2.
 const tokenEnv = "WEBHOOK_TOKEN_SHA256=60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752"
 
-// command returns the program's command line. env are variables as in NAME=value.
+// command returns the program's command line. env contains variables as NAME=value.
 func command(env []string, args ...string) *exec.Cmd {
 	cmd := exec.Command(os.Args[0], args...)
 	cmd.Env = append(append(os.Environ(), "RUN_LOCAL=1"), env...)
 	return cmd
 }
 
-// A program is a running local.
+// A program is a running local runner.
 type program struct {
 	*exec.Cmd
 	url       string
-	listening string // its line in the log
+	listening string // its log line "listening"
 }
 
 var listening = regexp.MustCompile(`msg=listening url=(\S+)`)
 
-// start runs the program with a free port and waits until it listens.
+// start runs the program on a free port and waits until it listens.
 func start(t *testing.T, env []string, args ...string) program {
 	t.Helper()
 	p, _ := startLogged(t, env, args...)
 	return p
 }
 
-// startLogged is start, and returns a function that waits for the end of the program
-// and returns its log.
+// startLogged is start. log waits for the end of the program and returns its log.
 func startLogged(t *testing.T, env []string, args ...string) (p program, log func() string) {
 	t.Helper()
 	cmd := command(env, append([]string{"-addr", "127.0.0.1:0"}, args...)...)
-	// A file of its own, as Wait would close the pipe of StderrPipe before it is read.
+	// A pipe of its own: Wait would close the one from StderrPipe before it is read.
 	stderr, writer, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
@@ -144,8 +143,8 @@ func (p program) want(t *testing.T, method, path, body string, status int, want 
 	}
 }
 
-// wantExit runs the program and wants it to end with this status and one line on
-// standard error, which has text.
+// wantExit runs the program and wants it to exit with this status and one line on
+// standard error that contains text.
 func wantExit(t *testing.T, cmd *exec.Cmd, status int, text string) {
 	t.Helper()
 	var stderr bytes.Buffer
@@ -153,7 +152,7 @@ func wantExit(t *testing.T, cmd *exec.Cmd, status int, text string) {
 	timeout := time.AfterFunc(20*time.Second, func() { cmd.Process.Kill() })
 	defer timeout.Stop()
 	if err := cmd.Run(); err == nil && status != 0 {
-		t.Errorf("%v ended well", cmd)
+		t.Errorf("%v exited with 0", cmd)
 	}
 	if got := cmd.ProcessState.ExitCode(); got != status {
 		t.Errorf("%v: exit %d, want %d", cmd, got, status)
@@ -166,9 +165,9 @@ func wantExit(t *testing.T, cmd *exec.Cmd, status int, text string) {
 	}
 }
 
-// TestStoredPushSurvivesAKilledProcess shows no more than its name says: the
-// operating system still writes to the disk after its process is gone. package bolt
-// checks that each commit is synced.
+// TestStoredPushSurvivesAKilledProcess proves no more than its name says: the operating
+// system still writes to the disk after the process is gone. Package bolt checks that
+// each commit is synced.
 func TestStoredPushSurvivesAKilledProcess(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "test.db")
@@ -185,7 +184,7 @@ func TestStoredPushSurvivesAKilledProcess(t *testing.T) {
 	p.want(t, "GET", "/wasmcloud.azurecr.io/wash", "", 200, badge)
 }
 
-// TestDemoShowsACatalogueAndTakesPushes, and leaves no file.
+// TestDemoShowsACatalogueAndTakesPushes: afterwards it leaves no file.
 func TestDemoShowsACatalogueAndTakesPushes(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -237,8 +236,8 @@ func TestWritersDependOnTokenAndAddress(t *testing.T) {
 	for name, c := range map[string]struct {
 		env                  []string
 		addr                 string
-		withoutToken, withIt int    // status of a push
-		writes               string // in the log
+		withoutToken, withIt int    // wanted status of a push
+		writes               string // in the log line
 	}{
 		"loopback":           {addr: "127.0.0.1:0", withoutToken: 200, withIt: 200, writes: "without a token"},
 		"localhost":          {addr: "localhost:0", withoutToken: 200, withIt: 200, writes: "without a token"},
@@ -284,7 +283,7 @@ func TestSignalLetsRequestsFinish(t *testing.T) {
 			defer conn.Close()
 			answer := bufio.NewReader(conn)
 			fmt.Fprintf(conn, "POST /api/azurehook HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\nExpect: 100-continue\r\n\r\n", len(push))
-			// This comes when the handler reads the body, so the request has begun.
+			// This arrives when the handler reads the body, so the request has begun.
 			if line, err := answer.ReadString('\n'); err != nil || !strings.Contains(line, "100") {
 				t.Fatalf("%q, %v, want 100 Continue", line, err)
 			}
@@ -304,7 +303,7 @@ func TestSignalLetsRequestsFinish(t *testing.T) {
 	}
 }
 
-// waitUntilClosed returns when url takes no connections any more.
+// waitUntilClosed returns when url accepts no more connections.
 func waitUntilClosed(t *testing.T, url string) {
 	t.Helper()
 	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
@@ -378,9 +377,9 @@ func TestMistakesAreOneLineAndExit2(t *testing.T) {
 	})
 }
 
-// TestTableIsMadeOnThisMachineOnly: on another host, a table that is missing may be a
-// wrong name, and its settings are not those of the template. The stand-in is a proxy for
-// the other host.
+// TestTableIsMadeOnThisMachineOnly: on another host, a missing table may be a wrong name,
+// and a new one would lack the template's settings. The stand-in acts as a proxy for the
+// other host.
 func TestTableIsMadeOnThisMachineOnly(t *testing.T) {
 	t.Parallel()
 	const answer = `{"__type":"com.amazon.coral.validate#ValidationException","message":"planted"}`
@@ -414,7 +413,7 @@ func TestTableIsMadeOnThisMachineOnly(t *testing.T) {
 	}
 }
 
-// TestWritesOfWebPagesNeedAToken holds as long as nobody needs one. Reads are open.
+// TestWritesOfWebPagesNeedAToken: they do even if nobody else needs one. Anyone may read.
 func TestWritesOfWebPagesNeedAToken(t *testing.T) {
 	t.Parallel()
 	const refused = "A write by a web page of another site needs a token: start with WEBHOOK_TOKEN_SHA256"
@@ -436,7 +435,7 @@ func TestLongHeaderIsRefused(t *testing.T) {
 	}
 }
 
-// slowRequest begins a request whose body never comes.
+// slowRequest begins a request and never sends its body.
 func slowRequest(t *testing.T, p program) net.Conn {
 	t.Helper()
 	conn, err := net.Dial("tcp", strings.TrimPrefix(p.url, "http://"))
@@ -460,7 +459,7 @@ func TestSecondSignalEndsTheProgram(t *testing.T) {
 	}
 	waitUntilClosed(t, p.url)
 	begin := time.Now()
-	// One that comes right behind the first may still be taken for it.
+	// A second signal right after the first may be merged with it.
 	again := time.NewTicker(200 * time.Millisecond)
 	defer again.Stop()
 	go func() {
@@ -475,7 +474,7 @@ func TestSecondSignalEndsTheProgram(t *testing.T) {
 	}()
 	p.Wait()
 	if took := time.Since(begin); took > 8*time.Second {
-		t.Errorf("the program ended %s after the second signal, want at once", took)
+		t.Errorf("the program ended %s after the second signal, want immediately", took)
 	}
 	status, ok := p.ProcessState.Sys().(syscall.WaitStatus)
 	if !ok || status.Signal() != os.Interrupt {
@@ -483,7 +482,7 @@ func TestSecondSignalEndsTheProgram(t *testing.T) {
 	}
 }
 
-// damagedFile returns the name of a file with a push, and damages it.
+// damagedFile makes a file with a push, damages it, and returns its name.
 func damagedFile(t *testing.T) (file string) {
 	t.Helper()
 	file = filepath.Join(t.TempDir(), "test.db")
@@ -497,7 +496,7 @@ func damagedFile(t *testing.T) (file string) {
 	return file
 }
 
-// damage overwrites all of a file but its two meta pages.
+// damage overwrites all of a file except its two meta pages.
 func damage(t *testing.T, file string) {
 	t.Helper()
 	info, err := os.Stat(file)
@@ -522,7 +521,7 @@ func TestDamagedFileEndsTheStart(t *testing.T) {
 }
 
 // TestFileDamagedWhileItIsServedEndsTheProgram: the request gets its answer, and the
-// program one line.
+// program logs one line.
 func TestFileDamagedWhileItIsServedEndsTheProgram(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -583,7 +582,7 @@ func TestUnusableStoreIsExit1(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	wantExit(t, command(nil, "-db", dir), 1, dir)
-	// Nothing listens on this port, which is not an HTTP server's.
+	// Nothing listens on this port.
 	env := []string{"AWS_ENDPOINT_URL_DYNAMODB=http://127.0.0.1:1", "AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test"}
 	wantExit(t, command(env, "-dynamodb", "local-test"), 1, "local-test")
 }
@@ -595,13 +594,21 @@ func TestHelpNamesTheFlagsAndIsNoError(t *testing.T) {
 	if !errors.Is(err, flag.ErrHelp) {
 		t.Errorf("run(-h) = %v, want flag.ErrHelp", err)
 	}
-	for _, want := range []string{"-addr host:port", "-db file", "-dynamodb table", "-demo", "-export file", "-import file", "-reconcile registries", "-reconcile-every time", "-once"} {
+	for _, want := range []string{"-addr host:port", "-db file", "-dynamodb table", "-demo", "-export file", "-import file", "-reconcile registries", "-reconcile-every time", "-once", "-version"} {
 		if !strings.Contains(stderr.String(), want) {
 			t.Errorf("help lacks %q: %s", want, &stderr)
 		}
 	}
 	if out, err := command(nil, "-h").CombinedOutput(); err != nil {
 		t.Errorf("-h ends with %v, want exit 0: %s", err, out)
+	}
+}
+
+func TestVersionIsPrinted(t *testing.T) {
+	t.Parallel()
+	out, err := command(nil, "-version").Output()
+	if want := "ocireffer " + version + "\n"; err != nil || string(out) != want {
+		t.Errorf("-version = %q, %v, want %q", out, err, want)
 	}
 }
 
@@ -621,9 +628,9 @@ func TestPortInUseIsAnError(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "b.db")
 	err := run(ctx, []string{"-db", file, "-addr", strings.TrimPrefix(p.url, "http://")}, os.LookupEnv, io.Discard)
 	if err == nil || !strings.Contains(err.Error(), "address already in use") {
-		t.Errorf("run on a port in use: %v, want that it is in use", err)
+		t.Errorf("run on a port in use: %v, want one that says so", err)
 	}
-	// The store was closed: it can be opened again.
+	// The store was closed, so it can be opened again.
 	db, err := bolt.Open(file)
 	if err != nil {
 		t.Fatal(err)

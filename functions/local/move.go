@@ -14,10 +14,10 @@ import (
 	"ocireffer/pkg/archive"
 )
 
-// standard is the name of standard input and output.
+// standard is the file name of standard input and output.
 const standard = "-"
 
-// nameOf returns a file's name for an error.
+// nameOf returns a file's name for an error message.
 func nameOf(file, ifStandard string) string {
 	if file == standard {
 		return ifStandard
@@ -25,8 +25,7 @@ func nameOf(file, ifStandard string) string {
 	return file
 }
 
-// move exports the store, or imports into it, and says on stderr how far it is and what
-// it did.
+// move exports or imports the store. It reports its progress and the result on stderr.
 func move(ctx context.Context, o options, env environment, stderr io.Writer) (err error) {
 	db, err := openStore(ctx, o, env)
 	if err != nil {
@@ -69,8 +68,9 @@ func exportFile(ctx context.Context, db closingStore, name string, line *progres
 	return counts, nil
 }
 
-// replaceFile has write make a new file, which takes the name only once it is whole and
-// on the disk. What is no ordinary file, such as a named pipe, is written as it is.
+// replaceFile calls write to make a new file, which gets its name only once it is
+// complete and on the disk. If name is not an ordinary file, such as a named pipe, it is
+// written directly.
 func replaceFile(name string, write func(io.Writer) error) (err error) {
 	if target, err := filepath.EvalSymlinks(name); err == nil {
 		name = target
@@ -89,12 +89,12 @@ func replaceFile(name string, write func(io.Writer) error) (err error) {
 		err = os.Rename(partial, name)
 	}
 	if err != nil {
-		os.Remove(partial) // if there is none, that is what err says
+		os.Remove(partial) // if it does not exist, err says why
 	}
 	return err
 }
 
-// writeTo opens a file for write, and closes it.
+// writeTo opens a file, calls write, and closes the file.
 func writeTo(name string, flag int, write func(*os.File) error) error {
 	f, err := os.OpenFile(name, flag, 0o666)
 	if err != nil {
@@ -132,8 +132,8 @@ func importFile(ctx context.Context, db closingStore, name string, line *progres
 	return counts, nil
 }
 
-// interruptible returns a reader that ends with ctx, though a read of r, such as of
-// standard input, may never.
+// interruptible returns a reader that ends with ctx, even while a read of r, such as
+// standard input, blocks for ever.
 func interruptible(ctx context.Context, r io.Reader) io.Reader {
 	out, in := io.Pipe()
 	go func() {
@@ -144,7 +144,7 @@ func interruptible(ctx context.Context, r io.Reader) io.Reader {
 	return out
 }
 
-// A counter counts the bytes that are read.
+// A counter counts the bytes read through it.
 type counter struct {
 	r     io.Reader
 	bytes atomic.Int64

@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// runs runs the program, and returns what it writes to standard output and to standard
-// error.
+// runs runs the program. It returns what the program writes to standard output and to
+// standard error.
 func runs(t *testing.T, env []string, stdin string, args ...string) (stdout, stderr string) {
 	t.Helper()
 	cmd := command(env, args...)
@@ -27,7 +27,7 @@ func runs(t *testing.T, env []string, stdin string, args ...string) (stdout, std
 	return out.String(), log.String()
 }
 
-// TestExportIsImported, by files and by pipes.
+// TestExportIsImported exports and imports with files and with pipes.
 func TestExportIsImported(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -68,7 +68,7 @@ func TestMovingRefusesOtherFlags(t *testing.T) {
 	}
 }
 
-// TestBadImportIsExit1, and names the line.
+// TestBadImportIsExit1: the error names the line.
 func TestBadImportIsExit1(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -83,11 +83,11 @@ func TestBadImportIsExit1(t *testing.T) {
 	wantExit(t, cmd, 1, "import standard input: line 2: the file ends before its last line")
 	wantExit(t, command(nil, "-db", db, "-import", filepath.Join(dir, "none.jsonl")), 1, "none.jsonl: no such file")
 	if out, _ := runs(t, nil, "", "-db", db, "-export", "-"); strings.Count(out, "\n") != 32+2 {
-		t.Errorf("the store has %d lines, want the 32 in front of the bad one, and 2", strings.Count(out, "\n"))
+		t.Errorf("the store has %d lines, want the 32 before the bad one, and 2", strings.Count(out, "\n"))
 	}
 }
 
-// TestExportNeedsAStore: it makes none.
+// TestExportNeedsAStore: an export does not create one.
 func TestExportNeedsAStore(t *testing.T) {
 	t.Parallel()
 	db := filepath.Join(t.TempDir(), "none.db")
@@ -100,7 +100,7 @@ func TestExportNeedsAStore(t *testing.T) {
 	}
 }
 
-// TestInterruptedImportEnds, though its input does not.
+// TestInterruptedImportEnds: it ends although its input does not.
 func TestInterruptedImportEnds(t *testing.T) {
 	t.Parallel()
 	export, _ := runs(t, nil, "", "-demo", "-export", "-")
@@ -116,7 +116,7 @@ func TestInterruptedImportEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { cmd.Process.Kill() })
-	// It has read the lines once there is room for so many blank ones in the pipe.
+	// Once these blank lines fit into the pipe, it has read the lines before them.
 	if _, err := io.WriteString(in, strings.TrimSuffix(export, "{\"end\":true}\n")+strings.Repeat("\n", 100_000)); err != nil {
 		t.Fatal(err)
 	}
@@ -129,7 +129,8 @@ func TestInterruptedImportEnds(t *testing.T) {
 	}
 }
 
-// TestFileIsReplacedWhole: until then, and after an error, the old one is there.
+// TestFileIsReplacedWhole: the old file stays until the new one is complete, and after an
+// error.
 func TestFileIsReplacedWhole(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -162,7 +163,7 @@ func TestFileIsReplacedWhole(t *testing.T) {
 			t.Errorf("%s has %q after an error, want %q", name, got, before)
 		}
 		if err := replaceFile(name, write); err != nil || content() != text {
-			t.Errorf("replaceFile(%s): %v, and it has %q, want %q", name, err, content(), text)
+			t.Errorf("replaceFile(%s): %v, and it contains %q, want %q", name, err, content(), text)
 		}
 	}
 	if left, err := filepath.Glob(filepath.Join(dir, "*")); err != nil || len(left) != 2 {
@@ -170,14 +171,14 @@ func TestFileIsReplacedWhole(t *testing.T) {
 	}
 	err := replaceFile(filepath.Join(dir, "none", "a.jsonl"), func(io.Writer) error { return nil })
 	if !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("replaceFile in no folder: %v, want that there is none", err)
+		t.Errorf("replaceFile in no folder: %v, want that it does not exist", err)
 	}
 	if err := replaceFile(dir, func(io.Writer) error { return nil }); err == nil {
 		t.Error("replaceFile of a folder: no error")
 	}
 }
 
-// TestPipeIsWrittenAsItIs: to replace a device or a pipe would remove it.
+// TestPipeIsWrittenAsItIs: replacing a device or a pipe would remove it.
 func TestPipeIsWrittenAsItIs(t *testing.T) {
 	t.Parallel()
 	pipe := filepath.Join(t.TempDir(), "pipe")
@@ -233,7 +234,7 @@ func TestProgressShowsNothingElsewhere(t *testing.T) {
 		p.show("1 event")
 		p.clear()
 		if p.terminal {
-			t.Errorf("%T is a terminal, want it not", out)
+			t.Errorf("%T counts as a terminal", out)
 		}
 	}
 	if info, err := file.Stat(); err != nil || info.Size() > 0 {
@@ -242,7 +243,7 @@ func TestProgressShowsNothingElsewhere(t *testing.T) {
 	if pty, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0); err == nil {
 		defer pty.Close()
 		if !newProgress(pty).terminal {
-			t.Error("a pseudo-terminal is no terminal")
+			t.Error("a pseudo-terminal does not count as a terminal")
 		}
 	}
 }

@@ -21,15 +21,15 @@ import (
 // referencesEnv is how many references TestMovingThereAndBack moves.
 const referencesEnv = "MOVING_REFERENCES"
 
-// dynamoEnv is the environment in which the program uses DynamoDB Local.
+// dynamoEnv is the environment for the program to use DynamoDB Local.
 func dynamoEnv(t *testing.T) []string {
 	t.Helper()
 	return []string{"AWS_ENDPOINT_URL_DYNAMODB=" + dynamolocal.Endpoint(t), "AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID=dynamolocal", "AWS_SECRET_ACCESS_KEY=dynamolocal"}
 }
 
-// TestMovingThereAndBack carries a store from a file to DynamoDB Local and into another
-// file. Each import is killed on its way, and run again. Afterwards all three answer the
-// same. With 100,000 references, and how long each step takes:
+// TestMovingThereAndBack moves a store from a file to DynamoDB Local and from there into
+// another file. Each import is killed half-way and run again. Afterwards all three stores
+// give the same answers. To move 100,000 references, and to see how long each step takes:
 //
 //	MOVING_REFERENCES=100000 go test ./functions/local -run MovingThereAndBack -v -timeout 1h
 func TestMovingThereAndBack(t *testing.T) {
@@ -53,20 +53,20 @@ func TestMovingThereAndBack(t *testing.T) {
 		t.Logf("%d references: %s: %s", n, what, time.Since(begun).Round(time.Millisecond))
 	}
 	timed("export from the file", func() { runs(t, env, "", "-db", from, "-export", there) })
-	half := names[len(names)/6*3].Repository          // three names for each
-	every := time.Duration(n) * 10 * time.Microsecond // a part of what an import takes
+	half := names[len(names)/6*3].Repository          // there are three names for each repository
+	every := time.Duration(n) * 10 * time.Microsecond // a fraction of an import's duration
 	timed("import into DynamoDB, killed", func() {
 		db := openDynamo(t, table)
 		kill(t, env, every, func() bool {
 			h, err := db.History(t.Context(), movedRegistry, half)
-			return err == nil && len(h.Pushes) > 0 // there may be no table yet
+			return err == nil && len(h.Pushes) > 0 // the table may not exist yet
 		}, "-dynamodb", table, "-import", there)
 	})
 	timed("import into DynamoDB", func() { runs(t, env, "", "-dynamodb", table, "-import", there) })
 	timed("import into DynamoDB again", func() { runs(t, env, "", "-dynamodb", table, "-import", there) })
 	timed("export from DynamoDB", func() { runs(t, env, "", "-dynamodb", table, "-export", back) })
 	timed("import into the file, killed", func() {
-		// Nobody else can look into the file.
+		// No other process can open the file.
 		kill(t, env, every, func() bool { return true }, "-db", to, "-import", back)
 	})
 	timed("import into the file", func() { runs(t, env, "", "-db", to, "-import", back) })
@@ -86,8 +86,8 @@ func TestMovingThereAndBack(t *testing.T) {
 	}
 }
 
-// kill starts the program, and kills it once it has done a part of its work, for which
-// it looks now and then.
+// kill starts the program, and kills it once it has done part of its work. It checks that
+// at intervals.
 func kill(t *testing.T, env []string, every time.Duration, done func() bool, args ...string) {
 	t.Helper()
 	cmd := command(env, args...)
@@ -115,8 +115,8 @@ func kill(t *testing.T, env []string, every time.Duration, done func() bool, arg
 
 const movedRegistry = "wasmcloud.azurecr.io"
 
-// fillFile makes a file with so many references, a hundred of a repository, with deletes
-// of each kind, given names and a category. It returns all names.
+// fillFile makes a file with this many references, a hundred in each repository, with
+// deletes of each kind, given names and a category. It returns all names.
 func fillFile(t *testing.T, file string, references int) (names []reference.Name) {
 	t.Helper()
 	db := openBolt(t, file)
@@ -187,7 +187,7 @@ func openDynamo(t *testing.T, table string) *dynamo.DB {
 	return db
 }
 
-// answers are all that a store answers about some names.
+// answers are everything that a store answers about some names.
 type answers struct {
 	entries []store.Entry
 	members []event.Member

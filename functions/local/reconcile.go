@@ -5,10 +5,8 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"log/slog"
 	"strings"
-	"sync"
 	"time"
 
 	"ocireffer/pkg/ingest"
@@ -16,24 +14,24 @@ import (
 	"ocireffer/pkg/store"
 )
 
-// reconciling is what the flags say about registries that are read.
+// reconciling contains the values of the flags about reading registries.
 type reconciling struct {
-	list  string        // of registries; empty: none
+	list  string        // registries to read; empty: none
 	every time.Duration // 0: only at the start
-	once  bool          // without serving
+	once  bool          // exit after the first run
 	full  bool
 	force bool
 }
 
 func (r *reconciling) addFlags(flags *flag.FlagSet) {
-	flags.StringVar(&r.list, "reconcile", "", "`registries` to read at the start, separated by commas, such as wasmcloud.azurecr.io, or ghcr.io/acme/app for a repository of one without a catalogue: the store then has what they have. The credentials are those of docker login, az acr login, or "+credentialsEnv)
+	flags.StringVar(&r.list, "reconcile", "", "comma-separated `registries` to read at the start and to make the store agree with, such as wasmcloud.azurecr.io, or ghcr.io/acme/app for a repository of a registry without a catalogue. The credentials are those of docker login, az acr login, or "+credentialsEnv)
 	flags.DurationVar(&r.every, "reconcile-every", 0, "read them again after this `time`, such as 1h")
-	flags.BoolVar(&r.once, "once", false, "read them, and end without serving; the exit status is 1 if anything could not be read")
-	flags.BoolVar(&r.full, "full", false, "read also the repositories that have not changed since they were read last")
-	flags.BoolVar(&r.force, "force", false, "delete what is gone even if that is more than a fifth of a registry, or if it is a repository that the registry does not know")
+	flags.BoolVar(&r.once, "once", false, "read them, then exit without serving; the exit status is 1 if anything could not be read")
+	flags.BoolVar(&r.full, "full", false, "also read the repositories that have not changed since they were last read")
+	flags.BoolVar(&r.force, "force", false, "delete what is gone even if that is more than a fifth of a registry, or a repository that the registry does not know")
 }
 
-// check checks the flags of which given says that they are given.
+// check checks the flags. given contains those that were set.
 func (r reconciling) check(given map[string]bool) error {
 	if !given["reconcile"] {
 		for _, name := range []string{"reconcile-every", "once", "full", "force"} {
@@ -57,8 +55,8 @@ func (r reconciling) check(given map[string]bool) error {
 	return nil
 }
 
-// newJob returns what the flags ask for, nil if that is nothing. The error is about the
-// configuration.
+// newJob returns the job that the flags ask for, or nil if they ask for none. The error
+// is about the configuration.
 func newJob(o options, write ingest.Settings, env environment, db store.Store, screen *screen, log *slog.Logger) (*reconcile.Job, error) {
 	if o.reconcile.list == "" {
 		return nil, nil
@@ -86,7 +84,7 @@ func newJob(o options, write ingest.Settings, env environment, db store.Store, s
 	return job, nil
 }
 
-// errIncomplete ends the program with status 1. What is wrong was said before.
+// errIncomplete ends the program with status 1. The details have been printed before.
 var errIncomplete = errors.New("not everything could be read")
 
 // runOnce runs a job and prints what it did.
@@ -109,7 +107,7 @@ func runOnce(ctx context.Context, job *reconcile.Job, screen *screen) error {
 	return err
 }
 
-// summary says in a line what a run has done.
+// summary describes a run in one line.
 func summary(r reconcile.Report) string {
 	parts := []string{
 		fmt.Sprintf("%d of %d repositories", r.Done, r.Repositories),
@@ -131,8 +129,8 @@ func summary(r reconcile.Report) string {
 	return r.Registry + ": " + strings.Join(parts, ", ")
 }
 
-// repeat runs a job, again each time that every has passed since the last run's start,
-// until ctx ends. every is 0 for once.
+// repeat runs a job once, and then again whenever every has passed since the start of the
+// last run, until ctx ends. If every is 0, it runs the job only once.
 func repeat(ctx context.Context, job *reconcile.Job, every time.Duration) {
 	var again <-chan time.Time // never
 	if every > 0 {
@@ -141,7 +139,7 @@ func repeat(ctx context.Context, job *reconcile.Job, every time.Duration) {
 		again = ticker.C
 	}
 	for {
-		// Each run has its line in the log.
+		// Job.Run has logged the outcome.
 		_, _ = job.Run(ctx)
 		job.Options.Full, job.Options.Force = false, false
 		select {
@@ -150,34 +148,4 @@ func repeat(ctx context.Context, job *reconcile.Job, every time.Duration) {
 			return
 		}
 	}
-}
-
-// A screen is a terminal whose last line shows progress while others write above it.
-// Elsewhere it is a writer.
-type screen struct {
-	mu   sync.Mutex
-	out  io.Writer
-	line *progress
-}
-
-func newScreen(out io.Writer) *screen { return &screen{out: out, line: newProgress(out)} }
-
-// Write implements io.Writer.
-func (s *screen) Write(b []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.line.clear()
-	return s.out.Write(b)
-}
-
-func (s *screen) progress(r reconcile.Report) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.line.show("%s", summary(r))
-}
-
-func (s *screen) clear() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.line.clear()
 }

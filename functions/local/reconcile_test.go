@@ -15,7 +15,7 @@ import (
 	"ocireffer/pkg/registry/ocitest"
 )
 
-// once runs the program with -once, and returns its exit status and what it wrote.
+// once runs the program with -once, and returns its exit status and its output.
 func once(t *testing.T, env []string, args ...string) (status int, stderr string) {
 	t.Helper()
 	var out bytes.Buffer
@@ -29,7 +29,7 @@ func once(t *testing.T, env []string, args ...string) (status int, stderr string
 	return cmd.ProcessState.ExitCode(), out.String()
 }
 
-// TestOnceFillsTheStore: an existing registry is in the store after one command.
+// TestOnceFillsTheStore: one command reads an existing registry into the store.
 func TestOnceFillsTheStore(t *testing.T) {
 	t.Parallel()
 	r := ocitest.StartSmall(t, map[string]map[string]string{
@@ -75,7 +75,7 @@ func TestOnceExits1IfAnythingCouldNotBeRead(t *testing.T) {
 	}
 }
 
-// TestReconcileBesideServing: what the registry has is served without a restart.
+// TestReconcileBesideServing: what a run reads is served without a restart.
 func TestReconcileBesideServing(t *testing.T) {
 	t.Parallel()
 	r := ocitest.StartSmall(t, map[string]map[string]string{"wash": {"1": acrtest.Digest("1")}})
@@ -99,7 +99,7 @@ func TestReconcileBesideServing(t *testing.T) {
 func TestStopEndsARun(t *testing.T) {
 	t.Parallel()
 	tags := map[string]map[string]string{}
-	for i := range 200 { // 20 s at 10 calls a second
+	for i := range 200 { // 20 s at 10 calls per second
 		tags[fmt.Sprintf("r%d", i)] = map[string]string{"1": acrtest.Digest("1")}
 	}
 	r := ocitest.StartSmall(t, tags)
@@ -119,7 +119,7 @@ func TestStopEndsARun(t *testing.T) {
 	}
 }
 
-// TestRealRegistriesAreRead reads each real registry there is.
+// TestRealRegistriesAreRead reads each available real registry.
 func TestRealRegistriesAreRead(t *testing.T) {
 	t.Parallel()
 	for _, kind := range ocitest.Kinds {
@@ -139,7 +139,7 @@ func TestRealRegistriesAreRead(t *testing.T) {
 	}
 }
 
-// TestProgressIsTheLastLine: what is logged meanwhile stands above it, whole.
+// TestProgressIsTheLastLine: log lines appear above it, whole.
 func TestProgressIsTheLastLine(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer

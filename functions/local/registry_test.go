@@ -12,10 +12,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestRegistryAgrees runs a real CNCF Distribution whose notifications go to the runner,
-// and a real client that pushes to it and deletes from it, also while the runner is away.
-// Then the tags of both are the same, with the same digests, and no notification is left.
-// .ci/registries sets REGISTRY and CRANE to the two programs.
+// TestRegistryAgrees runs a real CNCF Distribution that notifies the runner, and a real
+// client that pushes to it and deletes from it, also while the runner is down. Then both
+// have the same tags with the same digests, and no notification is left. .ci/registries
+// sets REGISTRY and CRANE to the two programs.
 func TestRegistryAgrees(t *testing.T) {
 	t.Parallel()
 	if os.Getenv("REGISTRY") == "" || os.Getenv("CRANE") == "" {
@@ -27,7 +27,7 @@ func TestRegistryAgrees(t *testing.T) {
 	r := startRegistry(t, "http://"+addr+"/api/webhook")
 
 	r.image(t, "wash:0.1.0", "one")
-	r.image(t, "wash:latest", "two") // another image: of one digest, both tags would move together
+	r.image(t, "wash:latest", "two") // another image: with one digest, both tags would move together
 	r.image(t, "team/app:1.0.0", "three")
 	r.image(t, "team/app:2.0.0", "four")
 	r.crane(t, "tag", r.host+"/team/app:1.0.0", "stable")
@@ -35,28 +35,28 @@ func TestRegistryAgrees(t *testing.T) {
 	r.wantDelivered(t)
 	wantSameTags(t, p, r, map[string][]string{"wash": {"0.1.0", "1.0.0", "latest"}, "team/app": {"1.0.0", "2.0.0", "stable"}})
 
-	// While the runner is away.
+	// While the runner is down.
 	stop(t, p)
 	r.crane(t, "tag", r.host+"/team/app:2.0.0", "stable") // moved
 	r.image(t, "wash:latest", "seven")                    // moved
 	digest := r.crane(t, "digest", r.host+"/team/app:1.0.0")
-	r.crane(t, "copy", r.host+"/team/app:1.0.0", r.host+"/third/copy@"+digest) // by digest
-	r.delete(t, "wash", "0.1.0")                                               // the tag
-	r.delete(t, "team/app", digest)                                            // with the tag 1.0.0
+	r.crane(t, "copy", r.host+"/team/app:1.0.0", r.host+"/third/copy@"+digest) // copied by digest
+	r.delete(t, "wash", "0.1.0")                                               // deletes the tag
+	r.delete(t, "team/app", digest)                                            // deletes the tag 1.0.0, too
 	if m := r.metrics(t); m.Pending == 0 {
-		t.Errorf("no notification is pending while the runner is away: %+v", m)
+		t.Errorf("no notification is pending while the runner is down: %+v", m)
 	}
 	p = start(t, []string{tokenEnv}, args...)
 	r.wantDelivered(t)
 	wantSameTags(t, p, r, map[string][]string{"wash": {"1.0.0", "latest"}, "team/app": {"2.0.0", "stable"}, "third/copy": nil})
 
-	// What was deleted comes back by a new push.
+	// A new push brings back what was deleted.
 	r.image(t, "wash:0.1.0", "one")
 	r.crane(t, "copy", r.host+"/wash:1.0.0", r.host+"/third/copy:1.0.0")
 	r.wantDelivered(t)
 	wantSameTags(t, p, r, map[string][]string{"wash": {"0.1.0", "1.0.0", "latest"}, "third/copy": {"1.0.0"}})
 
-	// What is not wanted holds nothing up.
+	// Ignored events do not block the others.
 	stop(t, p)
 	start(t, []string{tokenEnv, "ALLOWED_REGISTRIES=other.example.com"}, args...)
 	r.image(t, "wash:2.0.0", "eight")
@@ -64,7 +64,7 @@ func TestRegistryAgrees(t *testing.T) {
 	r.wantDelivered(t)
 }
 
-// stop ends the runner as a user does.
+// stop stops the runner as a user does.
 func stop(t *testing.T, p program) {
 	t.Helper()
 	if err := p.Process.Signal(syscall.SIGTERM); err != nil {
@@ -75,8 +75,8 @@ func stop(t *testing.T, p program) {
 	}
 }
 
-// wantSameTags wants the tags of repositories, with their digests, from the registry and
-// from the runner.
+// wantSameTags wants the registry and the runner to have these tags in repositories, with
+// the same digests.
 func wantSameTags(t *testing.T, p program, r realRegistry, want map[string][]string) {
 	t.Helper()
 	for repository, tags := range want {

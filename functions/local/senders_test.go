@@ -10,8 +10,8 @@ import (
 	"ocireffer/pkg/webhook/webhooktest"
 )
 
-// TestSamplesOfAllSendersAreAnswered sends each by itself to an empty store, but for
-// what it is about.
+// TestSamplesOfAllSendersAreAnswered sends each sample to a store that contains only what
+// the sample is about.
 func TestSamplesOfAllSendersAreAnswered(t *testing.T) {
 	t.Parallel()
 	for _, s := range webhooktest.Samples(t) {
@@ -43,8 +43,8 @@ func TestSamplesOfAllSendersAreAnswered(t *testing.T) {
 	}
 }
 
-// wantReferences wants the references that a sample leaves, of each repository that it
-// is about.
+// wantReferences wants the store to have the references that a sample leaves in its
+// repositories.
 func wantReferences(t *testing.T, p program, s webhooktest.Sample) {
 	t.Helper()
 	var got []string
@@ -70,7 +70,7 @@ func wantReferences(t *testing.T, p program, s webhooktest.Sample) {
 	}
 }
 
-// references returns the references of a registry/repository.
+// references returns the references in a registry/repository.
 func (p program) references(t *testing.T, name string) (all []string) {
 	t.Helper()
 	_, body := p.do(t, "GET", "/api/repositories/"+name, "")

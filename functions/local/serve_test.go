@@ -14,7 +14,7 @@ import (
 )
 
 // A pipeListener hands out connections that need no network, so that their deadlines
-// pass as fast as a bubble's clock.
+// follow a bubble's clock.
 type pipeListener struct {
 	conns  chan net.Conn
 	closed chan struct{}
@@ -40,7 +40,7 @@ func (l pipeListener) Close() error {
 
 func (l pipeListener) Addr() net.Addr { return &net.TCPAddr{} }
 
-// A served is a running serve.
+// A served is a running call of serve.
 type served struct {
 	conns   chan net.Conn
 	stop    context.CancelFunc
@@ -68,14 +68,14 @@ func (s served) dial(t *testing.T, request string) net.Conn {
 	return client
 }
 
-// readBody answers when it has read the body.
+// readBody answers after it has read the body.
 func readBody(w http.ResponseWriter, r *http.Request) {
 	if _, err := io.Copy(io.Discard, r.Body); err != nil {
 		http.Error(w, "cut short", http.StatusBadRequest)
 	}
 }
 
-// TestSlowClientsAreClosed after as much time as each of their parts may take.
+// TestSlowClientsAreClosed: each part of a request has its limit.
 func TestSlowClientsAreClosed(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -128,11 +128,12 @@ func TestClientThatReadsNothingIsClosed(t *testing.T) {
 	})
 }
 
-// TestStopWaitsFor10Seconds for clients that do not finish, and is no error.
+// TestStopWaitsFor10Seconds: it waits for clients that do not finish, and then returns no
+// error.
 func TestStopWaitsFor10Seconds(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		bodyAfter time.Duration // when the rest of a body comes
+		bodyAfter time.Duration // when the rest of the body arrives
 		answered  bool
 		want      time.Duration
 	}{
@@ -171,7 +172,7 @@ func TestStopWaitsFor10Seconds(t *testing.T) {
 	}
 }
 
-// TestDamageEndsServing once the requests that have begun are answered.
+// TestDamageEndsServing: the requests that have begun are still answered.
 func TestDamageEndsServing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

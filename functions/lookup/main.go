@@ -17,23 +17,23 @@ import (
 	"ocireffer/pkg/store/dynamo"
 )
 
-// version is that of the build, which go build sets by -ldflags "-X main.version=v1.2.3".
+// version is the build's version. The linker's flag -X main.version=v1.2.3 sets it.
 var version = "devel"
 
-// startTimeout bounds what is done before the first event: a reader is waiting already.
+// startTimeout limits the work before the first event, since a reader is already waiting.
 const startTimeout = 300 * time.Millisecond
 
 func main() {
 	log := requestlog.NewJSON(os.Stderr)
+	log.Info("starting", "version", version)
 	settings, err := lookup.FromEnv(os.LookupEnv)
 	if err != nil {
 		log.Error("lookup cannot start", "err", err)
 		os.Exit(1)
 	}
-	log.Info("starting", "version", version)
 	table := os.Getenv("TABLE_NAME")
 	settings.Version, settings.Instance = version, table
-	if os.Getenv("AWS_SAM_LOCAL") == "" { // whoever tries it out wants to see a push at once
+	if os.Getenv("AWS_SAM_LOCAL") == "" { // not in sam local, where a push should show at once
 		settings.CatalogueBytes = lookup.CatalogueBytes(os.Getenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE"))
 	}
 	db, err := dynamo.Open(dynamo.FromEnv(os.Getenv), table)
@@ -42,8 +42,9 @@ func main() {
 		os.Exit(1)
 	}
 	handler := lookup.New(settings, db)
-	// Lambda gives a full core until the first event, and a share of one after it: a
-	// TLS handshake is ten times as fast here, and so is the first run of anything.
+	// Lambda gives a full core until the first event, and only a share of one afterwards:
+	// here a TLS handshake is ten times as fast, and so is any code that runs for the
+	// first time.
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
 	err = db.StartReader(ctx)
@@ -51,9 +52,8 @@ func main() {
 		log.Error("lookup cannot start", "err", err)
 		os.Exit(1)
 	}
-	if err == nil {
-		err = apigateway.WarmUp(ctx, requestlog.Handler(requestlog.NewJSON(io.Discard), handler), lookup.WarmUpPath)
-	}
+	// Even after an error, since the handler, too, is slow the first time.
+	err = errors.Join(err, apigateway.WarmUp(ctx, requestlog.Handler(requestlog.NewJSON(io.Discard), handler), lookup.WarmUpPath))
 	if err != nil {
 		log.Warn("the first event will be slower", "err", err)
 	}

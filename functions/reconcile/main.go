@@ -19,11 +19,16 @@ import (
 	"ocireffer/pkg/store/dynamo"
 )
 
-// startTimeout bounds the check of the store before the first run.
+// version is the version of the build, which go build sets with -ldflags "-X
+// main.version=v1.2.3".
+var version = "devel"
+
+// startTimeout limits the check of the store before the first run.
 const startTimeout = 5 * time.Second
 
 func main() {
 	log := requestlog.NewJSON(os.Stderr)
+	log.Info("starting", "version", version)
 	settings, err := invoke.FromEnv(os.LookupEnv)
 	if err != nil {
 		log.Error("reconcile cannot start", "err", err)
@@ -31,7 +36,7 @@ func main() {
 	}
 	options := []dynamo.Option{dynamo.Patient()}
 	if os.Getenv("AWS_ENDPOINT_URL_DYNAMODB") != "" {
-		options = append(options, dynamo.WithoutStream()) // sam local: nothing runs the views function
+		options = append(options, dynamo.WithoutStream()) // sam local does not run the views function
 	}
 	db, err := dynamo.Open(dynamo.FromEnv(os.Getenv), os.Getenv("TABLE_NAME"), options...)
 	if err != nil {
@@ -54,7 +59,7 @@ func main() {
 // secret returns the text of a secret, which may be in another region.
 func secret(ctx context.Context, id string) (string, error) {
 	cfg := dynamo.FromEnv(os.Getenv)
-	cfg.BaseEndpoint = nil // which is that of DynamoDB
+	cfg.BaseEndpoint = nil // that one is DynamoDB's
 	if a, err := arn.Parse(id); err == nil {
 		cfg.Region = a.Region
 	}

@@ -1,5 +1,5 @@
-// Views is the Lambda function on the table's stream. It keeps up to date what
-// depends on pushes and deletes.
+// Views is the Lambda function on the table's stream. It updates what depends on pushes
+// and deletes.
 package main
 
 import (
@@ -16,11 +16,16 @@ import (
 	"ocireffer/pkg/views"
 )
 
-// startTimeout bounds the check of the store before the first batch.
+// version is the version of the build, which go build sets with -ldflags "-X
+// main.version=v1.2.3".
+var version = "devel"
+
+// startTimeout limits the check of the store before the first batch.
 const startTimeout = 5 * time.Second
 
 func main() {
 	log := requestlog.NewJSON(os.Stderr)
+	log.Info("starting", "version", version)
 	db, err := dynamo.Open(dynamo.FromEnv(os.Getenv), os.Getenv("TABLE_NAME"), dynamo.Patient())
 	if err != nil {
 		log.Error("views cannot start", "err", err)

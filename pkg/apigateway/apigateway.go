@@ -1,6 +1,6 @@
-// Package apigateway lets an http.Handler serve an API Gateway HTTP API on Lambda:
-// it turns the API's events into requests, and the handler's answers into the API's
-// responses. It does not route; package route does.
+// Package apigateway serves an API Gateway HTTP API on Lambda with an http.Handler: it
+// turns the API's events into requests, and the handler's answers into the API's
+// responses. Routing is in package route.
 package apigateway
 
 import (
@@ -20,8 +20,8 @@ import (
 	"ocireffer/pkg/requestlog"
 )
 
-// Handler makes h a Lambda function behind an HTTP API (payload format 2.0). The id
-// of the invocation is in the request's context, for requestlog.
+// Handler turns h into a Lambda function behind an HTTP API (payload format 2.0). The
+// request's context contains the ID of the invocation, for requestlog.
 func Handler(h http.Handler) func(context.Context, events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
 	return func(ctx context.Context, event events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
 		r, err := request(ctx, event)
@@ -34,8 +34,8 @@ func Handler(h http.Handler) func(context.Context, events.APIGatewayV2HTTPReques
 	}
 }
 
-// request returns the HTTP request of event. The path of an event is already
-// decoded, its query string is not.
+// request returns the HTTP request in event. In an event, the path is already decoded and
+// the query string is not.
 func request(ctx context.Context, event events.APIGatewayV2HTTPRequest) (*http.Request, error) {
 	body := []byte(event.Body)
 	if event.IsBase64Encoded {
@@ -65,7 +65,7 @@ func request(ctx context.Context, event events.APIGatewayV2HTTPRequest) (*http.R
 	return r.WithContext(ctx), nil
 }
 
-// recorder collects what a handler writes.
+// recorder records what a handler writes.
 type recorder struct {
 	header http.Header
 	status int
@@ -85,8 +85,8 @@ func (w *recorder) Write(b []byte) (int, error) {
 	return w.body.Write(b)
 }
 
-// response returns the answer as API Gateway expects it: text as it is, anything
-// else in base64.
+// response returns the answer in API Gateway's form: text as it is, anything else in
+// base64.
 func (w *recorder) response(method string) events.APIGatewayV2HTTPResponse {
 	w.WriteHeader(http.StatusOK)
 	response := events.APIGatewayV2HTTPResponse{

@@ -23,7 +23,8 @@ type received struct {
 	Header                                          http.Header
 }
 
-// send passes event to a handler that answers 200, and returns the request it got.
+// send passes event to a handler that answers 200, and returns the request that the
+// handler got.
 func send(t *testing.T, ctx context.Context, event events.APIGatewayV2HTTPRequest) (got received) {
 	t.Helper()
 	_, err := apigateway.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -50,7 +51,7 @@ func newEvent(method, path string) events.APIGatewayV2HTTPRequest {
 
 func TestEventBecomesARequest(t *testing.T) {
 	t.Parallel()
-	event := newEvent("POST", "/a b/%zz") // the path of an event is decoded
+	event := newEvent("POST", "/a b/%zz") // an event's path is already decoded
 	event.RequestContext.HTTP.SourceIP = "192.0.2.1"
 	event.RawQueryString = "tag=a%2Cb&tag=c"
 	event.Headers = map[string]string{"host": "example.com", "ce-id": "1", "x-request-id": "forged"}

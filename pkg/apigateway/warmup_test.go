@@ -9,8 +9,8 @@ import (
 	"ocireffer/pkg/apigateway"
 )
 
-// TestWarmUpIsARequest: it takes the way of a reader's, once, and ends with its
-// context.
+// TestWarmUpIsARequest: the handler gets one request like a reader's, and it ends with
+// its context.
 func TestWarmUpIsARequest(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -19,7 +19,7 @@ func TestWarmUpIsARequest(t *testing.T) {
 		got = append(got, r)
 		cancel()
 		if r.Context().Err() == nil {
-			t.Error("the request's context outlives that of WarmUp")
+			t.Error("the request's context outlives WarmUp's")
 		}
 		io.WriteString(w, "thrown away")
 	})
@@ -31,6 +31,6 @@ func TestWarmUpIsARequest(t *testing.T) {
 	}
 	r := got[0]
 	if r.Method != "GET" || r.URL.String() != "/a.invalid/b" || r.Host != "localhost" {
-		t.Errorf("WarmUp asked %s %s of %q, want GET /a.invalid/b of localhost", r.Method, r.URL, r.Host)
+		t.Errorf("WarmUp requested %s %s from %q, want GET /a.invalid/b from localhost", r.Method, r.URL, r.Host)
 	}
 }

@@ -1,17 +1,16 @@
-// Package archive writes all events of a store to a file, and merges such a file into
-// a store. Events lose to newer ones, wherever they come from: the order of lines and
-// how often they are read change nothing.
-//
-// A file is lines of JSON. The first says what it is:
+// Package archive writes all events of a store to a file, and merges such a file into a
+// store. Newer events win, wherever they come from. So the order of the lines does not
+// matter, nor does reading them twice.
+// A file consists of lines of JSON. The first identifies the format:
 //
 //	{"format":"ocireffer events","version":1}
 //
-// Each line behind it is an event, as package event writes it. The last line says that
-// the file is whole:
+// Each following line is an event, as package event writes it. The last line says that
+// the file is complete:
 //
 //	{"end":true}
 //
-// Blank lines count for nothing. A reconciler's states are no events, and not in it.
+// Blank lines are ignored. A reconciler's states are not events and not in the file.
 package archive
 
 import (
@@ -24,8 +23,8 @@ import (
 	"ocireffer/pkg/event"
 )
 
-// formatName and version are in the first line. Another version is needed for whatever
-// an older release would not understand.
+// formatName and version are in the first line. version must change when an older release
+// would not understand the file.
 const (
 	formatName = "ocireffer events"
 	version    = 1
@@ -45,7 +44,7 @@ type end struct {
 // Counts says how many events were written or read, by kind.
 type Counts struct{ Pushes, Deletes, Memberships int }
 
-// Total returns how many events there were.
+// Total returns the number of all events.
 func (c Counts) Total() int { return c.Pushes + c.Deletes + c.Memberships }
 
 func (c *Counts) add(e event.Event) {
@@ -59,11 +58,11 @@ func (c *Counts) add(e event.Event) {
 	}
 }
 
-// batchSize is how many events are read at once, and how many lie between two calls of
-// progress.
+// batchSize is how many events are read at once, and how often progress is called.
 const batchSize = 1000
 
-// Write writes events to w and says how many. It calls progress now and then.
+// Write writes events to w and returns how many it wrote. It calls progress for every
+// thousand of them.
 func Write(w io.Writer, events iter.Seq2[event.Event, error], progress func(Counts)) (Counts, error) {
 	var written Counts
 	buffered := bufio.NewWriterSize(w, 64<<10)

@@ -69,7 +69,7 @@ func eventsOf(t rapid.TB, s store.Exporter) (events []event.Event) {
 
 func ignore(archive.Counts) {}
 
-// written returns the file of events.
+// written returns a file with these events.
 func written(t rapid.TB, events ...event.Event) string {
 	t.Helper()
 	var file bytes.Buffer
@@ -99,7 +99,7 @@ func deleteOf(tag string, at, receivedAt time.Time) event.Event {
 	}}
 }
 
-// TestFormatStays: files in use have it.
+// TestFormatStays: files in use have this format.
 func TestFormatStays(t *testing.T) {
 	t.Parallel()
 	given := push("latest", noon.Add(1))
@@ -120,8 +120,8 @@ func TestFormatStays(t *testing.T) {
 	}
 }
 
-// TestWhatIsWrittenIsRead: a file makes an equal store of another, whatever the order
-// of its lines and however often it is read.
+// TestWhatIsWrittenIsRead: an empty store that reads a file equals the exported one,
+// whatever the order of the lines and however many times it reads them.
 func TestWhatIsWrittenIsRead(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
@@ -155,7 +155,7 @@ func TestWhatIsWrittenIsRead(t *testing.T) {
 	})
 }
 
-// TestManyBatches: progress is told of, the last time with the whole.
+// TestManyBatches: progress is reported, after reading also the total.
 func TestManyBatches(t *testing.T) {
 	t.Parallel()
 	var events []event.Event
@@ -167,26 +167,26 @@ func TestManyBatches(t *testing.T) {
 	told := func(c archive.Counts) { totals = append(totals, c.Total()) }
 	counts, err := archive.Write(&file, all(events...), told)
 	if err != nil || counts != (archive.Counts{Pushes: 2500}) || !slices.Equal(totals, []int{1000, 2000}) {
-		t.Errorf("Write = %+v, %v, and tells of %v, want 2500 pushes and 1000, 2000", counts, err, totals)
+		t.Errorf("Write = %+v, %v, with progress %v, want 2500 pushes and 1000, 2000", counts, err, totals)
 	}
 	totals = nil
 	db := openNew(t)
 	counts, err = archive.Read(t.Context(), &file, db, noon, told)
 	if err != nil || counts != (archive.Counts{Pushes: 2500}) || !slices.Equal(totals, []int{1000, 2000, 2500}) {
-		t.Errorf("Read = %+v, %v, and tells of %v, want 2500 pushes and 1000, 2000, 2500", counts, err, totals)
+		t.Errorf("Read = %+v, %v, with progress %v, want 2500 pushes and 1000, 2000, 2500", counts, err, totals)
 	}
 	storetest.WantEvents(t, "events read", events, eventsOf(t, db))
 }
 
-// TestBadLines: what is in front of a bad line is stored, what is behind it is not.
+// TestBadLines: the lines before a bad line are stored, those behind it are not.
 func TestBadLines(t *testing.T) {
 	t.Parallel()
 	line := func(e event.Event) string { return strings.Split(written(t, e), "\n")[1] }
 	one, two := line(push("1", noon)), line(push("2", noon))
 	for name, c := range map[string]struct {
 		lines []string
-		want  string // the error
-		tags  int    // how many are stored
+		want  string // text of the error
+		tags  int    // how many references are stored
 	}{
 		"no file":               {nil, `line 1: the file ends before its last line, {"end":true}: it was cut off`, 0},
 		"another file":          {[]string{"name,tag", one, last}, `line 1: "name,tag" is not the first line of an export, {"format":"ocireffer events","version":1}`, 0},
@@ -221,7 +221,7 @@ func TestBadLines(t *testing.T) {
 	}
 }
 
-// TestFileThatIsCutIsNotWhole: wherever it is cut.
+// TestFileThatIsCutIsNotWhole: a file may be cut off at any byte.
 func TestFileThatIsCutIsNotWhole(t *testing.T) {
 	t.Parallel()
 	file := written(t, push("1", noon), deleteOf("2", noon, noon), push("3", noon))
@@ -248,13 +248,13 @@ func TestBlankLinesCountForNothing(t *testing.T) {
 	storetest.WantEvents(t, "events", []event.Event{e}, eventsOf(t, db))
 }
 
-// TestOldDeletesLastLongEnough: a store would forget them before it has read what they
-// delete.
+// TestOldDeletesLastLongEnough: otherwise a store might forget them before it reads what
+// they delete.
 func TestOldDeletesLastLongEnough(t *testing.T) {
 	t.Parallel()
 	const day = 24 * time.Hour
 	for _, c := range []struct {
-		age  time.Duration // since the receipt
+		age  time.Duration // time since the receipt
 		want time.Duration
 	}{
 		{age: -time.Minute, want: -time.Minute},
@@ -272,7 +272,7 @@ func TestOldDeletesLastLongEnough(t *testing.T) {
 	}
 }
 
-// A recorder is a store that notes its calls, of which one fails.
+// A recorder is a store that records its calls. One of them fails.
 type recorder struct {
 	store.Importer
 	failing string
@@ -301,7 +301,7 @@ func (r *recorder) Delete(context.Context, event.Delete) (store.Deleted, error) 
 	return store.Deleted{}, r.note("delete")
 }
 
-// TestDeletesOfABatchComeFirst: no reader sees what is deleted.
+// TestDeletesOfABatchComeFirst: readers never see a reference that the batch deletes.
 func TestDeletesOfABatchComeFirst(t *testing.T) {
 	t.Parallel()
 	r := &recorder{}
@@ -329,7 +329,7 @@ func TestErrorOfTheStoreEndsRead(t *testing.T) {
 	}
 }
 
-// TestErrorOfTheStoreEndsWrite: the file is not whole then.
+// TestErrorOfTheStoreEndsWrite: then the file has no last line.
 func TestErrorOfTheStoreEndsWrite(t *testing.T) {
 	t.Parallel()
 	var file bytes.Buffer

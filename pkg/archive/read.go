@@ -18,17 +18,19 @@ import (
 )
 
 const (
-	maxLine  = 64 << 10 // bytes; the longest event has some 3,000
-	parallel = 16       // writes at once
+	maxLine  = 64 << 10 // bytes; the longest event has about 3,000
+	parallel = 16       // concurrent writes
 )
 
-// Read merges the file that r reads into a store, and says how many events it has
-// stored. It calls progress now and then. An error of the file begins with the number
-// of its line. What is in front of that is stored, or, after an error of the store, what
-// was counted, and perhaps more; to read the file again completes it.
+// Read merges the file that r reads into a store, and returns how many events it stored.
+// It calls progress for every thousand of them. An error in the file begins with the
+// number of its line; the lines before it are stored. After an error of the store, the
+// counted events are stored, and perhaps more. Reading the file again completes the
+// merge.
 //
-// A store counts the age of what a delete leaves from its receipt. Where less than a
-// day would be left, the delete is received now: what it leaves must outlast the file.
+// A store keeps a tombstone for a limited time, counted from the receipt of the delete.
+// If less than a day would be left, Read changes the receipt to now: the tombstone must
+// outlast the reading of the file.
 func Read(ctx context.Context, r io.Reader, into store.Importer, now time.Time, progress func(Counts)) (Counts, error) {
 	f := &file{lines: bufio.NewScanner(r)}
 	f.lines.Buffer(nil, maxLine)
@@ -54,13 +56,13 @@ func Read(ctx context.Context, r io.Reader, into store.Importer, now time.Time, 
 // A file is read line by line.
 type file struct {
 	lines  *bufio.Scanner
-	number int  // of the last line that was read
+	number int  // number of the last line that was read
 	begun  bool // the first line was read
 	ended  bool // the last line was read
 }
 
-// readBatch returns the next events: fewer than a batch has, with io.EOF, if there are
-// no more, or with the error of the line behind them.
+// readBatch returns the next events. If there are fewer than batchSize, the error is
+// io.EOF at the end of the file, or that of the next line.
 func (f *file) readBatch() (batch []event.Event, err error) {
 	for len(batch) < batchSize && f.lines.Scan() {
 		f.number++
@@ -97,8 +99,8 @@ func (f *file) atEnd() error {
 	}
 }
 
-// parse returns the event in a line that is not blank. The first and the last line have
-// none.
+// parse returns the event in a line that is not blank. The first and the last line
+// contain none.
 func (f *file) parse(line []byte) (e event.Event, err error) {
 	switch {
 	case f.ended:
@@ -129,14 +131,14 @@ func checkBegin(line []byte) error {
 	return nil
 }
 
-// isEnd reports whether line is the last.
+// isEnd reports whether line is the last line.
 func isEnd(line []byte) bool {
 	var e end
 	return json.Unmarshal(line, &e) == nil && e.End
 }
 
-// storeBatch stores events: first what is no push, so that no reader sees a reference
-// for a moment that a delete of the batch covers.
+// storeBatch stores events. Pushes come last, so that readers never see a reference that
+// a delete in the same batch covers.
 func storeBatch(ctx context.Context, into store.Importer, batch []event.Event, now time.Time) error {
 	var pushes []event.Push
 	group, groupCtx := errgroup.WithContext(ctx)
@@ -160,8 +162,8 @@ func storeBatch(ctx context.Context, into store.Importer, batch []event.Event, n
 	return into.PushAll(ctx, pushes)
 }
 
-// lasting returns e, received now if it is a delete that a store might forget within a
-// day.
+// lasting returns e. If e is a delete that a store might forget within a day, its receipt
+// becomes now.
 func lasting(e event.Event, now time.Time) event.Event {
 	if e.Delete == nil || now.Sub(e.Delete.ReceivedAt) < store.TombstoneTTL-24*time.Hour {
 		return e

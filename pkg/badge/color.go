@@ -7,19 +7,19 @@ import (
 	"strings"
 )
 
-// IsColor reports whether color is one that a badge can have. These are the colors that
-// shields.io knows (https://shields.io/docs/static-badges), but for the functions of
-// CSS: a name of its own, a name of CSS, both in lower case, three or six hex digits, or
-// # and three, four, six or eight.
+// IsColor reports whether a badge can have this color. The colors are those of shields.io
+// (https://shields.io/docs/static-badges), except for CSS functions: one of its own names
+// or a CSS name, both in lower case; three or six hex digits; or # and three, four, six
+// or eight hex digits.
 func IsColor(color string) bool {
 	_, _, ok := parseColor(color)
 	return ok
 }
 
-// lightgrey is shields.io's color for what is not known, as SVG writes it.
+// lightgrey is shields.io's color for unknown values, in SVG's notation.
 const lightgrey = "#939393"
 
-// parseColor returns a color as SVG writes it, and its red, green and blue parts, from 0
+// parseColor returns a color in SVG's notation, and its red, green and blue parts, from 0
 // to 255.
 func parseColor(color string) (fill string, rgb [3]int, ok bool) {
 	color = cmp.Or(shieldsColor(color), color)
@@ -45,8 +45,8 @@ func parseColor(color string) (fill string, rgb [3]int, ok bool) {
 
 func parts(rgb uint32) [3]int { return [3]int{int(rgb >> 16), int(rgb >> 8 & 0xff), int(rgb & 0xff)} }
 
-// shieldsColor returns the hex digits of a name that shields.io gives a color of its
-// own, as its badge-maker 6 has them. For any other it is empty.
+// shieldsColor returns the hex digits of a color that shields.io names, from its
+// badge-maker 6, or "" for any other name.
 func shieldsColor(name string) string {
 	switch name {
 	case "brightgreen", "success":
@@ -72,6 +72,6 @@ func shieldsColor(name string) string {
 	}
 }
 
-// isLight reports whether dark text reads better on a color: from a brightness of 0.7
-// on, in two decimals, by https://www.w3.org/TR/AERT/#color-contrast.
+// isLight reports whether dark text is easier to read on a color: from a brightness of
+// 0.7 on, rounded to two decimals, by https://www.w3.org/TR/AERT/#color-contrast.
 func isLight(rgb [3]int) bool { return 299*rgb[0]+587*rgb[1]+114*rgb[2] > 695*255 }

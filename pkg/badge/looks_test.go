@@ -13,10 +13,10 @@ import (
 	"ocireffer/pkg/badge"
 )
 
-// looks is testdata/looks.json: what badge-maker draws.
+// looks is the content of testdata/looks.json: what badge-maker draws.
 type looks struct {
 	Badges []struct{ Label, Message, Color, LabelColor, Style, SVG string }
-	Colors map[string]*string // its fill; nil: badge-maker does not take it
+	Colors map[string]*string // fill by color; nil: badge-maker refuses the color
 }
 
 func readLooks(t *testing.T) (all looks) {
@@ -48,9 +48,9 @@ func (n node) attr(name string) string {
 	return ""
 }
 
-// drawn returns what a person sees of an image, without how it is put together: its
-// size, title, rectangles and texts, with the attributes that they have or inherit. A
-// shadow that is blurred is left out, as ours is not.
+// drawn returns what a person sees of an image, regardless of its structure: its size,
+// title, rectangles and texts, with their own and inherited attributes. It leaves out
+// blurred shadows, since ours are not blurred.
 func drawn(t *testing.T, svg string) (all []string) {
 	t.Helper()
 	var root node
@@ -70,7 +70,7 @@ func drawn(t *testing.T, svg string) (all []string) {
 			all = append(all, n.Text)
 		case "rect":
 			if width := n.attr("width"); width != "0" && n.attr("rx") == "" {
-				fill, _, _ := strings.Cut(own["fill"], "#s") // up to an id
+				fill, _, _ := strings.Cut(own["fill"], "#s") // without the ID
 				fill, _, _ = strings.Cut(fill, "#g")
 				all = append(all, strings.Join([]string{"rect", cmp.Or(n.attr("x"), "0"), width, n.attr("height"), fill, own["shape-rendering"]}, " "))
 			}
@@ -107,13 +107,14 @@ func TestBadgesLookAsBadgeMakers(t *testing.T) {
 	}
 }
 
-// TestColorsAreBadgeMakers: the same are taken, and drawn as badge-maker draws them.
+// TestColorsAreBadgeMakers: badge-maker accepts the same colors, and draws them in the
+// same way.
 func TestColorsAreBadgeMakers(t *testing.T) {
 	t.Parallel()
 	colors := readLooks(t).Colors
 	for color, want := range colors {
 		if got := badge.IsColor(color); got != (want != nil) {
-			t.Errorf("IsColor(%q) = %t, and badge-maker takes it: %t", color, got, want != nil)
+			t.Errorf("IsColor(%q) = %t, but badge-maker accepts it: %t", color, got, want != nil)
 		}
 		if got := parse(t, badge.Badge{Message: "x", Color: color}.SVG()).Rects[0].Fill; want != nil && got != *want {
 			t.Errorf("color %q: fill %s, want %s", color, got, *want)

@@ -12,7 +12,7 @@ import (
 
 var update = flag.Bool("update", false, "draw the documentation's pictures anew")
 
-// TestPictures: the pictures in README.md and .github/docs are what is drawn.
+// TestPictures: the pictures in README.md and .github/docs are what this package draws.
 func TestPictures(t *testing.T) {
 	t.Parallel()
 	const color = "253746"
@@ -38,7 +38,7 @@ func TestPictures(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !bytes.Equal(got, b.SVG()) {
-			t.Errorf("%s is not what is drawn: go test ./pkg/badge -run TestPictures -update", file)
+			t.Errorf("%s is out of date: go test ./pkg/badge -run TestPictures -update", file)
 		}
 	}
 }

@@ -15,10 +15,10 @@ const (
 	padding = 5  // left and right of a text, in pixels
 )
 
-// SVG returns b as an image in a style of READMEs: flat, or flat-square if b.IsSquare.
-// It is shields.io's but for the logo, since the logos of Simple Icons are not ours to
-// ship. The image is complete in itself: it has no script and no style sheet, and loads
-// nothing. Screen readers read its title.
+// SVG returns b as an image in the style flat, or flat-square if b.IsSquare. It looks
+// like shields.io's badge, but without a logo: we may not ship the logos of Simple Icons.
+// The image is self-contained: it has no script and no style sheet, and loads nothing.
+// Screen readers read its title.
 func (b Badge) SVG() []byte {
 	label, message := strings.TrimSpace(b.Label), strings.TrimSpace(b.Message)
 	title := message
@@ -27,7 +27,8 @@ func (b Badge) SVG() []byte {
 	}
 	fields, left := make([]field, 0, 2), 0
 	if label != "" || b.LabelColor != "" {
-		// Where two texts meet, both look centered one pixel nearer to each other.
+		// Where two fields meet, their texts look centered if each is one pixel closer to
+		// the other.
 		fields = append(fields, newField(label, cmp.Or(b.LabelColor, "grey"), 0, 1))
 		left = fields[0].width
 	}
@@ -58,12 +59,12 @@ func (b Badge) SVG() []byte {
 	return []byte(s.String())
 }
 
-// A field is a side of an image: a rectangle with a text. Its lengths are in pixels.
+// A field is one side of an image: a rectangle with a text. Its lengths are in pixels.
 type field struct {
 	x, width  int
 	fill      string
 	text      string
-	margin    int // where the text's padding begins
+	margin    int // x where the text's padding begins
 	textWidth int
 	isLight   bool
 }
@@ -89,8 +90,8 @@ func writeRects(s *strings.Builder, fields []field) {
 	}
 }
 
-// writeText draws f's text, and its shadow if it has one. The text takes the width that
-// was calculated, whatever font the reader has.
+// writeText draws f's text, with a shadow if hasShadow. The text is stretched to the
+// calculated width, whatever font the reader has.
 func (f field) writeText(s *strings.Builder, hasShadow bool) {
 	ink, shadow := "#fff", "#010101"
 	if f.isLight {
@@ -104,8 +105,8 @@ func (f field) writeText(s *strings.Builder, hasShadow bool) {
 	fmt.Fprintf(s, `<text x="%d" y="140" fill="%s" textLength="%d">%s</text>`, middle, ink, length, escaped)
 }
 
-// idOf returns an id for the parts of an image. Different images in one page must
-// not share ids.
+// idOf returns an ID for the parts of an image. Different images on one page must not
+// share IDs.
 func idOf(title string, fields []field) string {
 	sum := fnv.New32a()
 	sum.Write([]byte(title))

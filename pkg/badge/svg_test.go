@@ -15,7 +15,7 @@ import (
 	"ocireffer/pkg/badge"
 )
 
-// image is what a program sees of a badge.
+// image is a badge as a program sees it.
 type image struct {
 	XMLName xml.Name `xml:"http://www.w3.org/2000/svg svg"`
 	Width   int      `xml:"width,attr"`
@@ -52,8 +52,8 @@ func parse(t testing.TB, svg []byte) (i image) {
 	return i
 }
 
-// TestWidthsAreBadgeMakers compares widths with the npm package's. Scripts other than
-// Latin are estimated.
+// TestWidthsAreBadgeMakers compares widths with those of the npm package. Widths of
+// scripts other than Latin are estimates.
 func TestWidthsAreBadgeMakers(t *testing.T) {
 	t.Parallel()
 	b, err := os.ReadFile("testdata/widths.json")
@@ -68,9 +68,9 @@ func TestWidthsAreBadgeMakers(t *testing.T) {
 	for message, want := range widths {
 		got := parse(t, badge.Badge{Message: message, Color: "blue"}.SVG()).Width
 		if strings.ContainsFunc(message, func(r rune) bool { return r > unicode.MaxLatin1 }) {
-			t.Logf("%q is %d px wide, by badge-maker %d", message, got, want)
+			t.Logf("%q is %d px wide, badge-maker's is %d px", message, got, want)
 			if diff := got - want; diff < -want || diff > want {
-				t.Errorf("%q is %d px wide, no sensible estimate of %d", message, got, want)
+				t.Errorf("%q is %d px wide, which is no good estimate of %d", message, got, want)
 			}
 			continue
 		}
@@ -87,7 +87,7 @@ func TestWidthsAreBadgeMakers(t *testing.T) {
 func TestSVG(t *testing.T) {
 	t.Parallel()
 	got := parse(t, badge.Badge{Label: "oci", Message: "1.0", Color: "blue", Logo: "docker"}.SVG())
-	// Widths, middles and lengths are badge-maker's.
+	// Widths, middles and lengths come from badge-maker.
 	want := image{XMLName: got.XMLName, Width: 52, Height: 20, Role: "img", Aria: "oci: 1.0", Title: "oci: 1.0",
 		Texts: []text{
 			{Fill: "#010101", Opacity: ".3", Length: 150, X: 135, Y: 150, Hidden: "true", Text: "oci"},
@@ -119,14 +119,14 @@ func TestSVGWithoutALabel(t *testing.T) {
 	}
 }
 
-// TestInkIsReadable: dark on a light color. badge-maker decides by the brightness in
-// two decimals.
+// TestInkIsReadable: text on a light color is dark. badge-maker compares the brightness
+// rounded to two decimals.
 func TestInkIsReadable(t *testing.T) {
 	t.Parallel()
 	for color, want := range map[string]string{
 		"000": "#fff", "fff": "#333", "FFF": "#333", "white": "#333", "black": "#fff", "papayawhip": "#333", "rebeccapurple": "#fff",
-		"b1b1b1": "#fff", // a brightness of 0.694
-		"b2b2b2": "#333", // and one of 0.698
+		"b1b1b1": "#fff", // brightness 0.694
+		"b2b2b2": "#333", // brightness 0.698
 		"ff0000": "#fff", "00ff00": "#fff", "ffff00": "#333", "00ffff": "#333", "ff00ff": "#fff",
 		"#fff": "#333", "#fff0": "#333", "#ffffff00": "#333", "#000f": "#fff",
 		"brightgreen": "#fff", "yellow": "#fff", "lightgrey": "#fff",
@@ -141,7 +141,7 @@ func TestInkIsReadable(t *testing.T) {
 	}
 }
 
-// TestUnknownColorIsLightgrey, since a picture has to have one.
+// TestUnknownColorIsLightgrey: an image needs some color.
 func TestUnknownColorIsLightgrey(t *testing.T) {
 	t.Parallel()
 	for _, color := range []string{"", "12345", "rgb(1,2,3)", "url(x)", `"/><script>`} {

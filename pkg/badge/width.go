@@ -26,8 +26,8 @@ const (
 	wideWidth   = 1070 // above: Chinese, Korean, emoji
 )
 
-// width returns how wide text is, in pixels, rounded to an odd number: text of such
-// a width is centered on half a pixel, which keeps its letters sharp.
+// width returns the width of text in pixels, rounded to an odd number. Text of an odd
+// width is centered on half a pixel, which keeps its letters sharp.
 func width(text string) int {
 	sum := 0
 	for _, r := range text {

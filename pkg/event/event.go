@@ -1,16 +1,15 @@
-// Package event defines the events: a tag was pushed, something was deleted, a name
-// was put into a category or removed from it. It says which delete covers which
-// push, and which of two events is the newer. An event as a line of JSON is the
-// format in which a store's events are exported and imported.
+// Package event defines the events: a tag was pushed, something was deleted, a name was
+// put into a category or removed from it. It defines which delete covers which push, and
+// which of two events is the newer. It also defines the line of JSON in which a store's
+// events are exported and imported.
 //
-// Each event is a write to a last-writer-wins register. A register only grows, so
-// the same events leave the same registers in whatever order and however often they
-// come. A reference is live if its newest push is newer than every delete that
-// covers it.
+// Each event is a write to a last-writer-wins register, which only grows. So the same
+// events leave the same registers in any order and with any repeats. A reference is live
+// if its newest push is newer than every delete that covers it.
 //
-// A reference is looked up under its own two names, repository and
-// registry/repository. One that was recorded by hand may have a given name instead.
-// It is then found under that name only, and no registry's delete covers it.
+// Readers find a reference under its own two names, repository and registry/repository. A
+// reference that was recorded by hand may have a given name instead. Then they find it
+// only under that name, and no registry's delete covers it.
 package event
 
 import (
@@ -22,17 +21,17 @@ import (
 	"ocireffer/pkg/reference"
 )
 
-// An Event is one thing that happened: one of its fields is set.
+// An Event is one thing that happened. Exactly one field is set.
 type Event struct {
 	Push       *Push
 	Delete     *Delete
 	Membership *Membership
 }
 
-// IsZero reports whether nothing happened.
+// IsZero reports whether no field is set.
 func (e Event) IsZero() bool { return e == Event{} }
 
-// Registry returns the registry in which e happened, empty for a membership.
+// Registry returns the registry of e, or "" for a membership.
 func (e Event) Registry() string {
 	switch {
 	case e.Push != nil:
@@ -44,7 +43,7 @@ func (e Event) Registry() string {
 	}
 }
 
-// String says what happened, for failing tests.
+// String describes e for the messages of tests.
 func (e Event) String() string {
 	switch {
 	case e.Push != nil:
@@ -58,13 +57,13 @@ func (e Event) String() string {
 	}
 }
 
-// UnknownSize is the Size of a push whose event did not have it.
+// UnknownSize is the Size of a push whose event did not tell it.
 const UnknownSize = -1
 
 // A Push says that a reference was pushed, and what is known of its manifest.
 type Push struct {
 	Reference reference.Reference
-	GivenName string    // the only name it is found under; empty: its own two names
+	GivenName string    // the only name to find it under; empty: its own two names
 	Digest    string    // of the manifest; empty: unknown
 	MediaType string    // of the manifest; empty: unknown
 	Size      int64     // of the manifest, in bytes; UnknownSize: unknown
@@ -74,8 +73,8 @@ type Push struct {
 // SizeKnown reports whether p has a size.
 func (p Push) SizeKnown() bool { return p.Size >= 0 }
 
-// GivenName returns name, or "" if it is r's own repository, since r is found under
-// that anyway.
+// GivenName returns name, or "" if that is r's own repository, under which r is found
+// anyway.
 func GivenName(name string, r reference.Reference) string {
 	if name == r.Repository {
 		return ""
@@ -104,7 +103,8 @@ func names(givenName string, own reference.Name) []reference.Name {
 	return []reference.Name{listed, own}
 }
 
-// Version returns p's tag as a version is shown, or "" if the tag is not a version.
+// Version returns p's tag in the form in which a version is shown, or "" if the tag is
+// not a version.
 func (p Push) Version() string {
 	v, ok := reference.ParseVersion(p.Reference.Tag)
 	if !ok {
@@ -113,9 +113,9 @@ func (p Push) Version() string {
 	return v.String()
 }
 
-// A Target is the part of a registry's repository that a delete removes: the
-// references with Digest if that is set, otherwise the one with Tag if that is set,
-// otherwise all. It has only references with its own GivenName.
+// A Target is the part of a registry's repository that a delete removes: the references
+// with Digest if that is set, otherwise the one with Tag if that is set, otherwise all.
+// It contains only references with the same GivenName.
 type Target struct {
 	Registry, Repository string
 	GivenName            string // see Push
@@ -156,9 +156,9 @@ func (t Target) String() string {
 	}
 }
 
-// ParseTarget is the reverse of Target.String, without the GivenName. It does not
-// check the parts: it is for text that String has made. ok is false where the
-// registry is missing.
+// ParseTarget is the reverse of Target.String, without the GivenName. It does not check
+// the parts: it is only for text that String returned. ok is false if the registry is
+// missing.
 func ParseTarget(s string) (t Target, ok bool) {
 	t.Registry, t.Repository, ok = strings.Cut(s, "/")
 	if repository, digest, found := strings.Cut(t.Repository, "@"); found {
@@ -169,8 +169,8 @@ func ParseTarget(s string) (t Target, ok bool) {
 	return t, ok
 }
 
-// Targets returns the targets that have p's reference: its repository, its tag and,
-// if known, its digest. Only a delete of one of these can cover p.
+// Targets returns the targets that contain p's reference: its repository, its tag and, if
+// known, its digest. Only a delete of one of these can cover p.
 func (p Push) Targets() []Target {
 	repository := Target{Registry: p.Reference.Registry, Repository: p.Reference.Repository, GivenName: p.GivenName}
 	tag, digest := repository, repository
@@ -185,10 +185,10 @@ func (p Push) Targets() []Target {
 type Delete struct {
 	Target
 	DeletedAt  time.Time // in UTC, years 0 to 9999
-	ReceivedAt time.Time // in UTC; a backend counts the age of its tombstone from it
+	ReceivedAt time.Time // in UTC; from it a backend counts the age of the tombstone
 }
 
-// Covers reports whether d removes p's reference. At equal times it does.
+// Covers reports whether d removes p's reference. If their times are equal, it does.
 func (d Delete) Covers(p Push) bool { return d.Has(p) && !p.PushedAt.After(d.DeletedAt) }
 
 // A Member is a name in a category, which is a curated list of names.
@@ -197,8 +197,8 @@ type Member struct {
 	Name     reference.Name
 }
 
-// Compare orders members by category, then by name. The text category/name would
-// not do: in it a-b/ comes before a/.
+// Compare orders members by category, then by name. Comparing the text category/name
+// would be wrong: as text, a-b/ comes before a/.
 func (m Member) Compare(n Member) int {
 	return cmp.Or(cmp.Compare(m.Category, n.Category), m.Name.Compare(n.Name))
 }
@@ -206,6 +206,6 @@ func (m Member) Compare(n Member) int {
 // A Membership puts a member into its category, or removes it.
 type Membership struct {
 	Member
-	Removed bool
+	Removed bool      // it removes the member
 	At      time.Time // when it was received, in UTC
 }

@@ -23,8 +23,8 @@ func ref(registry, repository, tag string) reference.Reference {
 	return reference.Reference{Registry: registry, Repository: repository, Tag: tag}
 }
 
-// anyTime draws times that are often equal, or next to each other, over all years
-// that an event may have.
+// anyTime draws times that are often equal or next to each other, over all years that an
+// event may have.
 var anyTime = rapid.Custom(func(t *rapid.T) time.Time {
 	year := rapid.SampledFrom([]int{0, 2, 999, 2023, 2023, 2023, 2024, 9999}).Draw(t, "year")
 	second := rapid.SampledFrom([]int{0, 1, 59}).Draw(t, "second")
@@ -32,7 +32,7 @@ var anyTime = rapid.Custom(func(t *rapid.T) time.Time {
 	return time.Date(year, 7, 3, 12, 0, second, nano, time.UTC)
 })
 
-// anyPush draws pushes of few references, so that they often meet.
+// anyPush draws pushes of few references, so that they often collide.
 var anyPush = rapid.Custom(func(t *rapid.T) event.Push {
 	p := event.Push{
 		Reference: ref(
@@ -196,7 +196,7 @@ func TestTargetIsParsedBack(t *testing.T) {
 		got, ok := event.ParseTarget(want.String())
 		want.GivenName = ""
 		if want.Digest != "" {
-			want.Tag = "" // which says nothing beside a digest
+			want.Tag = "" // a tag beside a digest is not in the text
 		}
 		if !ok || got != want {
 			t.Fatalf("ParseTarget(%q) = %#v, %t, want %#v", want, got, ok, want)
@@ -212,7 +212,7 @@ func TestNames(t *testing.T) {
 	for _, test := range []struct {
 		name                            string
 		registry, repository, givenName string
-		want                            []reference.Name // that of the catalogue first
+		want                            []reference.Name // the name in the catalogue first
 	}{
 		{name: "own", registry: "a.io", repository: "wash", want: []reference.Name{{Repository: "wash"}, {Registry: "a.io", Repository: "wash"}}},
 		{name: "path with a registry", registry: "a.io", repository: "b.io/wash", want: []reference.Name{{Repository: "b.io/wash"}, {Registry: "a.io", Repository: "b.io/wash"}}},

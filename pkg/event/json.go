@@ -64,8 +64,8 @@ func (e Event) MarshalJSON() ([]byte, error) {
 	return json.Marshal(line)
 }
 
-// UnmarshalJSON reads a line of MarshalJSON. It checks each field, and an error
-// names the first that is wrong.
+// UnmarshalJSON reads what MarshalJSON writes. It checks each field; an error names the
+// first wrong one.
 func (e *Event) UnmarshalJSON(b []byte) error {
 	var line eventJSON
 	// A field of a later release must not be dropped silently.

@@ -14,8 +14,8 @@ import (
 	"ocireffer/pkg/reference"
 )
 
-// lines are events as they are written. They are in the exports of those who run
-// ocireffer: a change here breaks these.
+// lines are events with their JSON. Exports in use contain such lines: a change here
+// breaks them.
 var lines = []struct {
 	name  string
 	event event.Event
@@ -242,7 +242,7 @@ func TestNothingIsNoLine(t *testing.T) {
 	}
 }
 
-// FuzzEventJSON reads a line, writes its event, and reads that again.
+// FuzzEventJSON parses a line, writes its event, and parses that again.
 func FuzzEventJSON(f *testing.F) {
 	for _, test := range lines {
 		f.Add(test.line)

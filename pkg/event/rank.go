@@ -7,18 +7,18 @@ import (
 	"time"
 )
 
-// The rank of an event is a text that orders the writes to its register: of two
-// events of one register, the one with the greater rank is the newer and wins.
+// The rank of an event is a text that orders the writes to its register. Of two events of
+// one register, the one with the greater rank is newer and wins.
 
 // Rank orders the pushes of one reference: by time, then digest, then size, then
 // media type. An unknown value is less than every known one.
 func (p Push) Rank() string {
-	// Unknown becomes 0, and the greatest size still has 19 digits.
+	// An unknown size becomes 0. The greatest size plus one still has 19 digits.
 	size := uint64(p.Size) + 1
 	return fmt.Sprintf("%s %s %019d %s", Stamp(p.PushedAt), p.Digest, size, p.MediaType)
 }
 
-// SetRank sets the fields of p that make its rank.
+// SetRank sets the fields of p that are in its rank.
 func (p *Push) SetRank(rank string) error {
 	parts := strings.SplitN(rank, " ", 4)
 	if len(parts) != 4 {
@@ -39,13 +39,13 @@ func (p *Push) SetRank(rank string) error {
 // Rank orders the deletes of one target, by time.
 func (d Delete) Rank() string { return Stamp(d.DeletedAt) }
 
-// CoveredRank returns a text that is greater than the rank of every push made no
-// later than d, and less than the rank of every later push. In a push's rank a blank
-// follows the time, and a blank is less than "!".
+// CoveredRank returns a text that is greater than the rank of every push up to the time
+// of d, and less than the rank of every later push. In a push's rank a blank follows the
+// time, and a blank is less than "!".
 func (d Delete) CoveredRank() string { return d.Rank() + "!" }
 
-// Rank orders the memberships of one member, by time. At equal times the one that
-// removes the member is the newer.
+// Rank orders the memberships of one member, by time. At equal times a removal is the
+// newer.
 func (m Membership) Rank() string {
 	if m.Removed {
 		return Stamp(m.At) + " removed"
@@ -53,14 +53,14 @@ func (m Membership) Rank() string {
 	return Stamp(m.At) + " added"
 }
 
-// Stamp returns t as a text that sorts by time: RFC 3339 in UTC, of fixed
-// width, with nanoseconds.
+// Stamp returns t as a text that sorts by time: RFC 3339 in UTC, with nanoseconds and a
+// fixed width.
 func Stamp(t time.Time) string { return t.UTC().Format(stampLayout) }
 
 // ParseStamp is the reverse of Stamp.
 func ParseStamp(s string) (time.Time, error) { return time.Parse(stampLayout, s) }
 
-// SetRank sets the fields of m that make its rank.
+// SetRank sets the fields of m that are in its rank.
 func (m *Membership) SetRank(rank string) error {
 	at, what, _ := strings.Cut(rank, " ")
 	if what != "added" && what != "removed" {

@@ -13,7 +13,7 @@ import (
 	"ocireffer/pkg/event"
 )
 
-// comparePushes is the order of the contract, field by field.
+// comparePushes orders pushes as the contract does, field by field.
 func comparePushes(p, q event.Push) int {
 	return cmp.Or(
 		p.PushedAt.Compare(q.PushedAt),
@@ -29,7 +29,7 @@ func TestRankOrdersPushes(t *testing.T) {
 		p := anyPush.Draw(t, "p")
 		q := p
 		other := anyPush.Draw(t, "q")
-		// Some fields are equal, so that the later ones decide.
+		// Some fields are equal, so that later ones decide.
 		if rapid.Bool().Draw(t, "time") {
 			q.PushedAt = other.PushedAt
 		}
@@ -115,11 +115,11 @@ func TestCoveredRankParts(t *testing.T) {
 		}
 		d.DeletedAt = p.PushedAt
 		if p.Rank() >= d.CoveredRank() {
-			t.Fatalf("rank %q is not below %q, of one time", p.Rank(), d.CoveredRank())
+			t.Fatalf("rank %q is not below %q, of the same time", p.Rank(), d.CoveredRank())
 		}
 		d.DeletedAt = p.PushedAt.Add(-1)
 		if p.Rank() <= d.CoveredRank() {
-			t.Fatalf("rank %q is not above %q, of a nanosecond before", p.Rank(), d.CoveredRank())
+			t.Fatalf("rank %q is not above %q, of a nanosecond earlier", p.Rank(), d.CoveredRank())
 		}
 	})
 }

@@ -10,7 +10,7 @@ import (
 
 func TestParseTime(t *testing.T) {
 	t.Parallel()
-	// Not in UTC, as a clock may be.
+	// A clock need not be in UTC.
 	now := noon.In(time.FixedZone("", -7*3600))
 	for _, test := range []struct {
 		name string

@@ -12,18 +12,18 @@ import (
 	"strings"
 )
 
-// maxBody is the largest body that is read, in bytes. Azure sends at most 1 MB.
+// maxBody is the size of the largest accepted body, in bytes. Azure sends at most 1 MB.
 const maxBody = 1 << 20
 
-// An endpoint answers a request that has been let through. It gets the request's
-// body, and a context that ends at the deadline.
+// An endpoint answers an admitted request. It gets the request's body, and a context that
+// ends at the deadline.
 type endpoint func(r *http.Request, body []byte) (response, error)
 
-// An admission returns the body of a request that may write, and else an error. The
-// body of a stranger is not read.
+// An admission returns the body of a request that may write, or an error. It does not use
+// the body of a sender that is not admitted.
 type admission func(r *http.Request) (body []byte, err error)
 
-// authorized returns a handler that calls next for those who are admitted.
+// authorized returns a handler that calls next for admitted requests.
 func authorized(admit admission, next endpoint) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		answer, err := serve(r, admit, next)
@@ -41,8 +41,8 @@ func serve(r *http.Request, admit admission, next endpoint) (response, error) {
 	return next(r.WithContext(ctx), body)
 }
 
-// byToken is the admission for writes by hand. A signature is of the body alone, and
-// what they do is in their method and path.
+// byToken is the admission for writes by hand. A signature would not do: it covers only
+// the body, and such a write is in the method and the path.
 func (s Settings) byToken(r *http.Request) ([]byte, error) {
 	if err := s.checkToken(r); err != nil {
 		return nil, err
@@ -50,14 +50,14 @@ func (s Settings) byToken(r *http.Request) ([]byte, error) {
 	return readBody(r.Body)
 }
 
-// byTokenOrSignature is the admission for webhooks. Nothing is done with a body but to
-// check its signature, until that is found to be right.
+// byTokenOrSignature is the admission for webhooks. Until the signature of a body is
+// verified, nothing else is done with the body.
 func (s Settings) byTokenOrSignature(r *http.Request) ([]byte, error) {
 	signature := r.Header.Get("X-Hub-Signature-256")
 	if signature == "" || len(s.Secrets) == 0 || s.checkToken(r) == nil {
 		return s.byToken(r)
 	}
-	body, err := readBody(r.Body) // nil where it is too large, and so its signature wrong
+	body, err := readBody(r.Body) // nil if too large, so that the signature is wrong
 	if !s.signed(body, signature) {
 		return nil, errWrongToken
 	}
@@ -75,10 +75,10 @@ func readBody(body io.Reader) ([]byte, error) {
 	return b, nil
 }
 
-// NeedsToken reports whether only those who send a token or a signature may write.
+// NeedsToken reports whether every write needs a token or a signature.
 func (s Settings) NeedsToken() bool { return !s.WithoutToken || s.HasTokens() }
 
-// HasTokens reports whether there is a token or a secret with which one may write.
+// HasTokens reports whether any token or secret is configured.
 func (s Settings) HasTokens() bool { return len(s.Tokens) > 0 || len(s.Secrets) > 0 }
 
 // checkToken returns errNoToken or errWrongToken unless r has an accepted token.
@@ -96,9 +96,9 @@ func (s Settings) checkToken(r *http.Request) error {
 	return nil
 }
 
-// tokensOf returns the tokens of a request: in the Authorization header, as a bearer's
-// or as a password, and in the query. Some senders can send no header, and one sends a
-// header of its own beside.
+// tokensOf returns the tokens in a request: in the Authorization header, as a bearer
+// token or as a password, and in the query. Some senders cannot set a header, and Pub/Sub
+// sets Authorization to its own.
 func tokensOf(r *http.Request) (tokens []string) {
 	scheme, bearer, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if !strings.EqualFold(scheme, "Bearer") {
@@ -113,8 +113,8 @@ func tokensOf(r *http.Request) (tokens []string) {
 	return tokens
 }
 
-// accepts reports whether token matches a configured hash. How long it takes does
-// not depend on how much of a hash matches.
+// accepts reports whether token matches a configured hash. Its duration does not depend
+// on how much of a hash matches.
 func (s Settings) accepts(token string) bool {
 	hash := TokenHash(sha256.Sum256([]byte(token)))
 	matches := 0
@@ -124,8 +124,8 @@ func (s Settings) accepts(token string) bool {
 	return matches == 1
 }
 
-// signed reports whether signature is that of body by a configured secret. How long it
-// takes does not depend on how much of a signature matches.
+// signed reports whether signature is that of body with a configured secret. Its duration
+// does not depend on how much of a signature matches.
 //
 // See https://docs.github.com/webhooks/using-webhooks/validating-webhook-deliveries.
 func (s Settings) signed(body []byte, signature string) bool {

@@ -24,7 +24,7 @@ func TestOnlyAcceptedTokensMayWrite(t *testing.T) {
 		settings      ingest.Settings
 		query, header string
 		signature     string
-		refused       string // outcome; empty: accepted
+		refused       string // wanted outcome; empty: accepted
 	}{
 		"none":                         {settings: settings, refused: "no_token"},
 		"wrong":                        {settings: settings, header: "Bearer third-secret", refused: "wrong_token"},
@@ -67,7 +67,7 @@ func TestOnlyAcceptedTokensMayWrite(t *testing.T) {
 			t.Parallel()
 			db := openBolt(t)
 			s := newServer(c.settings, db)
-			// The token is looked at before the body.
+			// The token is checked before the body.
 			for _, body := range []string{push, "not JSON", strings.Repeat(" ", 2<<20)} {
 				r := httptest.NewRequest("POST", "/api/azurehook"+c.query, strings.NewReader(body))
 				if c.header != "" {
@@ -85,7 +85,7 @@ func TestOnlyAcceptedTokensMayWrite(t *testing.T) {
 				}
 			}
 			if _, err := pick(t, db, "wash"); (err == nil) != (c.refused == "") {
-				t.Errorf("Pick(wash): %v, want that it is stored: %t", err, c.refused == "")
+				t.Errorf("Pick(wash): %v, want it stored: %t", err, c.refused == "")
 			}
 			for _, line := range s.lines(t, "request") {
 				if got := line["outcome"]; c.refused != "" && got != c.refused {
@@ -99,20 +99,20 @@ func TestOnlyAcceptedTokensMayWrite(t *testing.T) {
 	}
 }
 
-// basic returns a header of Basic authentication.
+// basic returns a header with Basic authentication.
 func basic(userAndPassword string) string {
 	return "Basic " + base64.StdEncoding.EncodeToString([]byte(userAndPassword))
 }
 
-// signature returns the header with which GitHub signs a body.
+// signature returns the header that GitHub sends as the signature of a body.
 func signature(body, secret string) string {
 	mac := hmac.New(sha256.New, []byte(secret))
 	mac.Write([]byte(body))
 	return fmt.Sprintf("sha256=%x", mac.Sum(nil))
 }
 
-// TestSignaturesOfOthersAreAccepted: of GitHub's documentation, and of samples that
-// openssl has signed.
+// TestSignaturesOfOthersAreAccepted: one is from GitHub's documentation, others were made
+// with openssl.
 func TestSignaturesOfOthersAreAccepted(t *testing.T) {
 	t.Parallel()
 	settings := ingest.Settings{Secrets: []string{"other", "It's a Secret to Everybody", webhooktest.Secret}}
@@ -148,7 +148,7 @@ func TestOnlySignedBodiesMayWrite(t *testing.T) {
 		settings         ingest.Settings
 		header, body     string
 		signature, token string
-		refused          string // outcome; empty: accepted
+		refused          string // wanted outcome; empty: accepted
 	}{
 		"by the first secret":   {settings: both, signature: signature(push, "old")},
 		"by the second secret":  {settings: both, signature: signature(push, "new")},
@@ -197,8 +197,9 @@ func TestOnlySignedBodiesMayWrite(t *testing.T) {
 	}
 }
 
-// TestSignatureAdmitsWebhooksAlone: it is of the body, and writes by hand say what they do
-// in their method and path. Whoever sees a signed webhook could write anything by it.
+// TestSignatureAdmitsWebhooksAlone: a signature covers only the body, but a write by hand
+// is in the method and path. Otherwise anyone who sees a signed webhook could write
+// anything with its signature.
 func TestSignatureAdmitsWebhooksAlone(t *testing.T) {
 	t.Parallel()
 	for route, c := range writes {
@@ -208,7 +209,7 @@ func TestSignatureAdmitsWebhooksAlone(t *testing.T) {
 		r.Header.Set("X-Hub-Signature-256", signature(c.body, "new"))
 		w := newServer(ingest.Settings{Secrets: []string{"new"}}, db).serve(r)
 		if method == "POST" && (w.Code != 200 || len(db.events) != 1) {
-			t.Errorf("%s, signed = %d %q, want that it is stored", route, w.Code, w.Body)
+			t.Errorf("%s, signed = %d %q, want it stored", route, w.Code, w.Body)
 		}
 		if method != "POST" && (w.Code != 401 || len(db.events) > 0) {
 			t.Errorf("%s, signed = %d %q, want 401", route, w.Code, w.Body)
@@ -216,7 +217,8 @@ func TestSignatureAdmitsWebhooksAlone(t *testing.T) {
 	}
 }
 
-// TestBodyIsReadForItsSignatureAlone: a stranger's is not, and no more than 1 MiB.
+// TestBodyIsReadForItsSignatureAlone: without a token, only a signed body is read, and no
+// more than 1 MiB of it.
 func TestBodyIsReadForItsSignatureAlone(t *testing.T) {
 	t.Parallel()
 	for _, settings := range []ingest.Settings{{}, {Tokens: []ingest.TokenHash{hash("token")}}} {
@@ -229,11 +231,11 @@ func TestBodyIsReadForItsSignatureAlone(t *testing.T) {
 	r.Header.Set("X-Hub-Signature-256", signature(push, "x"))
 	wantAnswer(t, "an endless body", newServer(ingest.Settings{Secrets: []string{"new"}}, broken).serve(r), 401, "Unauthorized")
 	if body.read > 2<<20 {
-		t.Errorf("%d bytes of the body are read, want little more than 1 MiB", body.read)
+		t.Errorf("%d bytes of the body were read, want little more than 1 MiB", body.read)
 	}
 }
 
-// endless is a body without an end.
+// endless is a body that never ends.
 type endless struct{ read int }
 
 func (e *endless) Read(b []byte) (int, error) {
@@ -245,7 +247,7 @@ func (e *endless) Read(b []byte) (int, error) {
 type unread struct{ t *testing.T }
 
 func (u unread) Read([]byte) (int, error) {
-	u.t.Error("the body is read")
+	u.t.Error("the body was read")
 	return 0, io.EOF
 }
 
@@ -267,8 +269,8 @@ func TestEveryWriteNeedsATokenBeforeItsBodyIsRead(t *testing.T) {
 	}
 }
 
-// TestOnlyAllowedRegistriesMayBeWritten holds for pushes and deletes alike: a
-// sender with a token could empty another registry's repositories.
+// TestOnlyAllowedRegistriesMayBeWritten: that applies to deletes, too. Otherwise a sender
+// with a token could empty another registry's repositories.
 func TestOnlyAllowedRegistriesMayBeWritten(t *testing.T) {
 	t.Parallel()
 	settings := ingest.Settings{WithoutToken: true, AllowedRegistries: []string{"a.azurecr.io", "wasmcloud.azurecr.io"}}
@@ -314,7 +316,7 @@ func TestOnlyAllowedRegistriesMayBeWritten(t *testing.T) {
 		wantAnswer(t, "a push", s.post(change("wasmcloud", "WASMCLOUD")), 200, pushed)
 		wantAnswer(t, "a delete", s.post(deletion("wasmcloud", "WASMCLOUD")), 200, "Deleted 1 reference of wash")
 		if _, err := pick(t, db, "wash"); !errors.Is(err, store.ErrNotFound) {
-			t.Errorf("Pick(wash): %v, want that it is deleted", err)
+			t.Errorf("Pick(wash): %v, want it deleted", err)
 		}
 	})
 	t.Run("a category is of any registry", func(t *testing.T) {

@@ -11,12 +11,12 @@ import (
 	"ocireffer/pkg/requestlog"
 )
 
-// putMember puts a name into a category, whether or not it is there already.
+// putMember puts a name into a category. It may be in it already.
 func (h *handler) putMember(r *http.Request, _ []byte) (response, error) {
 	return h.categorize(r.Context(), r.PathValue("category"), r.PathValue("name"), false)
 }
 
-// deleteMember removes a name from a category, whether or not it is there.
+// deleteMember removes a name from a category. It need not be in it.
 func (h *handler) deleteMember(r *http.Request, _ []byte) (response, error) {
 	return h.categorize(r.Context(), r.PathValue("category"), r.PathValue("name"), true)
 }

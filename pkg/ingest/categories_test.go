@@ -23,7 +23,7 @@ func members(t *testing.T, db store.Reader) (all []string) {
 	return all
 }
 
-// TestCategoriesHoldTheNamesPutIntoThem goes through one list of changes.
+// TestCategoriesHoldTheNamesPutIntoThem makes a list of changes in turn.
 func TestCategoriesHoldTheNamesPutIntoThem(t *testing.T) {
 	t.Parallel()
 	db := openBolt(t)
@@ -31,7 +31,7 @@ func TestCategoriesHoldTheNamesPutIntoThem(t *testing.T) {
 	longest := strings.Repeat("a", 63)
 	for _, c := range []struct {
 		method, path string
-		members      []string // afterwards
+		members      []string // members after the change
 	}{
 		{method: "PUT", path: "official/wash", members: []string{"official/wash"}},
 		{method: "PUT", path: "official/wash", members: []string{"official/wash"}},
@@ -55,7 +55,7 @@ func TestBadCategoriesAndNamesAreRefused(t *testing.T) {
 	for name, c := range map[string]struct {
 		method, path string
 		status       int
-		text         string // how the answer begins
+		text         string // beginning of the answer
 	}{
 		"too long":              {method: "PUT", path: strings.Repeat("a", 64) + "/a", status: 400, text: `category "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" is not 1 to 63 lower-case letters, digits and hyphens`},
 		"in upper case":         {method: "PUT", path: "Official/wash", status: 400, text: `category "Official" is not 1 to 63`},

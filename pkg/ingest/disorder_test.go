@@ -20,19 +20,19 @@ import (
 
 const hub = "registry.example.com"
 
-// A delivery is a webhook, with the events that it tells of where it is received at a
-// time. A sender that knows no time tells of another event at each receipt.
+// A delivery is a webhook. events are the events that it tells of when received at some
+// time. A sender that knows no time tells of a different event at each receipt.
 type delivery struct {
 	body   map[string]any
 	events func(received time.Time) []event.Event
 }
 
-// A fact is what a sender is made to tell.
+// A fact is what a sender should report.
 type fact struct {
 	repository, tag, digest string
 	isDelete                bool
-	of                      string    // of a delete: digest, tag or repository
-	at                      time.Time // by the second
+	of                      string    // what a delete is of: digest, tag or repository
+	at                      time.Time // in whole seconds
 }
 
 func (f fact) push(digest string, at time.Time) []event.Event {
@@ -45,7 +45,7 @@ func (f fact) delete(tag, digest string, at time.Time) []event.Event {
 	return []event.Event{{Delete: &event.Delete{Target: t, DeletedAt: at, ReceivedAt: at}}}
 }
 
-// tellers are senders, by what they know. Each tells a fact as far as it can.
+// tellers are senders, named after what they know. Each reports a fact as far as it can.
 var tellers = map[string]func(fact) delivery{
 	"native": func(f fact) delivery {
 		target := map[string]any{"repository": f.repository}
@@ -129,7 +129,7 @@ var tellers = map[string]func(fact) delivery{
 	},
 }
 
-// digestIf returns the digest of a delete that is of one, and not of the repository.
+// digestIf returns the digest of a delete, unless it is of the repository.
 func digestIf(f fact) string {
 	if f.of == "digest" {
 		return f.digest
@@ -137,11 +137,11 @@ func digestIf(f fact) string {
 	return ""
 }
 
-// TestDisorderOfAllSenders lets senders tell of one repository in any order and with
-// repeats, and compares the store with the model. What has a time of its own counts once,
-// and its order decides nothing. What has none is a new event each time it is received,
-// and no more than that: it takes no digest from an older push, and its deletes take no
-// other tag.
+// TestDisorderOfAllSenders makes senders report about one repository in any order and
+// with repeats, and compares the store with the model. An event with its own time counts
+// once, and its order does not matter. An event without a time is a new event at each
+// receipt, but no more than that: it takes no digest from an older push, and its deletes
+// remove no other tag.
 func TestDisorderOfAllSenders(t *testing.T) {
 	t.Parallel()
 	db := openBolt(t)
@@ -172,8 +172,8 @@ func TestDisorderOfAllSenders(t *testing.T) {
 	})
 }
 
-// deliver sends webhooks, one in each second from begin on, and returns the events that
-// they have told of.
+// deliver sends webhooks, one per second from begin on, and returns the events that they
+// told of.
 func deliver(t *testing.T, db store.Store, begin time.Time, all []delivery) (told []event.Event, err error) {
 	t.Helper()
 	synctest.Test(t, func(*testing.T) {

@@ -16,9 +16,8 @@ import (
 	"ocireffer/pkg/webhook/webhooktest"
 )
 
-// FuzzHandler: whatever webhook comes, nothing panics, and a store that works never
-// makes a 5xx. The answer has a line for each event that was stored, and for no
-// other; a 4xx stored none.
+// FuzzHandler: no webhook causes a panic, or a 5xx while the store works. The answer has
+// a line for each stored event, and only for these; a 4xx means that none was stored.
 func FuzzHandler(f *testing.F) {
 	samples, err := filepath.Glob("../../events/*.json")
 	if err != nil || len(samples) == 0 {
@@ -57,7 +56,7 @@ func FuzzHandler(f *testing.F) {
 			t.Errorf("status %d: %s", w.Code, s.log)
 		}
 		if w.Code >= 400 && len(db.events) > 0 {
-			t.Errorf("status %d, and stored are %v", w.Code, db.events)
+			t.Errorf("status %d, and %v are stored", w.Code, db.events)
 		}
 		pushes, deletes := count(db.events)
 		if said := lineCount(w.Body.String(), "Url "); said != pushes {
@@ -89,7 +88,7 @@ func count(events []event.Event) (pushes, deletes int) {
 	return pushes, deletes
 }
 
-// lineCount returns how many lines of text begin with prefix.
+// lineCount returns the number of lines in text that begin with prefix.
 func lineCount(text, prefix string) (n int) {
 	for line := range strings.Lines(text) {
 		if strings.HasPrefix(line, prefix) {

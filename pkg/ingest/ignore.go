@@ -13,7 +13,7 @@ import (
 	"ocireffer/pkg/webhook"
 )
 
-// whyIgnored says why pushes of a tag are not stored, or nothing if they are.
+// whyIgnored says why pushes of a tag are not stored. It is empty if they are.
 func (s Settings) whyIgnored(tag string) string {
 	switch {
 	case isReferrer(tag):
@@ -28,9 +28,9 @@ func (s Settings) whyIgnored(tag string) string {
 // Ignores reports whether pushes of a tag are not stored.
 func (s Settings) Ignores(tag string) bool { return s.whyIgnored(tag) != "" }
 
-// isReferrer reports whether a tag is sha256- and 64 hex digits, whatever follows. What
-// refers to an image, such as its signature, has such a tag where the registry knows no
-// referrers.
+// isReferrer reports whether a tag begins with sha256- and 64 hex digits. In a registry
+// without the referrers API, such a tag points to what refers to an image, such as its
+// signature.
 //
 // See https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#referrers-tag-schema
 // and https://github.com/sigstore/cosign/blob/main/specs/SIGNATURE_SPEC.md#tag-based-discovery.
@@ -40,8 +40,8 @@ func isReferrer(tag string) bool {
 	return ok && len(hex) >= digits && strings.Trim(hex[:digits], "0123456789abcdefABCDEF") == ""
 }
 
-// ignore answers a push that is not stored. If its tag is in the store, since an earlier
-// configuration did not ignore it, the tag is deleted.
+// ignore answers a push that is not stored. The tag may be in the store, since an earlier
+// configuration did not ignore it. Then it is deleted.
 func (h *handler) ignore(ctx context.Context, p event.Push, raw json.RawMessage, why string) (response, error) {
 	t := event.Target{Registry: p.Reference.Registry, Repository: p.Reference.Repository, Tag: p.Reference.Tag}
 	pushedAt, err := h.db.PushedAt(ctx, t)

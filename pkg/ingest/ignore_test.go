@@ -22,8 +22,8 @@ func ignoring(t *testing.T, globs string) ingest.Settings {
 	return ingest.Settings{WithoutToken: true, IgnoreTags: parsed}
 }
 
-// TestTagsThatAreNoImagesAreNotStored: by a webhook they are ignored, as nobody can
-// change what it sends; by hand it is a mistake.
+// TestTagsThatAreNoImagesAreNotStored: in a webhook they are ignored, since nobody can
+// change what it sends; by hand they are a mistake.
 func TestTagsThatAreNoImagesAreNotStored(t *testing.T) {
 	t.Parallel()
 	hex := strings.TrimPrefix(digest, "sha256:")
@@ -69,7 +69,8 @@ func TestTagsThatAreNoImagesAreNotStored(t *testing.T) {
 	}
 }
 
-// TestIgnoredTagsOfARegistryThatIsNotAllowedAreForbidden: they are not even looked up.
+// TestIgnoredTagsOfARegistryThatIsNotAllowedAreForbidden: such tags are not even looked
+// up.
 func TestIgnoredTagsOfARegistryThatIsNotAllowedAreForbidden(t *testing.T) {
 	t.Parallel()
 	settings := ignoring(t, "0.18.1")
@@ -77,8 +78,8 @@ func TestIgnoredTagsOfARegistryThatIsNotAllowedAreForbidden(t *testing.T) {
 	wantAnswer(t, "the answer", newServer(settings, broken).post(push), 403, "Registry wasmcloud.azurecr.io is not allowed")
 }
 
-// TestTagThatIsIgnoredNowGoesWhenItIsPushedAgain, however late that push is. The rest of
-// its repository stays.
+// TestTagThatIsIgnoredNowGoesWhenItIsPushedAgain: it does, however late that push comes.
+// The rest of its repository stays.
 func TestTagThatIsIgnoredNowGoesWhenItIsPushedAgain(t *testing.T) {
 	t.Parallel()
 	for name, again := range map[string]string{
@@ -104,7 +105,7 @@ func TestTagThatIsIgnoredNowGoesWhenItIsPushedAgain(t *testing.T) {
 	}
 }
 
-// TestTagThatIsIgnoredNowCanBeDeletedAtOnce by hand or by its registry.
+// TestTagThatIsIgnoredNowCanBeDeletedAtOnce: by hand, or by its registry.
 func TestTagThatIsIgnoredNowCanBeDeletedAtOnce(t *testing.T) {
 	t.Parallel()
 	byTag := change(`"push"`, `"delete"`, `,"digest":"`+digest+`"`, "", "0.18.1", "buildcache", "14:56", "15:56")
@@ -124,7 +125,7 @@ func TestTagThatIsIgnoredNowCanBeDeletedAtOnce(t *testing.T) {
 }
 
 // TestIgnoredPushIsDatedAsTheLaterPush: the delete of a tag must not be older than what
-// it takes out, nor younger than the push that asked for it.
+// it removes, nor newer than the push that caused it.
 func TestIgnoredPushIsDatedAsTheLaterPush(t *testing.T) {
 	t.Parallel()
 	for name, stored := range map[string]time.Duration{"stored before": -time.Hour, "stored at one time": 0, "stored later": time.Hour} {
@@ -143,8 +144,8 @@ func TestIgnoredPushIsDatedAsTheLaterPush(t *testing.T) {
 	}
 }
 
-// TestIgnoredPushThatCannotBeLookedUpIsSentAgain: the sender repeats it, and the log has
-// it. A batch of images with their signatures is kept but for that.
+// TestIgnoredPushThatCannotBeLookedUpIsSentAgain: the log has the event, and the sender
+// repeats it. The rest of a batch of images and signatures is kept.
 func TestIgnoredPushThatCannotBeLookedUpIsSentAgain(t *testing.T) {
 	t.Parallel()
 	db := unreadable{&recorder{}}

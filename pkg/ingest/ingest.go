@@ -1,7 +1,8 @@
-// Package ingest is the write side. It checks that the sender may write, turns
-// requests into events, stores them, and reports the result of each to the sender.
-// Events come from webhooks, which package webhook parses, or are written by hand:
-// references that a CI has pushed, and the members of categories.
+// Package ingest is the write side. It checks that the sender may write, turns requests
+// into events, stores them, and tells the sender the result of each. Events come from
+// webhooks, which package webhook parses, or from writes by hand: references that a CI
+// job pushed, and members of categories. It reads nothing for readers; package lookup
+// does.
 package ingest
 
 import (
@@ -20,20 +21,19 @@ import (
 	"ocireffer/pkg/store"
 )
 
-// Deadline is how long a request may take once its body is read, retries to the
-// store included. Azure waits 5 s for the answer to its native webhook and never
-// sends it again. An answer is promised within 4.5 s, of which a cold start takes
-// some.
+// Deadline is how long a request may take once its body is read, including retries in the
+// store. Azure waits 5 s for the answer to its native webhook and never sends it again.
+// The contract promises an answer within 4.5 s, part of which a cold start may need.
 const Deadline = 3 * time.Second
 
 // New returns the routes of the write side.
 //
-// An event is written to log, whole, before it is stored, so that it can be sent
-// again even after this process has died: a line "event". If it cannot be stored,
-// an error follows that also has it: "event not stored". An event of a batch for
-// which no time was left has the second line alone. The registry of a webhook's URL
-// stands beside the event. A delete that the store goes on with, as it failed half-way,
-// is a warning: "event not finished".
+// The log gets the whole event before it is stored, in a line "event". So it can be sent
+// again even after this process has died. If it cannot be stored, an error line "event
+// not stored" follows, which also contains it. An event in a batch that ran out of time
+// has only the second line. Beside the event is the registry of the webhook's URL. A
+// warning "event not finished" means that a delete failed half-way and the store
+// completes it.
 func New(s Settings, db store.Writer, log *slog.Logger) route.Routes {
 	h := &handler{s, db, log}
 	return route.Routes{
@@ -60,7 +60,7 @@ func logReference(ctx context.Context, ref reference.Reference) {
 	requestlog.Add(ctx, slog.String("repository", ref.Repository), slog.String("reference", ref.String()))
 }
 
-// storeByHand stores an event that is written by hand. The log has it as JSON.
+// storeByHand stores an event that was written by hand. The log shows it as JSON.
 func (h *handler) storeByHand(ctx context.Context, e event.Event) (response, error) {
 	raw, err := json.Marshal(e)
 	if err != nil {
@@ -69,10 +69,10 @@ func (h *handler) storeByHand(ctx context.Context, e event.Event) (response, err
 	return h.store(ctx, e, raw)
 }
 
-// store stores e, however it came, if its registry is allowed, and returns the
-// response to it. raw is e as it came.
+// store stores e if its registry is allowed, and returns the response. raw is e as it
+// came.
 func (h *handler) store(ctx context.Context, e event.Event, raw json.RawMessage) (response, error) {
-	if e.Membership == nil { // which is about a name, whatever its registry
+	if e.Membership == nil { // a membership may be of any registry
 		if err := h.settings.allow(e.Registry()); err != nil {
 			return response{}, err
 		}
@@ -89,8 +89,7 @@ func (h *handler) store(ctx context.Context, e event.Event, raw json.RawMessage)
 	return response{}, err
 }
 
-// try stores e, if there is time for it. A panic becomes an error, so that it fails
-// this event alone.
+// try stores e if there is time. A panic becomes an error, so that only this event fails.
 func (h *handler) try(ctx context.Context, e event.Event, raw json.RawMessage) (answer response, err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -112,7 +111,7 @@ func (h *handler) try(ctx context.Context, e event.Event, raw json.RawMessage) (
 	return stored(e, deleted), nil
 }
 
-// apply stores e, after the log has it as it came.
+// apply stores e after logging it as it came.
 func (h *handler) apply(ctx context.Context, e event.Event, raw json.RawMessage) (store.Deleted, error) {
 	h.logEvent(ctx, slog.LevelInfo, "event", raw)
 	deleted, err := store.Apply(ctx, h.db, e)
@@ -122,7 +121,7 @@ func (h *handler) apply(ctx context.Context, e event.Event, raw json.RawMessage)
 	return deleted, err
 }
 
-// logEvent writes a line with an event as it came, and the id of its request.
+// logEvent logs an event as it came, with the ID of its request.
 func (h *handler) logEvent(ctx context.Context, level slog.Level, msg string, raw json.RawMessage, more ...slog.Attr) {
 	attrs := append([]slog.Attr{slog.Any("event", raw)}, more...)
 	if id := requestlog.ID(ctx); id != "" {

@@ -42,7 +42,7 @@ const (
 // pushedAt is the time in push.
 var pushedAt = time.Date(2023, 7, 3, 14, 56, 52, 60421800, time.UTC)
 
-// change returns push with parts of it replaced: pairs of old and new.
+// change returns push with parts of it replaced. oldnew has pairs of old and new text.
 func change(oldnew ...string) string { return strings.NewReplacer(oldnew...).Replace(push) }
 
 // deletion returns a delete of the digest in push, with parts of it replaced.
@@ -71,13 +71,13 @@ func pick(t *testing.T, db store.Reader, name string) (event.Push, error) {
 	return db.Pick(t.Context(), store.Query{Name: parsed})
 }
 
-// wantPick checks which reference is the newest of name; none if want is empty.
+// wantPick checks which reference of name is the newest. An empty want means none.
 func wantPick(t *testing.T, db store.Reader, name, want string) {
 	t.Helper()
 	p, err := pick(t, db, name)
 	if want == "" {
 		if !errors.Is(err, store.ErrNotFound) {
-			t.Errorf("Pick(%s) = %s, %v, want that it is not found", name, p.Reference, err)
+			t.Errorf("Pick(%s) = %s, %v, want ErrNotFound", name, p.Reference, err)
 		}
 		return
 	}
@@ -86,8 +86,8 @@ func wantPick(t *testing.T, db store.Reader, name, want string) {
 	}
 }
 
-// fails is a store whose calls return err or, without one, only when their context
-// ends.
+// fails is a store whose calls return err, or hang until their context ends if err is
+// nil.
 type fails struct{ err error }
 
 func (f fails) call(ctx context.Context) error {
@@ -115,10 +115,10 @@ var (
 	broken  = fails{errors.New("planted")}
 )
 
-// A recorder is a store that only records the events it was given.
+// A recorder is a store that only records its events.
 type recorder struct {
-	pushedAt time.Time     // of any reference
-	deleted  store.Deleted // by any delete
+	pushedAt time.Time     // PushedAt of every reference
+	deleted  store.Deleted // result of every delete
 	mu       sync.Mutex
 	events   []event.Event
 }
@@ -150,7 +150,7 @@ func hash(token string) ingest.TokenHash { return sha256.Sum256([]byte(token)) }
 
 var anyone = ingest.Settings{WithoutToken: true}
 
-// A server is the write side over a store, with its log.
+// A server is the write side on a store, with its log.
 type server struct {
 	http.Handler
 	log *bytes.Buffer
@@ -177,7 +177,7 @@ func (s server) post(body string) *httptest.ResponseRecorder {
 	return s.do("POST", "/api/azurehook", body)
 }
 
-// lines returns the lines of the log with a message.
+// lines returns the log lines with this message.
 func (s server) lines(t *testing.T, msg string) []map[string]any {
 	t.Helper()
 	return linesOf(t, s.log.Bytes(), msg)
@@ -197,17 +197,17 @@ func linesOf(t *testing.T, log []byte, msg string) (lines []map[string]any) {
 	return lines
 }
 
-// request returns the line of the only request.
+// request returns the log line of the only request.
 func (s server) request(t *testing.T) map[string]any {
 	t.Helper()
 	lines := s.lines(t, "request")
 	if len(lines) != 1 {
-		t.Fatalf("%d lines of requests are logged, want 1: %s", len(lines), s.log)
+		t.Fatalf("%d request lines are logged, want 1: %s", len(lines), s.log)
 	}
 	return lines[0]
 }
 
-// wantAnswer checks status and text of an answer.
+// wantAnswer checks the status and the text of an answer.
 func wantAnswer(t *testing.T, what string, w *httptest.ResponseRecorder, status int, text string) {
 	t.Helper()
 	if w.Code != status || w.Body.String() != text {
@@ -215,7 +215,7 @@ func wantAnswer(t *testing.T, what string, w *httptest.ResponseRecorder, status 
 	}
 }
 
-// TestAnswers has a row for each kind of webhook of the contract's table.
+// TestAnswers has a row for each kind of webhook in the contract's table.
 func TestAnswers(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -283,7 +283,7 @@ func TestStoredPushIsReadUntilANewerOneComes(t *testing.T) {
 	wantPick(t, db, "wash", "wasmcloud.azurecr.io/wash:0.18.2")
 }
 
-// TestUnfinishedDeleteSaysThatMoreFollow: nobody has to send it again.
+// TestUnfinishedDeleteSaysThatMoreFollow: nobody has to repeat it.
 func TestUnfinishedDeleteSaysThatMoreFollow(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -315,7 +315,7 @@ func TestUnfinishedDeleteSaysThatMoreFollow(t *testing.T) {
 	}
 }
 
-// TestUnfinishedDeleteIsLoggedWithItsError: without one it only lacked time.
+// TestUnfinishedDeleteIsLoggedWithItsError: a delete without an error only lacked time.
 func TestUnfinishedDeleteIsLoggedWithItsError(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -361,7 +361,7 @@ func TestDeleteSaysHowManyReferencesItDeleted(t *testing.T) {
 	wantPick(t, db, "wash", "")
 }
 
-// at2026 runs f in a bubble whose clock stands at one time of 2026.
+// at2026 runs f in a bubble at a fixed time in 2026.
 func at2026(t *testing.T, f func(t *testing.T, now time.Time)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -371,9 +371,8 @@ func at2026(t *testing.T, f func(t *testing.T, now time.Time)) {
 	})
 }
 
-// TestStoreGetsTheWholeEvent: all that a request says is stored, with the times
-// in UTC. A tombstone is kept from the receipt of its delete on, not from the time
-// of the deletion.
+// TestStoreGetsTheWholeEvent: the store gets everything in a request, with times in UTC.
+// It keeps a tombstone from the receipt of its delete, not from the time of the deletion.
 func TestStoreGetsTheWholeEvent(t *testing.T) {
 	t.Parallel()
 	wash := reference.Reference{Registry: "wasmcloud.azurecr.io", Repository: "wash", Tag: "0.18.1"}
@@ -473,8 +472,8 @@ func timesOf(e event.Event) []time.Time {
 	}
 }
 
-// TestBatchIsAnsweredLineByLine also checks the status of the whole batch: only a
-// 500 makes the sender send it again.
+// TestBatchIsAnsweredLineByLine also checks the status of the whole batch: only a 500
+// makes the sender repeat it.
 func TestBatchIsAnsweredLineByLine(t *testing.T) {
 	t.Parallel()
 	const (
@@ -484,7 +483,7 @@ func TestBatchIsAnsweredLineByLine(t *testing.T) {
 	evil := change("wasmcloud", "evil")
 	settings := ingest.Settings{WithoutToken: true, AllowedRegistries: []string{"wasmcloud.azurecr.io"}}
 	for name, c := range map[string]struct {
-		broken  bool // the store
+		broken  bool // the store fails
 		events  []string
 		status  int
 		outcome string
@@ -520,8 +519,8 @@ func TestBatchIsAnsweredLineByLine(t *testing.T) {
 	}
 }
 
-// TestBatchMayHave5000Events, in a bubble whose clock stands still, so that no deadline
-// ends it on a busy machine.
+// TestBatchMayHave5000Events runs in a bubble whose clock stands still, so that no
+// deadline ends it on a busy machine.
 func TestBatchMayHave5000Events(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, testLargeBatch)
@@ -534,7 +533,7 @@ func testLargeBatch(t *testing.T) {
 		text                   string
 	}{
 		{events: 5000, status: 200, stored: 5000, text: strings.Repeat("Url a.io/w:1 stored for w\n", 4999) + "Url a.io/w:1 stored for w"},
-		{events: 5001, status: 400, text: required + ": the body has 5001 events, more than 5000"},
+		{events: 5001, status: 400, text: required + ": the body has more than 5000 events"},
 	} {
 		db := &recorder{}
 		w := newServer(anyone, db).post(batch(slices.Repeat([]string{event}, c.events)...))
@@ -565,7 +564,7 @@ func (s slow) Push(ctx context.Context, p event.Push) error {
 	}
 }
 
-// manyPushes returns a batch with n pushes of different tags.
+// manyPushes returns a batch of n pushes with different tags.
 func manyPushes(n int) string {
 	var events []string
 	for i := range n {
@@ -585,8 +584,8 @@ func TestBatchStores16EventsAtOnce(t *testing.T) {
 	})
 }
 
-// TestBatchTooLongForTheDeadlineIsStoredByRepeats: the events stored in time stay,
-// the rest is answered 500, and each repeat stores others.
+// TestBatchTooLongForTheDeadlineIsStoredByRepeats: the events stored in time stay, the
+// rest is answered 500, and each repeat stores other events.
 func TestBatchTooLongForTheDeadlineIsStoredByRepeats(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -595,7 +594,7 @@ func TestBatchTooLongForTheDeadlineIsStoredByRepeats(t *testing.T) {
 		stored := map[string]bool{}
 		for try := 1; len(stored) < events; try++ {
 			if try > 100 {
-				t.Fatalf("after %d tries %d of %d events are stored", try, len(stored), events)
+				t.Fatalf("after %d tries, %d of %d events are stored", try, len(stored), events)
 			}
 			w := s.post(manyPushes(events))
 			lines := strings.Split(w.Body.String(), "\n")

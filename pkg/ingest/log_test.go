@@ -20,8 +20,7 @@ import (
 	"ocireffer/pkg/store"
 )
 
-// A dying store never answers: each call shows what the log has at that moment, and
-// panics.
+// A dying store never answers: each call passes its event to called, and panics.
 type dying struct {
 	*recorder
 	called func(event.Event)
@@ -43,14 +42,14 @@ func (d dying) Categorize(_ context.Context, m event.Membership) error {
 }
 
 // TestEventIsInTheLogBeforeItIsStored lets the store die with each kind of event, and
-// stores the event anew from what the log has by then. A token and a query string are
-// not in it.
+// stores the event again from the log. The log contains neither a token nor a query
+// string.
 func TestEventIsInTheLogBeforeItIsStored(t *testing.T) {
 	t.Parallel()
 	settings := ingest.Settings{Tokens: []ingest.TokenHash{hash("geheim")}}
 	for name, c := range map[string]struct {
 		method, target, body, ceType string
-		byHand                       bool // the log has the event as package event writes it
+		byHand                       bool // the log shows the event as package event writes it
 	}{
 		"push":                  {method: "POST", target: "/api/azurehook", body: push},
 		"push in many lines":    {method: "POST", target: "/api/azurehook", body: strings.ReplaceAll(push, ",", ",\n\t")},
@@ -66,7 +65,7 @@ func TestEventIsInTheLogBeforeItIsStored(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			at2026(t, func(t *testing.T, _ time.Time) {
-				var log []byte // when the store is called
+				var log []byte // the log when the store is called
 				var lost []event.Event
 				var s server
 				s = newServer(settings, dying{&recorder{}, func(e event.Event) {
@@ -108,8 +107,7 @@ func TestEventIsInTheLogBeforeItIsStored(t *testing.T) {
 	}
 }
 
-// readAgain returns the events that an event of the log leads to: as a webhook, or as
-// JSON of package event.
+// readAgain returns the events in a logged event: a webhook, or JSON of package event.
 func readAgain(t *testing.T, raw []byte, byHand bool) []event.Event {
 	t.Helper()
 	if byHand {
@@ -126,7 +124,7 @@ func readAgain(t *testing.T, raw []byte, byHand bool) []event.Event {
 	return again.events
 }
 
-// TestOnlyStoredEventsAreLogged, each of them once.
+// TestOnlyStoredEventsAreLogged: each of them once.
 func TestOnlyStoredEventsAreLogged(t *testing.T) {
 	t.Parallel()
 	settings := ingest.Settings{WithoutToken: true, AllowedRegistries: []string{"wasmcloud.azurecr.io"}}
@@ -173,7 +171,7 @@ func TestLogOfARequestWithoutIDHasNone(t *testing.T) {
 	}
 }
 
-// hangs is a store that hangs, and counts the calls.
+// hangs is a store that hangs and counts the calls.
 type hangs struct {
 	fails
 	calls *atomic.Int32
@@ -184,9 +182,9 @@ func (h hangs) Push(ctx context.Context, p event.Push) error {
 	return h.fails.Push(ctx, p)
 }
 
-// TestEventAfterTheDeadlineIsNotTried: of a batch whose first events use up the time,
-// the store sees no other. Each event that was tried is in the log before it and
-// after it, each other one once, and whole.
+// TestEventAfterTheDeadlineIsNotTried: if the first events of a batch use up the time,
+// the store does not get the others. The log shows an event that was tried before and
+// after the attempt, and any other event once, always whole.
 func TestEventAfterTheDeadlineIsNotTried(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -200,13 +198,13 @@ func TestEventAfterTheDeadlineIsNotTried(t *testing.T) {
 		}
 		begun := tags(t, s.lines(t, "event"))
 		if len(begun) != tried {
-			t.Errorf("logged before they were stored are %d, want %d", len(begun), tried)
+			t.Errorf("%d events are logged before they were stored, want %d", len(begun), tried)
 		}
 		lost := s.lines(t, "event not stored")
 		all := tags(t, lost)
 		slices.Sort(all)
 		if len(slices.Compact(all)) != events {
-			t.Errorf("logged as not stored are %d events, want %d", len(slices.Compact(all)), events)
+			t.Errorf("%d events are logged as not stored, want %d", len(slices.Compact(all)), events)
 		}
 		for _, line := range lost {
 			want := "not tried: context deadline exceeded"
@@ -220,8 +218,8 @@ func TestEventAfterTheDeadlineIsNotTried(t *testing.T) {
 	})
 }
 
-// TestLongBatchStopsInTimeToReport: the more events are left at the end, the longer
-// their log lines and the answer take, which must be within the deadline.
+// TestLongBatchStopsInTimeToReport: the more events are left at the end, the more time
+// their log lines and the answer need, and that time is part of the deadline.
 func TestLongBatchStopsInTimeToReport(t *testing.T) {
 	t.Parallel()
 	for events, want := range map[int]time.Duration{
@@ -242,7 +240,7 @@ func TestLongBatchStopsInTimeToReport(t *testing.T) {
 	}
 }
 
-// tags returns the tag of the push in each line.
+// tags returns the tag of the push in each log line.
 func tags(t *testing.T, lines []map[string]any) (all []string) {
 	t.Helper()
 	for _, line := range lines {
@@ -257,8 +255,7 @@ func tags(t *testing.T, lines []map[string]any) (all []string) {
 	return all
 }
 
-// TestNothingIsTriedOnceTheSenderIsGone: the deadline is not the only end of a
-// request.
+// TestNothingIsTriedOnceTheSenderIsGone: a request may end before its deadline.
 func TestNothingIsTriedOnceTheSenderIsGone(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancelCause(t.Context())

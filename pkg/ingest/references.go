@@ -12,8 +12,7 @@ import (
 	"ocireffer/pkg/reference"
 )
 
-// putReference records a reference of any registry, such as one that a CI has
-// pushed.
+// putReference records a reference of any registry, such as one that a CI job has pushed.
 func (h *handler) putReference(r *http.Request, body []byte) (response, error) {
 	ref, err := reference.Parse(r.PathValue("reference"))
 	if err != nil {
@@ -30,8 +29,8 @@ func (h *handler) putReference(r *http.Request, body []byte) (response, error) {
 	return h.storeByHand(r.Context(), event.Event{Push: &p})
 }
 
-// deleteReference forgets a reference. Azure sends no event for an untagging, for
-// example.
+// deleteReference removes a reference. One use is a tag that was untagged in Azure, which
+// sends no event for that.
 func (h *handler) deleteReference(r *http.Request, _ []byte) (response, error) {
 	ref, err := reference.Parse(r.PathValue("reference"))
 	if err != nil {
@@ -51,10 +50,10 @@ func (h *handler) deleteReference(r *http.Request, _ []byte) (response, error) {
 	return h.storeByHand(r.Context(), event.Event{Delete: &d})
 }
 
-// deleteNow returns a delete of what target has now, even of a push that is dated
-// ahead of the clock: whoever asks for it sees that reference. Later pushes lose
-// nothing by the later date, because the push that is deleted wins against them as
-// well.
+// deleteNow returns a delete of the present reference of target, even if its push is
+// dated ahead of the clock: the caller can see that reference. The later date of the
+// delete does not harm other pushes, because the deleted push already wins against all
+// pushes before it.
 func (h *handler) deleteNow(ctx context.Context, target event.Target) (event.Delete, error) {
 	if err := h.settings.allow(target.Registry); err != nil {
 		return event.Delete{}, err
@@ -73,15 +72,15 @@ func (h *handler) deleteNow(ctx context.Context, target event.Target) (event.Del
 
 // pushJSON is the body of PUT /api/references/….
 type pushJSON struct {
-	Name      *string `json:"name"`      // under which the reference is found, in place of its own names
+	Name      *string `json:"name"`      // the name to find the reference under, instead of its own names
 	Digest    *string `json:"digest"`    // of its manifest
 	PushedAt  *string `json:"pushedAt"`  // RFC 3339; the time of receipt if absent
 	MediaType *string `json:"mediaType"` // of its manifest
 	Size      *int64  `json:"size"`      // of its manifest, in bytes
 }
 
-// parsePush returns the push of ref that body, which may be empty, has more of. An
-// error names the field that is wrong.
+// parsePush returns the push of ref with the fields in body, which may be empty. An error
+// names the wrong field.
 func parsePush(ref reference.Reference, body []byte, now time.Time) (event.Push, error) {
 	p := event.Push{Reference: ref, Size: event.UnknownSize, PushedAt: now}
 	if len(body) == 0 {
@@ -137,7 +136,7 @@ func parseFields(body []byte) (*pushJSON, error) {
 	return fields, nil
 }
 
-// parseGivenName reads the repository under which a reference is to be found.
+// parseGivenName parses the repository under which readers find a reference.
 func parseGivenName(s string, ref reference.Reference) (string, error) {
 	name, err := reference.ParseRepository(s)
 	if err != nil {

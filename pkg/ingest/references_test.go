@@ -57,8 +57,8 @@ func TestRepositoryAsGivenNameChangesNothing(t *testing.T) {
 	wantAnswer(t, "DELETE", s.do("DELETE", byHand+"?name=acme/app", ""), 200, "Deleted 1 reference of acme/app")
 }
 
-// TestDeleteByHandRemovesWhatIsDatedAhead: an event may be some minutes ahead of the
-// clock, and whoever deletes it by hand sees it. What is pushed after that date is
+// TestDeleteByHandRemovesWhatIsDatedAhead: an event's time may be some minutes ahead of
+// the clock, and the caller of the delete can see that event. A push after that time is
 // shown again.
 func TestDeleteByHandRemovesWhatIsDatedAhead(t *testing.T) {
 	t.Parallel()
@@ -85,7 +85,7 @@ func TestDeleteByHandRemovesWhatIsDatedAhead(t *testing.T) {
 	}
 }
 
-// TestDeleteByHandIsDatedNowOrAsItsPush: a past push must not make the delete older.
+// TestDeleteByHandIsDatedNowOrAsItsPush: an older push must not make the delete older.
 func TestDeleteByHandIsDatedNowOrAsItsPush(t *testing.T) {
 	t.Parallel()
 	for name, ahead := range map[string]time.Duration{
@@ -109,7 +109,7 @@ func TestDeleteByHandIsDatedNowOrAsItsPush(t *testing.T) {
 	}
 }
 
-// unreadable is a store that cannot say when a reference was pushed.
+// unreadable is a store that cannot tell when a reference was pushed.
 type unreadable struct{ *recorder }
 
 func (unreadable) PushedAt(context.Context, event.Target) (time.Time, error) {
@@ -138,7 +138,7 @@ func TestBadRequestsByHandChangeNothing(t *testing.T) {
 	for name, c := range map[string]struct {
 		method, target, body string
 		status               int
-		text                 string // how the answer begins
+		text                 string // beginning of the answer
 	}{
 		"not JSON":                   {method: "PUT", target: byHand, body: "x", status: 400, text: notAnObject},
 		"array":                      {method: "PUT", target: byHand, body: "[]", status: 400, text: notAnObject},
@@ -197,7 +197,7 @@ func TestBodyByHandMayHave1MiB(t *testing.T) {
 	wantAnswer(t, "PUT of 1 MiB", w, 200, "Url ghcr.io/acme/app:1.2.3 stored for acme/app")
 }
 
-// FuzzPutReference: whatever body comes, it is stored or refused.
+// FuzzPutReference: any body is stored or refused.
 func FuzzPutReference(f *testing.F) {
 	f.Add([]byte(`{"name":"app","digest":"` + digest + `","pushedAt":"2023-07-03T14:56:52+02:00"}`))
 	f.Add([]byte(`{"NAME":null,"digest":7}`))

@@ -17,23 +17,23 @@ import (
 	"ocireffer/pkg/webhook"
 )
 
-// A response is the answer to a request, or to one event of it.
+// A response is the answer to a request, or to one event in it.
 type response struct {
 	status  int
-	outcome string            // in a word, for the log
+	outcome string            // one word for the log
 	text    string            // for the sender
-	header  map[string]string // besides the fields that every answer has
-	err     error             // for the log: why the status is 500
+	header  map[string]string // besides the headers of every answer
+	err     error             // why the status is 500, for the log
 }
 
-// Outcomes that more than one place knows.
+// Outcomes that are used in more than one place.
 const (
 	badInput    = "bad_request"
 	notAllowed  = "forbidden"
 	storeFailed = "store_failed"
 )
 
-// stored returns the response to e, which has been stored and has deleted references.
+// stored returns the response to e. deleted tells which references e has deleted.
 func stored(e event.Event, deleted store.Deleted) response {
 	switch {
 	case e.Push != nil:
@@ -58,7 +58,7 @@ func deletedText(listed reference.Name, deleted store.Deleted) string {
 	return fmt.Sprintf("Deleted %d %s of %s%s", deleted.References, noun, listed, rest)
 }
 
-// answered returns the response to an event that asks for no change.
+// answered returns the response to an event that changes nothing.
 func answered(a webhook.Answer) response {
 	answer := response{status: http.StatusOK, outcome: string(a.Outcome), text: a.Text}
 	if a.JSON {
@@ -67,12 +67,12 @@ func answered(a webhook.Answer) response {
 	return answer
 }
 
-// A badRequest tells the sender what is wrong with the request.
+// A badRequest tells the sender what is wrong with its request.
 type badRequest struct{ text string }
 
 func (e badRequest) Error() string { return e.text }
 
-// A forbidden event is about a registry that is not allowed.
+// A forbidden is the error of an event whose registry is not allowed.
 type forbidden struct{ registry string }
 
 func (e forbidden) Error() string { return "registry " + e.registry + " is not allowed" }
@@ -83,7 +83,7 @@ var (
 	errTooLarge   = errors.New("the body is too large")
 )
 
-// A notCategorized is the store's error about a membership.
+// A notCategorized is the store's error for a membership.
 type notCategorized struct {
 	event.Membership
 	error
@@ -96,7 +96,7 @@ func (e notCategorized) text() string {
 	return fmt.Sprintf("Failed to store %s in %s", e.Name, e.Category)
 }
 
-// A panicked is the error of an event during whose handling the code panicked.
+// A panicked is the error of an event whose handling panicked.
 type panicked struct {
 	value any
 	stack []byte
@@ -104,8 +104,9 @@ type panicked struct {
 
 func (e *panicked) Error() string { return fmt.Sprintf("panic: %v", e.value) }
 
-// responseTo is the one place where an error becomes a status and a sentence. All
-// but those above are the store's or ours: the log gets them, the sender does not.
+// responseTo is the one place where an error becomes a status and a sentence. All errors
+// but those above come from the store or from this code. They are for the log, not for
+// the sender.
 func responseTo(err error) response {
 	if e, ok := errors.AsType[badRequest](err); ok {
 		return response{status: http.StatusBadRequest, outcome: badInput, text: e.text}
@@ -129,14 +130,14 @@ func responseTo(err error) response {
 	return response{status: http.StatusInternalServerError, outcome: storeFailed, text: text, err: err}
 }
 
-// unauthorized returns a response that does not tell the sender why it may not write.
+// unauthorized returns a response that does not tell why the sender may not write.
 func unauthorized(outcome string) response {
 	return response{status: http.StatusUnauthorized, outcome: outcome, text: "Unauthorized",
 		header: map[string]string{"WWW-Authenticate": "Bearer"}}
 }
 
-// join returns the answer to a batch of at least one event: a line for each, and
-// the status of the one that matters most to the sender.
+// join returns the answer to a batch of at least one event. It has a line for each event,
+// and the status that matters most to the sender.
 func join(responses []response) response {
 	if len(responses) == 1 {
 		return responses[0]
@@ -149,10 +150,10 @@ func join(responses []response) response {
 	return response{status: worst.status, outcome: worst.outcome, text: strings.Join(lines, "\n"), err: worst.err}
 }
 
-// severity orders the answers to a batch's events. A sender repeats a batch after
-// a 500 alone, so one event that could not be stored makes it one; a repeat changes
-// nothing where an event was stored. The batch is refused only if no event of it
-// could be used, and forbidden only if all were.
+// severity ranks the answers to the events of a batch. A sender repeats a batch only
+// after a 500, so one event that could not be stored makes the answer a 500; repeating
+// the stored ones changes nothing. The answer is 400 only if no event could be used, and
+// 403 only if all were forbidden.
 func (r response) severity() int {
 	switch r.outcome {
 	case storeFailed:
@@ -166,8 +167,8 @@ func (r response) severity() int {
 	}
 }
 
-// withoutRefusal returns the response to a sender that does not bear a refusal: it is
-// told that its event was ignored. The log still says what it was.
+// withoutRefusal returns the response to a sender that cannot handle a refusal: it says
+// that the event was ignored. The log keeps the real outcome.
 func (r response) withoutRefusal() response {
 	if r.outcome == badInput || r.outcome == notAllowed {
 		r.status, r.text = http.StatusOK, "Ignored: "+r.text
@@ -175,7 +176,7 @@ func (r response) withoutRefusal() response {
 	return r
 }
 
-// respond answers a request and adds the outcome to its line in the log.
+// respond answers a request and adds the outcome to its log line.
 func respond(ctx context.Context, w http.ResponseWriter, answer response, err error) {
 	if err != nil {
 		answer = responseTo(err)

@@ -26,7 +26,7 @@ const (
 	official = "/api/categories/official/wash"
 )
 
-// writes has a request that writes, for each such route.
+// writes has an example request for each route that writes.
 var writes = map[string]struct{ target, body string }{
 	"POST /api/azurehook":                       {target: "/api/azurehook", body: push},
 	"POST /api/webhook":                         {target: "/api/webhook", body: push},
@@ -36,7 +36,7 @@ var writes = map[string]struct{ target, body string }{
 	"DELETE /api/categories/{category}/{name+}": {target: official},
 }
 
-// TestEachRouteIsTested: a new route needs a request in writes.
+// TestEachRouteIsTested: a new route needs an example in writes.
 func TestEachRouteIsTested(t *testing.T) {
 	t.Parallel()
 	want := append(slices.Collect(maps.Keys(writes)), "OPTIONS /api/azurehook", "OPTIONS /api/webhook")
@@ -122,8 +122,7 @@ func TestHeadersOfEachKindOfAnswer(t *testing.T) {
 	}
 }
 
-// TestLogLineHasOutcomeNamesAndError also checks that the sender does not see the
-// error.
+// TestLogLineHasOutcomeNamesAndError also checks that the sender does not see the error.
 func TestLogLineHasOutcomeNamesAndError(t *testing.T) {
 	t.Parallel()
 	const ref, washRef = "ghcr.io/acme/app:1.2.3", "wasmcloud.azurecr.io/wash:0.18.1"
@@ -180,18 +179,19 @@ func TestLogLineHasOutcomeNamesAndError(t *testing.T) {
 				t.Errorf("the request's line: -want +got\n%s", diff)
 			}
 			if strings.Contains(w.Body.String(), "planted") {
-				t.Errorf("the sender reads the store's error: %s", w.Body)
+				t.Errorf("the sender sees the store's error: %s", w.Body)
 			}
 		})
 	}
 }
 
-// TestLostEventIsLoggedAndCanBeSentAgain sends each by itself and without headers.
+// TestLostEventIsLoggedAndCanBeSentAgain sends each lost event by itself and without
+// headers.
 func TestLostEventIsLoggedAndCanBeSentAgain(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		body, ceType string
-		lost         int // events
+		lost         int // number of lost events
 	}{
 		"push":                   {body: push, lost: 1},
 		"delete":                 {body: deletion(), lost: 1},
@@ -247,7 +247,7 @@ func sortEvents(events []event.Event) {
 	slices.SortFunc(events, func(a, b event.Event) int { return strings.Compare(a.String(), b.String()) })
 }
 
-// panics is a store that cannot bear pushes of a tag.
+// panics is a store that panics when it gets a push of this tag.
 type panics struct {
 	*recorder
 	tag string
@@ -260,8 +260,8 @@ func (s panics) Push(ctx context.Context, p event.Push) error {
 	return s.recorder.Push(ctx, p)
 }
 
-// TestPanicFailsOneEventOnly: the rest of the batch is stored, and the event is in
-// the log with the stack.
+// TestPanicFailsOneEventOnly: the rest of the batch is stored, and the log has the event
+// with the stack.
 func TestPanicFailsOneEventOnly(t *testing.T) {
 	t.Parallel()
 	db := panics{&recorder{}, "2"}
@@ -310,8 +310,8 @@ func TestPanicByHandIsA500(t *testing.T) {
 	}
 }
 
-// TestEveryRouteAnswersWithin3Seconds holds for a store that hangs. An answer is
-// promised within 4.5 s, of which a cold start may take 1.5.
+// TestEveryRouteAnswersWithin3Seconds: the store hangs. An answer is promised within 4.5
+// s, and a cold start may need 1.5 s of that.
 func TestEveryRouteAnswersWithin3Seconds(t *testing.T) {
 	t.Parallel()
 	if ingest.Deadline > 3*time.Second {

@@ -16,15 +16,14 @@ type Settings struct {
 	Secrets           []string        // WEBHOOK_SECRETS: keys of accepted signatures; none: no signature is accepted
 	AllowedRegistries []string        // ALLOWED_REGISTRIES: registries whose events may be written; none: any
 	IgnoreTags        reference.Globs // IGNORE_TAGS: tags that are not stored, besides those of referrers; none: all are stored
-	WithoutToken      bool            // while Tokens and Secrets are empty, anyone may write; only for a server that nobody else can reach
+	WithoutToken      bool            // anyone may write if Tokens and Secrets are empty; only for a server that nobody else can reach
 }
 
 // TokenHash is the SHA-256 hash of a token.
 type TokenHash [sha256.Size]byte
 
-// FromEnv reads the settings from environment variables. lookup returns a
-// variable's value and whether it is set, as os.LookupEnv does. An error names
-// every variable that is wrong.
+// FromEnv reads the settings from environment variables. lookup returns a variable's
+// value and whether it is set, as os.LookupEnv does. An error names every wrong variable.
 func FromEnv(lookup func(name string) (string, bool)) (Settings, error) {
 	var s Settings
 	tokens, errTokens := list(lookup, "WEBHOOK_TOKEN_SHA256")
@@ -56,8 +55,8 @@ func FromEnv(lookup func(name string) (string, bool)) (Settings, error) {
 	return s, errors.Join(errs...)
 }
 
-// parseTokenHash reads a hash in hex digits. Its error does not show s, which may be
-// a token by mistake.
+// parseTokenHash parses a hash in hex digits. Its error does not show s, which may be a
+// token by mistake.
 func parseTokenHash(s string) (TokenHash, error) {
 	b, err := hex.DecodeString(s)
 	if err != nil || len(b) != sha256.Size {
@@ -69,9 +68,8 @@ func parseTokenHash(s string) (TokenHash, error) {
 	return TokenHash{}, errors.New("an entry is the hash of an empty text, and an empty token is never accepted: hash the token itself, as `printf %s TOKEN | sha256sum` does")
 }
 
-// list returns the values of a variable, which are separated by commas. A variable
-// that is empty has none. One of commas alone is a mistake: its writer wanted to
-// restrict something.
+// list returns the comma-separated values of a variable. An empty variable has none.
+// Commas without a value are a mistake: their author wanted to restrict something.
 func list(lookup func(name string) (string, bool), name string) (values []string, err error) {
 	text, _ := lookup(name)
 	for value := range strings.SplitSeq(text, ",") {

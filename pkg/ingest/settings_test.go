@@ -75,12 +75,12 @@ func TestWrongSettingsAreAllNamed(t *testing.T) {
 		}
 	}
 	if strings.Contains(err.Error(), "geheim") {
-		t.Errorf("the error shows what may be a token: %v", err)
+		t.Errorf("the error shows a value that may be a token: %v", err)
 	}
 }
 
-// TestCommasAloneAreRefused: whoever writes them wants to restrict something, and
-// none at all would restrict nothing.
+// TestCommasAloneAreRefused: their author wants to restrict something, but an empty list
+// would restrict nothing.
 func TestCommasAloneAreRefused(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"WEBHOOK_TOKEN_SHA256", "ALLOWED_REGISTRIES", "IGNORE_TAGS", "WEBHOOK_SECRETS"} {

@@ -15,28 +15,28 @@ import (
 	"ocireffer/pkg/webhook"
 )
 
-// parallel is how many events of a batch are stored at once.
+// parallel is how many events of a batch are stored concurrently.
 const parallel = 16
 
-// reportTime is how long it takes, in a function of 128 MB, to log and to answer an
-// event for which no time is left. A batch stops storing early enough for all of its
-// events, so that its answer, too, is within Deadline.
+// reportTime is how long a function of 128 MB needs to log and answer one event that ran
+// out of time. A batch stops storing early enough to do so for all its events, so that
+// its answer still meets Deadline.
 const reportTime = 200 * time.Microsecond
 
-// A hook receives webhooks, whoever sends them. Its path decides nothing else.
+// A hook receives webhooks from any sender.
 type hook struct {
 	*handler
-	payload string // the name of the body in error messages
+	payload string // what error messages call the body
 }
 
-// receive stores each event of a body by itself, and answers with a line for each.
+// receive stores each event of a body separately, and answers with a line for each.
 func (h hook) receive(r *http.Request, body []byte) (response, error) {
 	registry, err := givenRegistry(r)
 	if err != nil {
 		return response{}, badRequest{err.Error()}
 	}
 	if registry != "" {
-		// An event in the log does not name it.
+		// The event itself does not contain it.
 		h.handler = &handler{h.settings, h.db, h.log.With("registry", registry)}
 	}
 	items, err := webhook.Parse(body, webhook.Delivery{Header: r.Header.Get, Registry: registry, Now: time.Now()})
@@ -57,7 +57,7 @@ func (h hook) receive(r *http.Request, body []byte) (response, error) {
 	return join(h.handleAll(ctx, items)), nil
 }
 
-// givenRegistry returns the registry of the webhook's URL, empty if it has none.
+// givenRegistry returns the registry in the webhook's URL, or "".
 func givenRegistry(r *http.Request) (string, error) {
 	host := r.URL.Query().Get("registry")
 	if host == "" {
@@ -70,15 +70,14 @@ func givenRegistry(r *http.Request) (string, error) {
 	return registry, nil
 }
 
-// unusable returns the error of a body, or of one event of it, that cannot be used.
+// unusable returns the error for a body, or for one event in it, that cannot be used.
 func (h hook) unusable(err error) error {
 	return badRequest{h.payload + " did not contain required fields: " + err.Error()}
 }
 
-// handleAll stores events concurrently and in random order, and returns a response
-// for each, in their order. The order of storing does not affect the result, and if
-// a batch exceeds the deadline, a random one lets each redelivery store different
-// events.
+// handleAll stores events concurrently and in random order, and returns their responses
+// in the order of items. The order of storing does not affect the result. If a batch
+// exceeds the deadline, a random order lets each redelivery store different events.
 func (h hook) handleAll(ctx context.Context, items []webhook.Item) []response {
 	responses := make([]response, len(items))
 	next := make(chan int, len(items))
@@ -98,7 +97,7 @@ func (h hook) handleAll(ctx context.Context, items []webhook.Item) []response {
 	return responses
 }
 
-// handle carries out one item.
+// handle handles one item.
 func (h hook) handle(ctx context.Context, item webhook.Item) response {
 	switch {
 	case item.Err != nil && item.Insistent:
@@ -118,7 +117,7 @@ func (h hook) handle(ctx context.Context, item webhook.Item) response {
 	return answer
 }
 
-// logNames adds the names in e to the request's line in the log.
+// logNames adds the names in e to the request's log line.
 func logNames(ctx context.Context, e event.Event) {
 	if e.Push != nil {
 		logReference(ctx, e.Push.Reference)

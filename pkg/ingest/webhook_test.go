@@ -11,7 +11,8 @@ import (
 // notified returns the envelope in which CNCF Distribution sends native events.
 func notified(events ...string) string { return `{"events":` + batch(events...) + `}` }
 
-// TestPathDecidesFirstWordsAlone: both are the same handler.
+// TestPathDecidesFirstWordsAlone: both paths have the same handler. Only the first words
+// of an error differ.
 func TestPathDecidesFirstWordsAlone(t *testing.T) {
 	t.Parallel()
 	for _, body := range []string{
@@ -25,7 +26,7 @@ func TestPathDecidesFirstWordsAlone(t *testing.T) {
 	}
 }
 
-// TestURLMayNameTheRegistry: some senders name none, or one that nobody can reach.
+// TestURLMayNameTheRegistry: some senders name no registry, or one that nobody can reach.
 func TestURLMayNameTheRegistry(t *testing.T) {
 	t.Parallel()
 	settings := ingest.Settings{WithoutToken: true, AllowedRegistries: []string{"wasmcloud.azurecr.io", "registry.example.com:5000"}}
@@ -54,7 +55,7 @@ func TestURLMayNameTheRegistry(t *testing.T) {
 	}
 }
 
-// TestLogNamesTheRegistryOfTheURL: the event alone could not be sent again.
+// TestLogNamesTheRegistryOfTheURL: without it, the event could not be sent again.
 func TestLogNamesTheRegistryOfTheURL(t *testing.T) {
 	t.Parallel()
 	s := newServer(anyone, broken)
@@ -71,8 +72,8 @@ func TestLogNamesTheRegistryOfTheURL(t *testing.T) {
 	}
 }
 
-// TestInsistentSendersHearNoRefusal: CNCF Distribution sends what is refused again for
-// ever, and nothing else until then. The log says what it was.
+// TestInsistentSendersHearNoRefusal: CNCF Distribution repeats a refused event for ever,
+// and sends nothing else. The log has the real outcome.
 func TestInsistentSendersHearNoRefusal(t *testing.T) {
 	t.Parallel()
 	evil := change("wasmcloud", "evil")
@@ -88,7 +89,7 @@ func TestInsistentSendersHearNoRefusal(t *testing.T) {
 		"not allowed":            {body: notified(evil), text: "Ignored: Registry evil.azurecr.io is not allowed", outcome: "forbidden"},
 		"bad beside not allowed": {body: notified(evil, "{}"), text: "Ignored: Registry evil.azurecr.io is not allowed\nIgnored: action and target are missing", outcome: "bad_request"},
 		"bad beside good":        {body: notified(evil, push, "{}"), text: "Ignored: Registry evil.azurecr.io is not allowed\n" + pushed + "\nIgnored: action and target are missing", outcome: "stored"},
-		"too many":               {body: notified(strings.Split(strings.Repeat("{},", 5000)+"{}", ",")...), text: "Ignored: the body has 5001 events, more than 5000", outcome: "bad_request"},
+		"too many":               {body: notified(strings.Split(strings.Repeat("{},", 5000)+"{}", ",")...), text: "Ignored: the body has more than 5000 events", outcome: "bad_request"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -103,7 +104,7 @@ func TestInsistentSendersHearNoRefusal(t *testing.T) {
 	wantAnswer(t, "an event that is not stored", s.do("POST", "/api/webhook", notified(push)), 500, notStored)
 }
 
-// TestEventsOfAnEnvelopeAreNativeOnes: a repository's delete among them.
+// TestEventsOfAnEnvelopeAreNativeOnes: that includes the delete of a repository.
 func TestEventsOfAnEnvelopeAreNativeOnes(t *testing.T) {
 	t.Parallel()
 	db := &recorder{}

@@ -6,15 +6,15 @@ import (
 )
 
 // prefersPage reports whether Accept headers name text/html, as those of a browser do
-// that opens an address. A reader that names JSON and prefers it gets JSON. Ranges such
-// as */* and text/* name nothing: link previews, curl and fetch send them.
+// when it opens an address. A reader that names JSON and prefers it gets JSON. Ranges
+// such as */* and text/* do not count: link previews, curl and fetch send them.
 //
-// What sends which header: browsers by
-// https://developer.mozilla.org/en-US/docs/Web/HTTP/Guides/Content_negotiation/List_of_default_Accept_values,
-// shields.io application/json (its BaseJsonService), GitHub's image proxy what the
-// reader's browser sent it, or else image/* (https://github.com/atmos/camo). So that one
-// may ask for text/html, too, but a badge in a README has a format. Java's own client
-// names text/html unless a program sets the header.
+// Which reader sends which header: for browsers see
+// https://developer.mozilla.org/en-US/docs/Web/HTTP/Guides/Content_negotiation/List_of_default_Accept_values.
+// shields.io sends application/json (its BaseJsonService). GitHub's image proxy forwards
+// what the reader's browser sent, or sends image/* (https://github.com/atmos/camo). So it
+// may ask for text/html, too, but the URL of a badge in a README has a format. Java's own
+// client names text/html unless a program sets the header.
 func prefersPage(accept []string) bool {
 	page, program := 0.0, 0.0
 	for part := range strings.SplitSeq(strings.Join(accept, ","), ",") {
@@ -29,8 +29,8 @@ func prefersPage(accept []string) bool {
 	return page > 0 && page >= program
 }
 
-// weight returns the weight among the parameters of a media range, by RFC 9110, section
-// 12.4.2. One that is malformed counts as absent.
+// weight returns the weight in the parameters of a media range (RFC 9110, section
+// 12.4.2). A malformed weight counts as absent.
 func weight(parameters string) float64 {
 	for parameter := range strings.SplitSeq(parameters, ";") {
 		name, value, _ := strings.Cut(strings.TrimSpace(parameter), "=")

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// TestAcceptDecidesOnTheFormat by the headers that readers send.
+// TestAcceptDecidesOnTheFormat tries the headers that readers send.
 func TestAcceptDecidesOnTheFormat(t *testing.T) {
 	t.Parallel()
 	h := handlerOf(t, open(t, "a.azurecr.io/wash:1"))
@@ -56,7 +56,7 @@ func TestAcceptDecidesOnTheFormat(t *testing.T) {
 				t.Errorf("%s: GET %s with Accept: %s is %s, want %s", c.name, target, c.accept, got, c.want)
 			}
 			if vary := w.Header().Get("Vary"); vary != "Accept" && vary != "Accept, Accept-Encoding" {
-				t.Errorf("%s: GET %s has Vary: %s, want that it names Accept", c.name, target, vary)
+				t.Errorf("%s: GET %s has Vary: %s, want Accept in it", c.name, target, vary)
 			}
 		}
 		for format, want := range map[string]string{"json": typeJSON, "text": typeText, "svg": typeSVG, "html": typeHTML, "atom": typeAtom} {
@@ -65,13 +65,13 @@ func TestAcceptDecidesOnTheFormat(t *testing.T) {
 				t.Errorf("%s: GET /wash?format=%s is %s, want %s", c.name, format, got, want)
 			}
 			if vary := w.Header().Get("Vary"); vary != "" && vary != "Accept-Encoding" {
-				t.Errorf("%s: GET /wash?format=%s has Vary: %s, want that it does not name Accept", c.name, format, vary)
+				t.Errorf("%s: GET /wash?format=%s has Vary: %s, want no Accept in it", c.name, format, vary)
 			}
 		}
 	}
 }
 
-// TestAcceptHeadersAreOneList: a header that comes twice counts as one.
+// TestAcceptHeadersAreOneList: repeated headers count as one.
 func TestAcceptHeadersAreOneList(t *testing.T) {
 	t.Parallel()
 	h := handlerOf(t, open(t, "a.azurecr.io/wash:1"))
@@ -81,8 +81,8 @@ func TestAcceptHeadersAreOneList(t *testing.T) {
 	}
 }
 
-// TestWhatABrowserHasIsNoAnswerForShields: page and badge have ETags of their own, so
-// that a cache that ignores Vary gets a whole answer, not a 304 for the other one.
+// TestWhatABrowserHasIsNoAnswerForShields: a page and a badge have different ETags. So a
+// cache that ignores Vary gets a whole answer, not a 304 for the other one.
 func TestWhatABrowserHasIsNoAnswerForShields(t *testing.T) {
 	t.Parallel()
 	h := handlerOf(t, open(t, "a.azurecr.io/wash:1"))
@@ -101,12 +101,12 @@ func TestWhatABrowserHasIsNoAnswerForShields(t *testing.T) {
 			t.Errorf("GET /wash with Accept: %s, If-None-Match: %s: status %d, want %d", c.accept, c.tag, w.Code, c.status)
 		}
 		if vary := w.Header().Get("Vary"); !strings.HasPrefix(vary+",", "Accept,") {
-			t.Errorf("GET /wash with Accept: %s: Vary %s, want that it names Accept also where the status is %d", c.accept, vary, w.Code)
+			t.Errorf("GET /wash with Accept: %s: Vary %s, want Accept in it also with status %d", c.accept, vary, w.Code)
 		}
 	}
 }
 
-// TestAcceptDecidesOnFailures, too: a browser is told on a page what went wrong.
+// TestAcceptDecidesOnFailures: a browser gets a page that says what went wrong.
 func TestAcceptDecidesOnFailures(t *testing.T) {
 	t.Parallel()
 	working, failing := handlerOf(t, open(t, "a.azurecr.io/wash:1")), handlerOf(t, broken{})
@@ -125,12 +125,12 @@ func TestAcceptDecidesOnFailures(t *testing.T) {
 	wantAccepted("*/*", "/nothing", 200, typeJSON)
 	wantAccepted("text/html", "/wash?sort=x", 400, typeHTML)
 	wantAccepted("*/*", "/wash?sort=x", 200, typeJSON)
-	wantAccepted("text/html", "/wash?format=x", 200, typeJSON) // which format is wanted is not known
+	wantAccepted("text/html", "/wash?format=x", 200, typeJSON) // the wanted format is unknown
 	wantAccepted("text/html", "/wash", 503, typeHTML)
 	wantAccepted("*/*", "/wash", 503, typeJSON)
 }
 
-// TestRobotsReadPages, and neither the API nor each search.
+// TestRobotsReadPages: they may read neither the API nor searches.
 func TestRobotsReadPages(t *testing.T) {
 	t.Parallel()
 	h := handlerOf(t, broken{}) // it costs no read

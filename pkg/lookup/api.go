@@ -82,8 +82,8 @@ func listCategory(ctx context.Context, h *handler, req request) (any, error) {
 	}{req.category, repositoriesJSON(page.Items), plainToken.of(page.Next)}, nil
 }
 
-// tellStatus answers GET /api/status. It reads the store itself, not what is held of it:
-// the answer says that the store works.
+// tellStatus answers GET /api/status. It reads the store itself, not the lists in memory:
+// its answer says that the store works.
 func tellStatus(ctx context.Context, h *handler, _ request) (any, error) {
 	page, err := h.store.Repositories(ctx, store.Listing{Span: store.Span{Limit: 1}, Newest: true})
 	if err != nil {
@@ -103,8 +103,8 @@ func tellStatus(ctx context.Context, h *handler, _ request) (any, error) {
 	return status, nil
 }
 
-// repositoryJSON is an entry of the catalogue. Of a member of a category that is
-// not published only the name is known.
+// repositoryJSON is an entry of the catalogue. An unpublished member of a category has
+// only its name.
 type repositoryJSON struct {
 	Name      string `json:"name"`
 	Registry  string `json:"registry,omitempty"`
@@ -112,8 +112,8 @@ type repositoryJSON struct {
 	Tag       string `json:"tag,omitempty"`
 	Digest    string `json:"digest,omitempty"`
 	PushedAt  string `json:"pushedAt,omitempty"`
-	Version   string `json:"version,omitempty"` // the highest of the repository, releases first
-	Highest   string `json:"highest,omitempty"` // the reference of that
+	Version   string `json:"version,omitempty"` // the repository's highest, releases before prereleases
+	Highest   string `json:"highest,omitempty"` // the reference of Version
 }
 
 func repositoriesJSON(entries []store.Entry) []repositoryJSON {
@@ -135,14 +135,14 @@ func repositoriesJSON(entries []store.Entry) []repositoryJSON {
 	return all
 }
 
-// referenceJSON is a reference of a repository.
+// referenceJSON is a reference in a repository.
 type referenceJSON struct {
 	Reference string `json:"reference"`
 	Registry  string `json:"registry"`
 	Tag       string `json:"tag"`
 	Digest    string `json:"digest,omitempty"`
 	MediaType string `json:"mediaType,omitempty"`
-	Size      *int64 `json:"size,omitempty"` // of the manifest, in bytes
+	Size      *int64 `json:"size,omitempty"` // size of the manifest, in bytes
 	PushedAt  string `json:"pushedAt"`
 	Version   string `json:"version,omitempty"`
 }
@@ -168,8 +168,7 @@ func referencesJSON(pushes []event.Push) []referenceJSON {
 
 func timeJSON(t time.Time) string { return t.Format(time.RFC3339Nano) }
 
-// encode returns v as JSON, without a newline at its end and with <, > and & as
-// they are.
+// encode returns v as JSON, without a final newline and without escaping <, > and &.
 func encode(v any) []byte {
 	var buf bytes.Buffer
 	enc := json.NewEncoder(&buf)

@@ -58,8 +58,8 @@ func TestReferencesJSON(t *testing.T) {
 	})
 }
 
-// TestListOfReferencesIsOneRead, also of a name that has none, and as a page. A name that
-// is there although a filter leaves nothing of it is one more.
+// TestListOfReferencesIsOneRead: it is one read, also for a name that has none, and as a
+// page. If a filter leaves nothing of an existing name, there is one read more.
 func TestListOfReferencesIsOneRead(t *testing.T) {
 	t.Parallel()
 	db := open(t, "a.azurecr.io/wash:1")
@@ -86,8 +86,8 @@ func TestListOfReferencesIsOneRead(t *testing.T) {
 	}
 }
 
-// TestReferencesMayEndEarly: what followed a page may be deleted when a reader asks
-// for it. Only a name that has nothing any more is unknown.
+// TestReferencesMayEndEarly: the references behind a page may be deleted before a reader
+// asks for them. Only a name without any references is unknown.
 func TestReferencesMayEndEarly(t *testing.T) {
 	onBoth(t, func(t *testing.T, db store.Store) {
 		push(t, db, pushOf("a.azurecr.io/wash:1", time.Unix(1, 0)), pushOf("a.azurecr.io/wash:2", time.Unix(2, 0)))
@@ -132,7 +132,7 @@ func TestCategoriesJSON(t *testing.T) {
 		}
 		wantAnswer(t, h, "/api/categories", 200, typeJSON, `{"categories":["official"]}`)
 		wantAnswer(t, h, "/api/categories/apps", 404, typeJSON, none)
-		// With a slash behind it, it is a name.
+		// With a final slash, it is a name.
 		wantAnswer(t, h, "/api/categories/apps/", 200, typeJSON, unknown)
 	})
 }
@@ -156,8 +156,8 @@ func TestDescriptionIsSentAsItIs(t *testing.T) {
 	wantAnswer(t, handlerOf(t, stub{}), "/api/openapi.json", 200, typeJSON, openapi.Document)
 }
 
-// TestPagesAreStableWhilePushesArrive: a reader of one page after the other sees
-// each item once that was there from the beginning.
+// TestPagesAreStableWhilePushesArrive: a reader of all pages sees every item that existed
+// from the beginning once.
 func TestPagesAreStableWhilePushesArrive(t *testing.T) {
 	onBoth(t, func(t *testing.T, db store.Store) {
 		pushTag := func(name string, tag any, second int) {
@@ -173,7 +173,7 @@ func TestPagesAreStableWhilePushesArrive(t *testing.T) {
 		h := handlerOf(t, db)
 
 		names := readAll(t, h, "/api/repositories?limit=3", func(page int) {
-			pushTag("a-new-one", 1, 100+page) // before what was read
+			pushTag("a-new-one", 1, 100+page) // before the pages that were read
 			pushTag("r9", fmt.Sprint("new", page), 100+page)
 		})
 		if diff := cmp.Diff(want, names); diff != "" {

@@ -11,18 +11,18 @@ import (
 	"ocireffer/pkg/store"
 )
 
-// partSize is how many repositories are loaded at once: what the longest page needs,
-// which has to know whether another follows.
+// partSize is how many repositories are loaded at once: enough for the longest page and
+// the one entry that shows that another page follows.
 const partSize = maxLimit + 1
 
-// loadTime is how long one request may load parts. It leaves the other half of
-// Deadline for an answer from the store.
+// loadTime is how long one request may load parts. The other half of Deadline is left for
+// an answer from the store.
 const loadTime = Deadline / 2
 
-// CatalogueBytes returns the Settings.CatalogueBytes of a Lambda function: an eighth
-// of its memory, which AWS_LAMBDA_FUNCTION_MEMORY_SIZE has in MB. The garbage collector
-// lets the heap grow to twice that, and answers are drawn beside it. Without a number
-// it returns 0.
+// CatalogueBytes returns the Settings.CatalogueBytes of a Lambda function: an eighth of
+// its memory, which AWS_LAMBDA_FUNCTION_MEMORY_SIZE gives in MB. The garbage collector
+// lets the heap grow to twice the size of the lists, and answers need memory, too. If
+// memorySize is not a number, it returns 0.
 func CatalogueBytes(memorySize string) int {
 	megabytes, err := strconv.Atoi(memorySize)
 	if err != nil {
@@ -31,17 +31,16 @@ func CatalogueBytes(memorySize string) int {
 	return megabytes << 20 / 8
 }
 
-// A catalogue is a store.Reader that answers lists from memory for maxAge, so that
-// the store is read as often for many readers as for one. Everything else goes to the
-// store.
+// A catalogue is a store.Reader that answers lists from memory for maxAge. So many
+// readers cause no more reads of the store than one. Other calls go to the store.
 //
-// It holds the repositories in a chain of parts for each order, by name and by push, from
-// the first part to the last that a request has needed. A request that needs more loads
-// the next parts, for at most loadTime, and takes the rest of its answer from the store.
-// So a load that takes longer than one request goes on in the next. Once there is no
-// room, the parts that are held stay, and the repositories behind them come from the
-// store. By push, a repository that is pushed while parts are loaded moves to the front,
-// which is held already: such a list lacks it for as long as that is.
+// For each order, by name and by push, it holds repositories in a chain of parts, from
+// the first part to the last one that a request has needed. A request that needs more
+// loads the next parts, for at most loadTime, and reads the rest of its answer from the
+// store. So a load that takes longer than one request continues in the next. When the
+// room is used up, the loaded parts stay, and later repositories come from the store. If
+// a repository is pushed while parts are loaded by push, it moves to the front, which is
+// already loaded: the list then lacks it until the list is too old.
 type catalogue struct {
 	store.Reader
 	maxAge time.Duration
@@ -51,8 +50,8 @@ type catalogue struct {
 	held *held
 }
 
-// newCatalogue returns a reader of db that holds lists as s says: db itself if none
-// are to be held.
+// newCatalogue returns a reader of db that holds lists as s says, or db itself if s says
+// to hold none.
 func newCatalogue(s Settings, db store.Reader) store.Reader {
 	if s.CacheSeconds == 0 || s.CatalogueBytes == 0 {
 		return db
@@ -60,9 +59,9 @@ func newCatalogue(s Settings, db store.Reader) store.Reader {
 	return &catalogue{Reader: db, maxAge: time.Duration(s.CacheSeconds) * time.Second, room: s.CatalogueBytes}
 }
 
-// current returns the lists that are held: empty ones in place of those that are too
-// old. Ages are by the wall clock, because the monotonic one may stop while Lambda
-// freezes a function. The wall clock may be set back.
+// current returns the present lists, or empty ones if those are too old. Ages use the
+// wall clock, because the monotonic clock may stop while Lambda freezes a function. The
+// wall clock may be set back.
 func (c *catalogue) current() *held {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -78,8 +77,8 @@ func (c *catalogue) Repositories(ctx context.Context, l store.Listing) (page sto
 	h := c.current()
 	loading, cancel := context.WithTimeout(ctx, loadTime)
 	defer cancel()
-	enough := l.Limit + 1 // one more shows that another page follows
-	after := ""           // where the store would have to go on, if not at l.After
+	enough := l.Limit + 1 // one more shows whether another page follows
+	after := ""           // where the store must continue; empty: at l.After
 	for i := 0; len(page.Items) < enough; i++ {
 		if err := ctx.Err(); err != nil {
 			return page, err
@@ -111,8 +110,8 @@ func (c *catalogue) Repositories(ctx context.Context, l store.Listing) (page sto
 	return page, nil
 }
 
-// further returns that of two places which is further in the order of l. The empty one
-// is the beginning.
+// further returns the later of two places in the order of l. The empty place is the
+// beginning.
 func further(l store.Listing, a, b string) string {
 	if b == "" || a != "" && (a > b) != l.Newest {
 		return a
@@ -120,9 +119,9 @@ func further(l store.Listing, a, b string) string {
 	return b
 }
 
-// part returns part i of the repositories in the order of l, of which h has all before
-// it. It loads the part if h lacks it, unless ctx ends or there is no room: then it
-// returns nil.
+// part returns part i of the repositories in the order of l. h must have all parts before
+// it. If h lacks the part, it is loaded, unless ctx ends or there is no room: then the
+// result is nil.
 func (c *catalogue) part(ctx context.Context, h *held, l store.Listing, i int) (*part, error) {
 	chain := h.chain(l)
 	if part := h.part(chain, i); part != nil {
@@ -147,7 +146,7 @@ func (c *catalogue) part(ctx context.Context, h *held, l store.Listing, i int) (
 		return nil, err
 	}
 	part := newPart(l.Newest, page)
-	if i > 0 || len(page.Items) > 0 { // a first push shows at once
+	if i > 0 || len(page.Items) > 0 { // an empty catalogue is not held, so that a first push shows at once
 		h.addPart(chain, part)
 	}
 	return part, nil
@@ -158,7 +157,7 @@ func (c *catalogue) Entries(ctx context.Context, names []reference.Name) ([]stor
 	h := c.current()
 	entries := make([]store.Entry, len(names))
 	var missing []reference.Name
-	var places []int // of missing, in entries
+	var places []int // indexes of missing in entries
 	for i, name := range names {
 		entry, ok := h.entry(name)
 		if !ok {
@@ -182,7 +181,7 @@ func (c *catalogue) Entries(ctx context.Context, names []reference.Name) ([]stor
 }
 
 // Members implements store.Reader. It reads the members of all categories at once, so
-// that a category that does not exist costs no read of its own.
+// that an unknown category costs no extra read.
 func (c *catalogue) Members(ctx context.Context, category string) ([]event.Member, error) {
 	h := c.current()
 	all, err := c.allMembers(ctx, h)
@@ -198,7 +197,7 @@ func (c *catalogue) Members(ctx context.Context, category string) ([]event.Membe
 	return some, nil
 }
 
-// allMembers returns the members of all categories, which it loads if h lacks them.
+// allMembers returns the members of all categories, and loads them if h lacks them.
 func (c *catalogue) allMembers(ctx context.Context, h *held) ([]event.Member, error) {
 	if all, ok := h.members(); ok {
 		return all, nil

@@ -20,7 +20,7 @@ import (
 	"ocireffer/pkg/store"
 )
 
-// A list is a store of entries, in the order of names and in that of pushes.
+// A list is a store of entries, sorted by name and by push.
 type list struct {
 	store.Reader
 	entries, byPush []store.Entry
@@ -64,8 +64,8 @@ func (s list) Entries(_ context.Context, names []reference.Name) (entries []stor
 	return entries, nil
 }
 
-// typical returns the i-th of many entries such as registries have. They were pushed in
-// another order.
+// typical returns the i-th of many typical entries. Their order by push differs from that
+// by name.
 func typical(i int) store.Entry {
 	ref := reference.Reference{Registry: "wasmcloud.azurecr.io", Repository: fmt.Sprintf("team-%d/app-%06d", i/1000, i), Tag: fmt.Sprintf("1.%d.0", i%100)}
 	p := event.Push{
@@ -86,8 +86,8 @@ func typicals(n int) (all []store.Entry) {
 	return all
 }
 
-// TestHeldListsAreTheStores: in whatever order lists are asked for, and however much
-// of them is in memory, they are those that the store has.
+// TestHeldListsAreTheStores: lists equal the store's, whatever the order of requests, and
+// however much of them is in memory.
 func TestHeldListsAreTheStores(t *testing.T) {
 	t.Parallel()
 	all := typicals(2 * partSize)
@@ -143,7 +143,7 @@ func TestHeldListsAreTheStores(t *testing.T) {
 	})
 }
 
-// TestPackedEntriesLoseNothing: neither what is unknown nor what is unusual.
+// TestPackedEntriesLoseNothing: they keep unknown and unusual values.
 func TestPackedEntriesLoseNothing(t *testing.T) {
 	t.Parallel()
 	given := typical(0)
@@ -183,23 +183,23 @@ func TestPackedEntriesLoseNothing(t *testing.T) {
 	}
 }
 
-// TestClockThatIsSetBackHoldsNothing: else a catalogue from what was the future would
-// be held until then.
+// TestClockThatIsSetBackHoldsNothing: otherwise a catalogue dated in the future would be
+// held until then.
 func TestClockThatIsSetBackHoldsNothing(t *testing.T) {
 	t.Parallel()
 	c := newCatalogue(Settings{CacheSeconds: 60, CatalogueBytes: 1}, list{}).(*catalogue)
 	old := c.current()
 	if c.current() != old {
-		t.Error("what is held is not that of a moment before")
+		t.Error("the lists of a moment ago are not held any more")
 	}
 	old.begun = old.begun.Add(time.Hour)
 	if c.current() == old {
-		t.Error("what is held is of a time to come")
+		t.Error("lists from the future are held")
 	}
 }
 
-// load returns a catalogue that holds the first n typical repositories, the last of
-// them as a member, too.
+// load returns a catalogue that holds the first n typical repositories. The last of them
+// is also a member.
 func load(t testing.TB, n int) *catalogue {
 	t.Helper()
 	c := newCatalogue(Settings{CacheSeconds: 60, CatalogueBytes: 1 << 30}, listOf(typicals(n))).(*catalogue)
@@ -209,16 +209,16 @@ func load(t testing.TB, n int) *catalogue {
 	return c
 }
 
-// TestHowManyRepositoriesFit holds the documentation to what it says of a function of 128 MB
+// TestHowManyRepositoriesFit checks what the documentation says of functions of 128 MB
 // and of 512 MB.
 func TestHowManyRepositoriesFit(t *testing.T) {
 	const n = 20 * partSize
 	before := inUse()
 	c := load(t, n)
-	c.Reader = nil // only what is held counts
+	c.Reader = nil // only the held lists count
 	took := inUse() - before
 	counted := c.current().bytes
-	t.Logf("%d repositories take %d bytes each, of which %d are counted", n, took/n, counted/n)
+	t.Logf("%d repositories need %d bytes each; %d of them are counted", n, took/n, counted/n)
 	if took > counted*11/10 {
 		t.Errorf("%d repositories take %d bytes, and %d are counted: want at most a tenth more", n, took, counted)
 	}
@@ -238,7 +238,7 @@ func inUse() int {
 	return int(m.HeapAlloc)
 }
 
-// BenchmarkSearch looks through 50,000 repositories and finds none.
+// BenchmarkSearch searches 50,000 repositories and finds none.
 func BenchmarkSearch(b *testing.B) {
 	c := load(b, 50_000)
 	c.maxAge = time.Hour

@@ -21,18 +21,18 @@ import (
 	"ocireffer/pkg/store"
 )
 
-// A shelf is a store of repositories with one reference each, which takes its time
-// and notes what it is asked.
+// A shelf is a store of repositories with one reference each. Its calls take time, and it
+// records them.
 type shelf struct {
 	stub
-	takes time.Duration // each call
+	takes time.Duration // duration of each call
 
 	mu      sync.Mutex
-	entries []store.Entry // by name
+	entries []store.Entry // sorted by name
 	members []event.Member
 	calls   []string
-	err     error // of each call
-	hangs   bool  // each call
+	err     error // returned by each call
+	hangs   bool  // each call hangs
 }
 
 // shelfOf returns a shelf of n repositories, app-00000 and so on.
@@ -49,7 +49,7 @@ func entryOf(name, tag string) store.Entry {
 	return store.Entry{Name: p.ListedAs(), Newest: p, Highest: p.Reference}
 }
 
-// call notes a call and takes its time.
+// call records a call and waits for its duration.
 func (s *shelf) call(ctx context.Context, what string) error {
 	s.mu.Lock()
 	s.calls = append(s.calls, what)
@@ -93,7 +93,7 @@ func (s *shelf) Repositories(ctx context.Context, l store.Listing) (page store.P
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	entries := slices.Clone(s.entries)
-	if l.Newest { // all pushed at one time, so the order is the reverse of that of names
+	if l.Newest { // all pushes have the same time, so the order is the reverse of that by name
 		slices.Reverse(entries)
 	}
 	for _, e := range entries {
@@ -142,14 +142,14 @@ func (s *shelf) Members(ctx context.Context, category string) (members []event.M
 	return members, nil
 }
 
-// holding returns the routes over db, which hold lists for 60 s.
+// holding returns the routes of db that hold lists for 60 s.
 func holding(db store.Reader, bytes int) http.Handler {
 	return lookup.New(lookup.Settings{Color: "blue", CacheSeconds: 60, CatalogueBytes: bytes}, db)
 }
 
 const plenty = 64 << 20
 
-// listed returns the names on a page of JSON that must be a 200.
+// listed returns the names on a page of JSON, which must have status 200.
 func listed(t *testing.T, h http.Handler, target string) (names []string) {
 	t.Helper()
 	var page struct{ Repositories []struct{ Name string } }
@@ -170,8 +170,8 @@ func membersOf(category string, names ...string) (all []event.Member) {
 	return all
 }
 
-// TestWarmListsReadNothing: what one reader has made a function load, others get from
-// its memory.
+// TestWarmListsReadNothing: lists that one reader's request has loaded are served to
+// others from memory.
 func TestWarmListsReadNothing(t *testing.T) {
 	t.Parallel()
 	db := shelfOf(2500)
@@ -184,7 +184,7 @@ func TestWarmListsReadNothing(t *testing.T) {
 		first[target] = do(h, "GET", target).Body.String()
 	}
 	want := []string{
-		`Members of ""`, `Repositories after "", 1001 of []`, // the first page, of which these come side by side
+		`Members of ""`, `Repositories after "", 1001 of []`, // the first page; these calls run concurrently
 		`Entries of [a.azurecr.io/app-00007 app-02400 soon]`,
 		`Repositories after "app-01000", 1001 of []`, `Repositories after "app-02001", 1001 of []`, // the search
 	}
@@ -203,7 +203,7 @@ func TestWarmListsReadNothing(t *testing.T) {
 	}
 }
 
-// TestListsAreAsOldAsCacheSeconds, and no older.
+// TestListsAreAsOldAsCacheSeconds: they are no older.
 func TestListsAreAsOldAsCacheSeconds(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -226,7 +226,7 @@ func TestListsAreAsOldAsCacheSeconds(t *testing.T) {
 		}
 		time.Sleep(time.Millisecond)
 		if diff := cmp.Diff(before, ask()); diff == "" {
-			t.Error("lists after 60 s are still those of before")
+			t.Error("lists after 60 s are still the old ones")
 		}
 		want := []string{"app-00000", "app-00001", "app-00002", "new", "a.azurecr.io/app-00001", "app-00001", "new"}
 		got := slices.Concat(listed(t, h, "/api/repositories"), listed(t, h, "/api/categories/apps"))
@@ -239,8 +239,8 @@ func TestListsAreAsOldAsCacheSeconds(t *testing.T) {
 	})
 }
 
-// TestNothingIsHeldUnlessSettingsSayIt: not with CACHE_SECONDS=0, nor where a read
-// of the store is cheap.
+// TestNothingIsHeldUnlessSettingsSayIt: nothing is held with CACHE_SECONDS=0, nor if a
+// read of the store is cheap.
 func TestNothingIsHeldUnlessSettingsSayIt(t *testing.T) {
 	t.Parallel()
 	for name, s := range map[string]lookup.Settings{
@@ -260,7 +260,7 @@ func TestNothingIsHeldUnlessSettingsSayIt(t *testing.T) {
 	}
 }
 
-// TestBadgesAreNotHeld: a push shows at once, and no list is loaded for it.
+// TestBadgesAreNotHeld: a badge shows a push at once, and loads no list.
 func TestBadgesAreNotHeld(t *testing.T) {
 	t.Parallel()
 	db := open(t, "a.azurecr.io/wash:1")
@@ -281,8 +281,8 @@ func TestBadgesAreNotHeld(t *testing.T) {
 	}
 }
 
-// TestEmptyCatalogueIsNotHeld: who has just connected a registry looks whether a push
-// arrives.
+// TestEmptyCatalogueIsNotHeld: a user who has just connected a registry checks whether a
+// push arrives.
 func TestEmptyCatalogueIsNotHeld(t *testing.T) {
 	t.Parallel()
 	db := shelfOf(0)
@@ -292,8 +292,8 @@ func TestEmptyCatalogueIsNotHeld(t *testing.T) {
 	wantTexts(t, h, "/", 200, "a.azurecr.io/wash:1.0.0")
 }
 
-// TestLoadGoesOnInTheNextRequest: a load that takes longer than a request is not begun
-// anew, and all answers meanwhile are whole and in time.
+// TestLoadGoesOnInTheNextRequest: a load that takes longer than a request does not start
+// again, and all answers meanwhile are complete and in time.
 func TestLoadGoesOnInTheNextRequest(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -321,7 +321,7 @@ func TestLoadGoesOnInTheNextRequest(t *testing.T) {
 			t.Errorf("%d parts were loaded, want 10", len(loads))
 		}
 		for call, n := range loads {
-			if n > 2 { // once more where the request had no time to finish it
+			if n > 2 { // once more if the request had no time to finish it
 				t.Errorf("%s was called %d times", call, n)
 			}
 		}
@@ -342,7 +342,7 @@ func listedBy(t *testing.T, h http.Handler, target string) (names []string) {
 	return names
 }
 
-// TestOneLoadAtATime: requests that come together wait for one load.
+// TestOneLoadAtATime: concurrent requests wait for one load.
 func TestOneLoadAtATime(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -360,7 +360,7 @@ func TestOneLoadAtATime(t *testing.T) {
 		want := []string{`Members of ""`, `Repositories after "", 1001 of []`, `Repositories after "app-01000", 1001 of []`, `Repositories after "app-02001", 1001 of []`}
 		got := slices.Sorted(slices.Values(db.take()))
 		if i := slices.IndexFunc(got, func(call string) bool { return !strings.HasPrefix(call, "Entries") }); i > 0 {
-			got = got[i:] // those of single members are not loaded by turns
+			got = got[i:] // entries of single members are read without waiting
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("calls of 80 requests: -want +got\n%s", diff)
@@ -368,8 +368,8 @@ func TestOneLoadAtATime(t *testing.T) {
 	})
 }
 
-// TestLoadThatHangsHoldsNobodyUp: neither the request that loads nor those that wait
-// for it, and those that come when the store is back are answered.
+// TestLoadThatHangsHoldsNobodyUp: the request that loads and those that wait for it are
+// answered in time, and later ones once the store is back.
 func TestLoadThatHangsHoldsNobodyUp(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -400,17 +400,17 @@ func TestLoadThatHangsHoldsNobodyUp(t *testing.T) {
 			if diff := cmp.Diff([]string{"app-00001"}, listed(t, h, "/api/categories/apps")); diff != "" {
 				t.Errorf("after a store that %s: members -want +got\n%s", name, diff)
 			}
-			time.Sleep(time.Minute) // until nothing is held any more
+			time.Sleep(time.Minute) // until the held lists are too old
 		}
 	})
 }
 
-// TestRoomIsBounded: where the room ends, the beginning stays in memory and the rest
+// TestRoomIsBounded: when the room is used up, the beginning stays in memory and the rest
 // comes from the store.
 func TestRoomIsBounded(t *testing.T) {
 	t.Parallel()
 	db := shelfOf(3500)
-	h := holding(db, 1) // so one part is held
+	h := holding(db, 1) // one part is held
 	for range 2 {
 		listed(t, h, "/api/repositories?limit=1000")
 	}
@@ -429,7 +429,7 @@ func TestRoomIsBounded(t *testing.T) {
 		t.Errorf("a page beyond the room: -want +got\n%s", diff)
 	}
 	db.take()
-	// Members that do not fit are read each time, and are right.
+	// Members that do not fit are read each time, and are correct.
 	db.members = membersOf("apps", "app-00001", "app-03000")
 	for range 2 {
 		if diff := cmp.Diff([]string{"app-00001", "app-03000"}, listed(t, h, "/api/categories/apps")); diff != "" {
@@ -441,8 +441,8 @@ func TestRoomIsBounded(t *testing.T) {
 	}
 }
 
-// TestPagesGoOnFromMemoryAndFromTheStore: a page that came from the one is followed
-// by a page from the other, both ways.
+// TestPagesGoOnFromMemoryAndFromTheStore: a page from memory may be followed by one from
+// the store, and the other way round.
 func TestPagesGoOnFromMemoryAndFromTheStore(t *testing.T) {
 	onBoth(t, func(t *testing.T, db store.Store) {
 		var want []string
@@ -479,8 +479,8 @@ func TestPagesGoOnFromMemoryAndFromTheStore(t *testing.T) {
 	})
 }
 
-// TestFailedLoadIsNotRepeated by the same request, which is answered 503: a table that
-// throttles is not asked again for the same.
+// TestFailedLoadIsNotRepeated: the request is answered 503 and does not ask a throttling
+// table for the same again.
 func TestFailedLoadIsNotRepeated(t *testing.T) {
 	t.Parallel()
 	for _, target := range []string{"/?q=x", "/api/repositories"} {

@@ -13,7 +13,7 @@ import (
 	"ocireffer/pkg/store"
 )
 
-// A feed is what the tests look at of one.
+// A feed is the part of a feed that the tests read.
 type feed struct {
 	XMLName xml.Name `xml:"http://www.w3.org/2005/Atom feed"`
 	Title   string   `xml:"title"`
@@ -38,8 +38,8 @@ func (f feed) titles() (all []string) {
 	return all
 }
 
-// checkFeed reads a feed and checks what RFC 4287 wants of every one: elements that must
-// be there, and ids that differ. Here the last push comes first, too.
+// checkFeed parses a feed and checks what RFC 4287 requires: the mandatory elements, and
+// distinct IDs. Our feeds also begin with the last push.
 func checkFeed(t testing.TB, b []byte) (f feed) {
 	t.Helper()
 	if err := xml.Unmarshal(b, &f); err != nil {
@@ -113,7 +113,7 @@ func TestFeeds(t *testing.T) {
 	})
 }
 
-// TestFeedHas50Pushes, the last ones.
+// TestFeedHas50Pushes: it has the last 50.
 func TestFeedHas50Pushes(t *testing.T) {
 	t.Parallel()
 	db := open(t)
@@ -137,8 +137,8 @@ func TestFeedHas50Pushes(t *testing.T) {
 	}
 }
 
-// TestFeedIDsDependOnTheInstanceAlone, not on the host under which it is found. Those of
-// pushes do not even depend on that.
+// TestFeedIDsDependOnTheInstanceAlone: they do not depend on the host. IDs of pushes do
+// not even depend on the instance.
 func TestFeedIDsDependOnTheInstanceAlone(t *testing.T) {
 	t.Parallel()
 	db := open(t, "a.io/wash:1")

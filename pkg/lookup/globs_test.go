@@ -11,18 +11,18 @@ import (
 	"ocireffer/pkg/store"
 )
 
-// repeat returns n globs of so many bytes.
+// repeat returns n globs of this many bytes.
 func repeat(n, bytes int) string {
 	return strings.TrimSuffix(strings.Repeat(strings.Repeat("x", bytes)+",", n), ",")
 }
 
-// TestGlobsAreLimited: 20 of them and 512 bytes, tag and ignore together. The first
-// parameter with one too many is bad.
+// TestGlobsAreLimited: tag and ignore together may have 20 globs and 512 bytes. The first
+// parameter that exceeds a limit is bad.
 func TestGlobsAreLimited(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		tag, ignore []string
-		bad         string // parameter; empty: none
+		bad         string // bad parameter; empty: none
 	}{
 		"20":                                     {tag: []string{repeat(20, 1)}},
 		"21":                                     {tag: []string{repeat(21, 1)}, bad: "tag"},
@@ -56,14 +56,13 @@ func TestGlobsAreLimited(t *testing.T) {
 			t.Errorf("%s: the store is read %d times, want %d", name, spy.reads, reads)
 		}
 	}
-	// As a badge it is a picture of the mistake.
+	// A badge shows the mistake.
 	wantAnswer(t, handlerOf(t, stub{}), "/wash?ignore="+repeat(21, 1), 200, typeJSON,
 		`{"schemaVersion":1,"label":"","message":"invalid query parameter: ignore","color":"red","isError":true}`)
 }
 
-// BenchmarkWorstGlobs matches the globs that take longest on a thousand of the longest
-// tags. It is a bound of processor time: at 128 MB a function has a fourteenth of a
-// core.
+// BenchmarkWorstGlobs matches the slowest globs with a thousand of the longest tags. It
+// is a bound of processor time: a function of 128 MB has a fourteenth of a core.
 func BenchmarkWorstGlobs(b *testing.B) {
 	query := "/wash?format=text&tag=" + strings.TrimSuffix(strings.Repeat("*"+strings.Repeat("a", 23)+"b,", 20), ",")
 	db := tags1000{one{push: pushOf("a.azurecr.io/wash:"+strings.Repeat("a", 128), time.Time{})}}

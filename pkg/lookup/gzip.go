@@ -7,12 +7,12 @@ import (
 	"strings"
 )
 
-// minGzip is the smallest body, in bytes, that is worth compressing. An HTTP API
-// does not compress answers itself, and a page of a thousand repositories has some
-// 400 KB, of which a twentieth is left.
+// minGzip is the size in bytes from which compressing a body is worth it. An HTTP API
+// does not compress answers itself. A page of a thousand repositories has about 400 KB,
+// and compressed a twentieth of that.
 const minGzip = 4 << 10
 
-// compress returns body as a gzip file, fast rather than small.
+// compress returns body as a gzip file. It prefers speed to size.
 func compress(body []byte) []byte {
 	var buf bytes.Buffer
 	w, err := gzip.NewWriterLevel(&buf, gzip.BestSpeed)
@@ -28,9 +28,9 @@ func compress(body []byte) []byte {
 	return buf.Bytes()
 }
 
-// acceptsGzip reports whether a reader with these Accept-Encoding headers takes
-// gzip: RFC 9110, section 12.5.3. What it says of gzip counts before what it says of
-// any other coding, which is *.
+// acceptsGzip reports whether a reader with these Accept-Encoding headers accepts gzip
+// (RFC 9110, section 12.5.3). What they say of gzip overrides what they say of *, any
+// other coding.
 func acceptsGzip(headers []string) bool {
 	accepted := false
 	for coding := range strings.SplitSeq(strings.Join(headers, ","), ",") {
@@ -45,8 +45,8 @@ func acceptsGzip(headers []string) bool {
 	return accepted
 }
 
-// hasWeight reports whether a coding with these parameters is accepted: q is above
-// 0, or not given.
+// hasWeight reports whether a coding with these parameters is accepted: q is absent or
+// above 0.
 func hasWeight(parameters string) bool {
 	weight, given := strings.CutPrefix(strings.TrimSpace(parameters), "q=")
 	if !given {

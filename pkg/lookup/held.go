@@ -11,26 +11,26 @@ import (
 	"ocireffer/pkg/store"
 )
 
-// held has the lists of a catalogue. It only grows; when it is too old, an empty one
-// takes its place.
+// held contains the lists of a catalogue. It only grows; when it is too old, an empty one
+// replaces it.
 type held struct {
-	begun time.Time // before the first read of it
-	room  int       // bytes; once it has as many, it takes nothing more
+	begun time.Time // time before its first read
+	room  int       // bytes; once it has this many, nothing more is added
 
 	byName, byPush chain
-	listing        turn // to load the members
+	listing        turn // held to load the members
 
 	mu         sync.Mutex
 	bytes      int
-	entries    map[reference.Name]string // packed, of names that byName does not have
+	entries    map[reference.Name]string // packed entries of names that byName lacks
 	allMembers []event.Member
 	hasMembers bool
 }
 
-// A chain has repositories in an order, from the first to the last that was needed.
+// A chain has repositories in an order, from the first to the last one that was needed.
 type chain struct {
-	loading turn    // to load the next part
-	parts   []*part // locked by held.mu
+	loading turn    // held to load the next part
+	parts   []*part // guarded by held.mu
 }
 
 func newHeld(begun time.Time, room int) *held {
@@ -44,7 +44,7 @@ func newHeld(begun time.Time, room int) *held {
 	}
 }
 
-// chain returns the repositories in the order of l.
+// chain returns the chain in the order of l.
 func (h *held) chain(l store.Listing) *chain {
 	if l.Newest {
 		return &h.byPush
@@ -52,7 +52,7 @@ func (h *held) chain(l store.Listing) *chain {
 	return &h.byName
 }
 
-// part returns part i of a chain, nil if it is not held.
+// part returns part i of a chain, or nil if it is not loaded.
 func (h *held) part(c *chain, i int) *part {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -68,7 +68,7 @@ func (h *held) isFull() bool {
 	return h.bytes >= h.room
 }
 
-// next returns what Span.After must be for the part behind the last one of a chain.
+// next returns the Span.After of the part behind the last one of a chain.
 func (h *held) next(c *chain) string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -85,7 +85,7 @@ func (h *held) addPart(c *chain, p *part) {
 	h.bytes += p.size()
 }
 
-// entry returns the entry of a name; ok is false where that is not known.
+// entry returns the entry of a name; ok is false if it is not known.
 func (h *held) entry(name reference.Name) (e store.Entry, ok bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -94,7 +94,7 @@ func (h *held) entry(name reference.Name) (e store.Entry, ok bool) {
 	} else if ok {
 		return unpack(packed), true
 	}
-	if name.Registry != "" { // the catalogue lists repositories only
+	if name.Registry != "" { // byName has only repositories
 		return store.Entry{}, false
 	}
 	text, parts := store.Partition(name), h.byName.parts
@@ -105,12 +105,12 @@ func (h *held) entry(name reference.Name) (e store.Entry, ok bool) {
 	return parts[i].entry(name), true
 }
 
-// entryBytes is how much an entry of held.entries takes beside its texts: three
-// strings of 16 bytes, in a map that may be half empty.
+// entryBytes is the size of an entry in held.entries besides its texts: three strings of
+// 16 bytes, in a map that may be half empty.
 const entryBytes = 120
 
-// addEntry holds an entry, as an empty text if it is not published, unless there is no
-// room for it.
+// addEntry adds an entry if there is room for it. The entry of an unpublished name is an
+// empty text.
 func (h *held) addEntry(e store.Entry) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -125,18 +125,18 @@ func (h *held) addEntry(e store.Entry) {
 	h.bytes += entryBytes + len(e.Name.String()) + len(packed)
 }
 
-// members returns the members of all categories; ok is false where they are not held.
-// The caller must not change them.
+// members returns the members of all categories; ok is false if they are not loaded. The
+// caller must not change them.
 func (h *held) members() (all []event.Member, ok bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.allMembers, h.hasMembers
 }
 
-// memberBytes is how much a member takes beside its texts: three strings.
+// memberBytes is the size of a member besides its texts: three strings.
 const memberBytes = 48
 
-// addMembers holds the members of all categories unless there is no room for them.
+// addMembers adds the members of all categories if there is room for them.
 func (h *held) addMembers(all []event.Member) {
 	bytes := 0
 	for _, m := range all {
@@ -151,10 +151,11 @@ func (h *held) addMembers(all []event.Member) {
 	h.bytes += bytes
 }
 
-// A turn is a lock that is waited for no longer than a context lasts.
+// A turn is a lock. Waiting for it ends with a context.
 type turn chan struct{}
 
-// take reports whether the turn came before ctx ended. After that it must be passed on.
+// take reports whether the turn came before ctx ended. If it did, the caller must pass it
+// on.
 func (t turn) take(ctx context.Context) bool {
 	select {
 	case t <- struct{}{}:

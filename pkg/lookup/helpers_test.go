@@ -38,7 +38,7 @@ func env(vars map[string]string) func(string) (string, bool) {
 	}
 }
 
-// handlerOf returns the routes over db with the default settings.
+// handlerOf returns the routes of db with the default settings.
 func handlerOf(t testing.TB, db store.Reader) http.Handler {
 	t.Helper()
 	s, err := lookup.FromEnv(env(nil))
@@ -49,8 +49,7 @@ func handlerOf(t testing.TB, db store.Reader) http.Handler {
 	return lookup.New(s, db)
 }
 
-// open returns a store that holds the references, each pushed a second after the
-// one before.
+// open returns a store of these references, pushed a second apart.
 func open(t testing.TB, references ...string) store.Store {
 	t.Helper()
 	db, err := bolt.OpenTemporary()
@@ -64,8 +63,8 @@ func open(t testing.TB, references ...string) store.Store {
 	return db
 }
 
-// openThrough opens a table through a transport. Unlike the one of dynamo.Open it
-// waits as long as a busy machine takes.
+// openThrough opens a table through a transport. Unlike dynamo.Open's client, it waits as
+// long as a busy machine needs.
 func openThrough(t *testing.T, table string, transport http.RoundTripper) store.Store {
 	t.Helper()
 	cfg := dynamolocal.Config(t)
@@ -77,7 +76,7 @@ func openThrough(t *testing.T, table string, transport http.RoundTripper) store.
 	return db
 }
 
-// onBoth runs test over an empty store of each backend.
+// onBoth runs test with an empty store of each backend.
 func onBoth(t *testing.T, test func(*testing.T, store.Store)) {
 	t.Parallel()
 	t.Run("bolt", func(t *testing.T) {
@@ -90,7 +89,7 @@ func onBoth(t *testing.T, test func(*testing.T, store.Store)) {
 	})
 }
 
-// pushOf returns a push of which nothing but the reference and the time is known.
+// pushOf returns a push with only a reference and a time.
 func pushOf(ref string, at time.Time) event.Push {
 	return event.Push{Reference: parse(ref), Size: event.UnknownSize, PushedAt: at.UTC()}
 }
@@ -120,7 +119,7 @@ func push(t testing.TB, db store.Writer, pushes ...event.Push) {
 	}
 }
 
-// deleteTag deletes a reference, whenever it was pushed.
+// deleteTag deletes a reference, whatever the time of its push.
 func deleteTag(t *testing.T, db store.Writer, ref string) {
 	t.Helper()
 	r := parse(ref)
@@ -145,7 +144,7 @@ func categorize(t *testing.T, db store.Writer, category string, names ...string)
 	}
 }
 
-// do sends a request; header are names and values of headers in turn.
+// do sends a request. header contains names and values of headers in turn.
 func do(h http.Handler, method, target string, header ...string) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(method, target, nil)
 	for i := 0; i < len(header); i += 2 {
@@ -156,7 +155,7 @@ func do(h http.Handler, method, target string, header ...string) *httptest.Respo
 	return w
 }
 
-// get returns the body of an answer that must be a 200.
+// get returns the body of an answer, which must have status 200.
 func get(t testing.TB, h http.Handler, target string) string {
 	t.Helper()
 	w := do(h, "GET", target)
@@ -166,7 +165,7 @@ func get(t testing.TB, h http.Handler, target string) string {
 	return w.Body.String()
 }
 
-// wantAnswer asks h and compares status, type and body.
+// wantAnswer sends a request to h and compares status, type and body.
 func wantAnswer(t *testing.T, h http.Handler, target string, status int, contentType, body string) {
 	t.Helper()
 	w := do(h, "GET", target)
@@ -181,7 +180,7 @@ func wantAnswer(t *testing.T, h http.Handler, target string, status int, content
 	}
 }
 
-// mainOf returns the main part of a page, or another body as it is.
+// mainOf returns the main part of a page, or any other body unchanged.
 func mainOf(body string) string {
 	if _, main, ok := strings.Cut(body, `<main id="main">`); ok {
 		body, _, _ = strings.Cut(main, "</main>")
@@ -189,7 +188,8 @@ func mainOf(body string) string {
 	return body
 }
 
-// wantTexts asks h for a page and wants each of texts in it, wherever it may break.
+// wantTexts requests a page from h and wants each of texts in it, regardless of line
+// breaks.
 func wantTexts(t *testing.T, h http.Handler, target string, status int, texts ...string) {
 	t.Helper()
 	w := do(h, "GET", target, "X-Forwarded-Proto", "https")
@@ -232,7 +232,7 @@ func (stub) Repositories(context.Context, store.Listing) (page store.Page[store.
 	return page, nil
 }
 
-// References has nothing on later pages.
+// References has no later pages.
 func (stub) References(_ context.Context, name reference.Name, _ func(string) bool, s store.Span) (page store.Page[event.Push], err error) {
 	if s.After == "" {
 		page.Items = []event.Push{stubPush(name)}
@@ -251,17 +251,17 @@ func (stub) Members(context.Context, string) ([]event.Member, error) {
 	return []event.Member{{Category: "official", Name: reference.Name{Repository: "app"}}, {Category: "official", Name: reference.Name{Repository: "wash"}}}, nil
 }
 
-// A spy notes what a store is asked.
+// A spy records the reads of a store.
 type spy struct {
 	store.Reader
 	mu       sync.Mutex
-	reads    int // how often it was asked for anything
+	reads    int // number of all reads
 	listings []store.Listing
 	spans    []store.Span
 	entries  []reference.Name
 }
 
-// note counts a read and runs do.
+// note counts a read and calls do.
 func (s *spy) note(do func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

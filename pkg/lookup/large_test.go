@@ -35,13 +35,13 @@ var (
 )
 
 // TestManyRepositories: a reader of all pages sees each repository once, in the
-// catalogue and in a search; the same with references, and with JSON. With -v it
-// logs what each answer takes.
+// catalogue, in a search, and as JSON. The same holds for references. With -v it logs the
+// duration of each answer.
 func TestManyRepositories(t *testing.T) {
 	t.Parallel()
 	t.Run("bolt", func(t *testing.T) {
 		t.Parallel()
-		n := 2100 // three pages
+		n := 2100 // three pages for programs
 		if testing.Short() {
 			n = 1050
 		}
@@ -70,7 +70,7 @@ func TestManyRepositories(t *testing.T) {
 // pageSize is how many rows a page for people has.
 const pageSize = 100
 
-// zoo has references for five pages; no other repository has.
+// zoo has references on five pages; no other repository has that many.
 const zoo = "zoo"
 
 func manyNames(n int) []string {
@@ -82,7 +82,7 @@ func manyNames(n int) []string {
 	return names
 }
 
-// tagsOf returns how many tags a repository has.
+// tagsOf returns the number of tags of a repository.
 func tagsOf(name string) int {
 	if name == zoo {
 		return 450
@@ -90,8 +90,8 @@ func tagsOf(name string) int {
 	return *tagsOfEach
 }
 
-// manyPush returns the push of a repository's tag with that number, of which the
-// last is the newest.
+// manyPush returns the push of a repository's tag with this number. The highest number is
+// the newest.
 func manyPush(name string, tag int) event.Push {
 	p := pushOf(fmt.Sprintf("a.azurecr.io/%s:1.%d.0", name, tag), time.Date(2023, 7, 3, 12, 0, 0, tag, time.UTC))
 	p.Digest = fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(p.Reference.String())))
@@ -102,8 +102,8 @@ func manyPush(name string, tag int) event.Push {
 
 func newestOf(name string) event.Push { return manyPush(name, tagsOf(name)-1) }
 
-// fillMany stores the last reference of each repository through last, and the
-// others through others.
+// fillMany stores the last reference of each repository through last, and the others
+// through others.
 func fillMany(t *testing.T, names []string, others, last store.Writer) {
 	t.Helper()
 	group, ctx := errgroup.WithContext(t.Context())
@@ -131,10 +131,10 @@ func testMany(t *testing.T, names []string, db store.Reader, meter *dynamotest.M
 	testManyBadges(t, asked, names[len(names)/2])
 }
 
-// measured asks a handler and logs what its answers take.
+// measured sends requests to a handler and logs their cost.
 type measured struct {
 	h     http.Handler
-	meter *dynamotest.Meter // nil: only time and bytes
+	meter *dynamotest.Meter // nil: only time and bytes are measured
 }
 
 func (m measured) get(t *testing.T, target string) string {
@@ -155,7 +155,7 @@ func (m measured) get(t *testing.T, target string) string {
 
 var nextLink = regexp.MustCompile(`rel="next" href="([^"]+)"`)
 
-// pages reads a page and all that follow it, and returns the items on each.
+// pages reads a page and all that follow, and returns the items on each.
 func (m measured) pages(t *testing.T, target string, item *regexp.Regexp) [][]string {
 	t.Helper()
 	var pages [][]string
@@ -174,7 +174,7 @@ func (m measured) pages(t *testing.T, target string, item *regexp.Regexp) [][]st
 	return pages
 }
 
-// wantPages wants items in their order, on full pages but for the last.
+// wantPages wants items in order. All pages but the last must be full.
 func wantPages(t *testing.T, what string, got [][]string, items []string, size int) {
 	t.Helper()
 	want := slices.Collect(slices.Chunk(items, size))
@@ -186,7 +186,7 @@ func wantPages(t *testing.T, what string, got [][]string, items []string, size i
 	}
 }
 
-// having returns the names that contain a text.
+// having returns the names that contain text.
 func having(names []string, text string) (found []string) {
 	for _, name := range names {
 		if strings.Contains(name, text) {
@@ -232,7 +232,7 @@ type jsonPage struct {
 	Next         string
 }
 
-// jsonPages reads a page of JSON and all that follow it.
+// jsonPages reads a page of JSON and all that follow.
 func (m measured) jsonPages(t *testing.T, target string) (pages []jsonPage) {
 	t.Helper()
 	for next := ""; ; {
@@ -292,9 +292,9 @@ func testManyBadges(t *testing.T, asked measured, name string) {
 	}
 }
 
-// bulk is a transport that gathers the items which a store puts and writes 25 of
-// them in one call: one by one a million takes an hour. Any other call finds
-// nothing, so a push through it is stored, but not listed.
+// bulk is a transport that gathers the items that a store puts and writes 25 of them in
+// one call: one by one, a million would take an hour. Other calls find nothing, so a push
+// through it is stored, but not listed.
 type bulk struct {
 	client *dynamodb.Client
 	table  string
@@ -311,7 +311,7 @@ func (b *bulk) RoundTrip(r *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: http.StatusOK, Request: r, ProtoMajor: 1, ProtoMinor: 1, Header: http.Header{}, Body: io.NopCloser(strings.NewReader("{}"))}, nil
 }
 
-// putItem gathers the item of a call, unless it is an entry of the catalogue.
+// putItem gathers the item in a call, unless it is an entry of the catalogue.
 func (b *bulk) putItem(r *http.Request) error {
 	var call struct {
 		Item map[string]struct{ S, N string }

@@ -16,16 +16,17 @@ import (
 	"ocireffer/pkg/store"
 )
 
-// shopNames are repositories in the order of names. Their pushes come in another.
+// shopNames are repositories sorted by name. Their order by push differs.
 var shopNames = []string{"a-app", "app", "b", "team/app", "team/tool", "tool", "zebra"}
 
-// shopRegistry returns the registry of the i-th.
+// shopRegistry returns the registry of the i-th repository.
 func shopRegistry(i int) string { return []string{"a.azurecr.io", "b.azurecr.io:5000"}[i%2] }
 
-// shopSecond returns when the i-th was pushed.
+// shopSecond returns when the i-th repository was pushed.
 func shopSecond(i int) int { return 10 + i*5%len(shopNames) }
 
-// fillShop stores the repositories, each with an older tag, and a list of some of them.
+// fillShop stores the repositories, each with an older tag, and a curated list of some of
+// them.
 func fillShop(t *testing.T, db store.Store) {
 	t.Helper()
 	for i, name := range shopNames {
@@ -43,8 +44,8 @@ var listParameters = []parameter{
 	{"limit", []string{absent, "1", "3"}},
 }
 
-// expectList returns the names that a list for people has, or one for programs, which has
-// no categories.
+// expectList returns the names in a list for people or for programs. A list for programs
+// has no categories.
 func expectList(q url.Values, forPeople bool) (names []string) {
 	type row struct {
 		name, registry string
@@ -63,8 +64,8 @@ func expectList(q url.Values, forPeople bool) (names []string) {
 	}
 	slices.SortFunc(rows, func(a, b row) int { return strings.Compare(a.name, b.name) })
 	if q.Get("sort") == "pushed" {
-		// The two names of app were pushed at once: the greater text, which is that of a
-		// repository, comes first.
+		// The two names of app have the same push time. The greater text comes first,
+		// which is that of a repository.
 		slices.Reverse(rows)
 		slices.SortStableFunc(rows, func(a, b row) int {
 			if a.second == b.second {
@@ -84,8 +85,8 @@ func expectList(q url.Values, forPeople bool) (names []string) {
 	return names
 }
 
-// TestListsByPairs asks lists in so many combinations of parameters that each value meets
-// each value of every other parameter: as JSON, page by page, and as a page.
+// TestListsByPairs requests lists with enough combinations of parameters that each value
+// meets each value of every other parameter: as JSON, page by page, and as a page.
 func TestListsByPairs(t *testing.T) {
 	combinations := pairs(listParameters)
 	t.Logf("%d combinations", len(combinations))
@@ -108,7 +109,7 @@ func TestListsByPairs(t *testing.T) {
 
 var rowPattern = regexp.MustCompile(`<tr><th>(?:<a [^>]*>)?([^<]+)<`)
 
-// rowNames returns the names in the table of a page.
+// rowNames returns the names in a page's table.
 func rowNames(page string) (names []string) {
 	for _, match := range rowPattern.FindAllStringSubmatch(strings.ReplaceAll(page, "<wbr>", ""), -1) {
 		names = append(names, match[1])
@@ -116,7 +117,7 @@ func rowNames(page string) (names []string) {
 	return names
 }
 
-// TestPagesOfAListByPush: each leads to the next, also where the list is a category.
+// TestPagesOfAListByPush: each page leads to the next, also in a category.
 func TestPagesOfAListByPush(t *testing.T) {
 	t.Parallel()
 	db := shelfOf(2500)
@@ -146,8 +147,8 @@ func TestPagesOfAListByPush(t *testing.T) {
 	}
 }
 
-// TestListByPushIsHeldByItself: by name and by push, each is loaded as far as it is asked
-// for, within one bound.
+// TestListByPushIsHeldByItself: the lists by name and by push are each loaded as far as
+// requests need them, within one limit.
 func TestListByPushIsHeldByItself(t *testing.T) {
 	t.Parallel()
 	db := shelfOf(2500)
@@ -164,7 +165,7 @@ func TestListByPushIsHeldByItself(t *testing.T) {
 	if diff := cmp.Diff(want, db.take()); diff != "" {
 		t.Errorf("calls: -want +got\n%s", diff)
 	}
-	small := holding(db, 1) // so one part of one order is held
+	small := holding(db, 1) // one part of one order is held
 	get(t, small, "/api/repositories?sort=pushed")
 	get(t, small, "/api/repositories")
 	get(t, small, "/api/repositories?sort=pushed")
@@ -173,8 +174,8 @@ func TestListByPushIsHeldByItself(t *testing.T) {
 	}
 }
 
-// TestPagesByPushAreStableWhilePushesArrive: what is pushed moves to the front. A reader
-// of one page after the other sees all others once, in their order.
+// TestPagesByPushAreStableWhilePushesArrive: a new push moves its repository to the
+// front. A reader of all pages sees the others once, in their order.
 func TestPagesByPushAreStableWhilePushesArrive(t *testing.T) {
 	onBoth(t, func(t *testing.T, db store.Store) {
 		var want []string
@@ -200,7 +201,8 @@ func TestStatus(t *testing.T) {
 	})
 }
 
-// TestStatusAsksTheStore, also where lists are held: it says whether the store works.
+// TestStatusAsksTheStore: it does even if lists are held, since it says whether the store
+// works.
 func TestStatusAsksTheStore(t *testing.T) {
 	t.Parallel()
 	db := shelfOf(3)
@@ -215,7 +217,8 @@ func TestStatusAsksTheStore(t *testing.T) {
 	wantAnswer(t, h, "/api/status", 503, typeJSON, `{"error":"Lookup failed, try again"}`)
 }
 
-// TestFiltersHoldOnListsOfReferences: as JSON, on the page and on the pages that follow.
+// TestFiltersHoldOnListsOfReferences: filters apply to JSON, to the page and to the pages
+// that follow.
 func TestFiltersHoldOnListsOfReferences(t *testing.T) {
 	onBoth(t, func(t *testing.T, db store.Store) {
 		for i, tag := range []string{"1.0", "1.1", "sha-1", "2.0", "1.2", "latest"} {
@@ -228,7 +231,7 @@ func TestFiltersHoldOnListsOfReferences(t *testing.T) {
 			"tag=1.*,2.*&ignore=*.0":    "1.2 1.1",
 			"ignore=[!0-9]*,%20*.0":     "1.2 1.1",
 			"tag=3.*":                   "",
-			"tag=1.*&sort=semver&show=": "1.2 1.1 1.0", // these two are no parameters of a list
+			"tag=1.*&sort=semver&show=": "1.2 1.1 1.0", // a list does not have these two parameters
 		} {
 			for _, limit := range []string{"100", "1", "2"} {
 				got := strings.Join(readAll(t, h, "/api/repositories/wash?limit="+limit+"&"+query, func(int) {}), " ")
@@ -255,8 +258,8 @@ func TestFiltersHoldOnListsOfReferences(t *testing.T) {
 	})
 }
 
-// TestPageOfReferencesMayBeShort where a store looks at no more than a thousand: it leads
-// to the next, also if it is empty.
+// TestPageOfReferencesMayBeShort: a store looks at no more than a thousand references.
+// Such a page leads to the next, even if it is empty.
 func TestPageOfReferencesMayBeShort(t *testing.T) {
 	t.Parallel()
 	db := open(t, "a.io/wash:hidden-1", "a.io/wash:hidden-2")
@@ -276,12 +279,13 @@ func TestPageOfReferencesMayBeShort(t *testing.T) {
 	if got := checkFeed(t, do(h, "GET", "/wash?format=atom&tag=hidden-*").Body.Bytes()); got.Title != "No match among 1000 tags" {
 		t.Errorf("the feed has the title %q", got.Title)
 	}
-	// In the order of versions it may be the first, and still not on that page of the list.
+	// In the order of versions it may be the first, and still not be on that page of the
+	// list.
 	push(t, db, pushOf("a.io/wash:3.0", time.Unix(1, 0)))
 	wantTexts(t, h, "/wash?format=html&tag=3.0&sort=semver", 200, `<code>a.io/wash:3.0<`, "None of these matches.", ">Older<")
 }
 
-// TestBadParametersOfLists are told in the format of the list, without a read.
+// TestBadParametersOfLists: they are reported in the format of the list, without a read.
 func TestBadParametersOfLists(t *testing.T) {
 	t.Parallel()
 	words := strings.TrimSuffix(strings.Repeat("a+", 11), "+")

@@ -24,8 +24,8 @@ func setMembers(t *testing.T, db store.Writer, category string, removed bool, na
 	}
 }
 
-// TestCategoriesHavePages in the order of names, which stay right while members come
-// and go.
+// TestCategoriesHavePages: the pages are sorted by name, and stay right while members
+// come and go.
 func TestCategoriesHavePages(t *testing.T) {
 	onBoth(t, func(t *testing.T, db store.Store) {
 		names := []string{"a-b", "a.azurecr.io/app", "a/b", "app", "b", "c", "d"}
@@ -45,7 +45,7 @@ func TestCategoriesHavePages(t *testing.T) {
 				`{"name":"b"},{"name":"c","registry":"a.azurecr.io","reference":"a.azurecr.io/c:1","tag":"1","pushedAt":"1970-01-01T00:00:00Z"},{"name":"d"}]}`)
 
 		got := readAll(t, h, "/api/categories/apps?limit=3", func(page int) {
-			if page == 0 { // which ends with a/b
+			if page == 0 { // the page ends with a/b
 				setMembers(t, db, "apps", true, "a-b", "a/b", "b")
 				setMembers(t, db, "apps", false, "a-a", "bb")
 			}
@@ -53,14 +53,14 @@ func TestCategoriesHavePages(t *testing.T) {
 		if diff := cmp.Diff([]string{"a-b", "a.azurecr.io/app", "a/b", "app", "bb", "c", "d"}, got); diff != "" {
 			t.Errorf("members that come and go: -want +got\n%s", diff)
 		}
-		// What followed a page may be gone when a reader asks for it.
+		// The members behind a page may be gone when a reader asks for them.
 		wantAnswer(t, h, "/api/categories/apps?next="+tokenOf("1d"), 200, typeJSON, `{"category":"apps","repositories":[]}`)
 		wantAnswer(t, h, "/api/categories/none?next="+tokenOf("1d"), 404, typeJSON, `{"error":"No such category"}`)
 	})
 }
 
-// manyMembers returns a shelf with n members of the category many, of which every
-// second is published.
+// manyMembers returns a shelf with n members in the category many. Every second one is
+// published.
 func manyMembers(n int) *shelf {
 	db := &shelf{}
 	for i := range n {
@@ -73,12 +73,12 @@ func manyMembers(n int) *shelf {
 	return db
 }
 
-// TestCategoryReadsTheEntriesOfItsPage and of no other member.
+// TestCategoryReadsTheEntriesOfItsPage: it reads no other members' entries.
 func TestCategoryReadsTheEntriesOfItsPage(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		target string
-		first  int // member on the page
+		first  int // first member on the page
 		count  int
 		more   bool
 	}{
@@ -112,7 +112,7 @@ func TestCategoryReadsTheEntriesOfItsPage(t *testing.T) {
 	}
 }
 
-// TestPagesOfACategoryAreLinked to each other, and stay in the category.
+// TestPagesOfACategoryAreLinked: the links stay in the category.
 func TestPagesOfACategoryAreLinked(t *testing.T) {
 	t.Parallel()
 	h := handlerOf(t, manyMembers(101))
@@ -123,8 +123,8 @@ func TestPagesOfACategoryAreLinked(t *testing.T) {
 	wantTexts(t, h, "/?category=none&next="+tokenOf("1zoo"), 404, "List not found")
 }
 
-// TestLimitsOfCategories: the greatest and the least limit are good, the next ones are
-// not, and a bad page token neither. Neither reads the store.
+// TestLimitsOfCategories: the greatest and the least limit are valid, those beyond are
+// not. A bad limit or page token causes no read of the store.
 func TestLimitsOfCategories(t *testing.T) {
 	t.Parallel()
 	for query, parameter := range map[string]string{

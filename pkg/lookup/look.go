@@ -10,18 +10,18 @@ import (
 	"ocireffer/pkg/badge"
 )
 
-// A look is how a reader wants a badge. What is empty is as it is configured.
+// A look is how a reader wants a badge to look. Empty fields mean the configured look.
 type look struct {
 	label, color, labelColor, logo string
 	isSquare                       bool
 }
 
-// maxLookText is how many characters a label or a logo may have: as many as one that is
-// configured by the template.
+// maxLookText is how many characters a label or a logo may have: as many as the template
+// allows for a configured one.
 const maxLookText = 64
 
-// parseLook reads the parameters that shields.io has, too. With an error it returns those
-// in front of the bad one.
+// parseLook parses the parameters that shields.io also has. With an error it also returns
+// the fields before the bad one.
 func parseLook(values url.Values) (l look, err error) {
 	if l.label, err = lookText(values, "label"); err != nil {
 		return l, err
@@ -40,8 +40,8 @@ func parseLook(values url.Values) (l look, err error) {
 	return l, err
 }
 
-// lookText returns a text of one line. A logo is as free as a label, since shields.io
-// takes the name of one, such as Node.js, in place of its slug.
+// lookText returns a text of one line. A logo is as unrestricted as a label, since
+// shields.io also accepts a logo's name, such as Node.js, instead of its slug.
 func lookText(values url.Values, name string) (string, error) {
 	v := parameter(values, name)
 	if utf8.RuneCountInString(v) > maxLookText || strings.ContainsFunc(v, unicode.IsControl) {
@@ -58,7 +58,7 @@ func lookColor(values url.Values, name string) (string, error) {
 	return v, nil
 }
 
-// badge returns a badge with this message and the look that req wants.
+// badge returns a badge with this message and the look in req.
 func (h *handler) badge(req request, message string) badge.Badge {
 	l := req.query.look
 	return badge.Badge{

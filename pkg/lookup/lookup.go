@@ -1,11 +1,11 @@
-// Package lookup answers readers: with the newest reference of a repository, as a
-// badge or as text, and with the catalogue, a repository's references and curated
-// lists, as pages, as JSON and as feeds. It only reads from the store. Badges, pages
-// and feeds are drawn by packages badge and web.
+// Package lookup answers readers: with the newest reference of a repository, as a badge
+// or as text, and with the catalogue, a repository's references and curated lists, as
+// pages, as JSON and as feeds. It only reads from the store; writes are in package
+// ingest. Packages badge and web draw badges, pages and feeds.
 //
-// Each request takes three steps: its route's parser makes it a request struct, a
-// renderer asks the store and draws the answer, and respond sends it. An error of
-// any step becomes an answer in one place, failureOf.
+// Each request goes through three steps: its route's parser turns it into a request
+// struct, a renderer asks the store and draws the answer, and respond sends it. An error
+// in any step becomes an answer in one place, failureOf.
 package lookup
 
 import (
@@ -18,7 +18,7 @@ import (
 	"ocireffer/pkg/store"
 )
 
-// New returns the routes of the read side. Each path has GET and HEAD.
+// New returns the routes of the read side. Each path accepts GET and HEAD.
 func New(s Settings, db store.Reader) route.Routes {
 	h := &handler{settings: s, store: db, db: newCatalogue(s, db)}
 	routes := route.Routes{}
@@ -38,12 +38,12 @@ func New(s Settings, db store.Reader) route.Routes {
 	return routes
 }
 
-// WarmUpPath is the path of a badge for a function to draw before its first reader
-// comes. It takes the same steps as any other, and nobody has such a registry: RFC 6761
+// WarmUpPath is the path of a badge that a function draws before its first reader comes.
+// It goes through the same steps as any other. Nobody has such a registry: RFC 6761
 // reserves the domain.
 const WarmUpPath = "/warm-up.invalid/warm-up"
 
-// The formats of /{name+} and of /, by the value of the parameter.
+// The formats of /{name+} and of /, keyed by the value of the parameter format.
 var (
 	nameFormats = map[string]renderer{
 		"json": asBadge("application/json", func(b badge.Badge) []byte { return encode(b.Endpoint()) }, nil),
@@ -58,7 +58,7 @@ var (
 	}
 )
 
-// only returns the formats of a route that has no parameter for them.
+// only returns the formats of a route without the parameter format.
 func only(r renderer) map[string]renderer { return map[string]renderer{"": r} }
 
 // description answers GET /api/openapi.json.
@@ -68,8 +68,8 @@ func document(context.Context, *handler, request) ([]byte, error) {
 	return []byte(openapi.Document), nil
 }
 
-// robots answers GET /robots.txt: by RFC 9309, robots may read the pages, but not what
-// programs read, nor each search and later page.
+// robots answers GET /robots.txt. By RFC 9309 it lets robots read the pages, but not the
+// API, searches or later pages.
 var robots = renderer{
 	contentType: "text/plain; charset=utf-8",
 	found: func(context.Context, *handler, request) ([]byte, error) {
@@ -78,9 +78,8 @@ var robots = renderer{
 	failed: failedLine,
 }
 
-// asBadge returns the renderer of a badge. Shields.io and browsers show no answer
-// whose status is not 200, so with another one nobody would see a mistake in a
-// README.
+// asBadge returns the renderer of a badge. shields.io and browsers show only answers with
+// status 200, so with any other status nobody would see a mistake in a README.
 func asBadge(contentType string, draw func(badge.Badge) []byte, header func(http.Header)) renderer {
 	return renderer{
 		contentType: contentType,
@@ -104,7 +103,7 @@ func asBadge(contentType string, draw func(badge.Badge) []byte, header func(http
 	}
 }
 
-// forbidLoading keeps an image that is opened by itself from loading or running
+// forbidLoading prevents an image that is opened by itself from loading or running
 // anything.
 func forbidLoading(header http.Header) {
 	header.Set("Content-Security-Policy", "default-src 'none'; sandbox")

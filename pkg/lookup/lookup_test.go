@@ -19,7 +19,7 @@ const (
 	failed  = `{"schemaVersion":1,"label":"","message":"Lookup failed, try again","color":"lightgrey","isError":true}`
 )
 
-// showing returns the JSON badge of a reference.
+// showing returns the JSON badge that shows a reference.
 func showing(ref string) string {
 	return strings.Replace(found, "wasmcloud.azurecr.io/wash:0.18.1", ref, 1)
 }
@@ -142,8 +142,8 @@ func TestFromEnvNamesEveryMistake(t *testing.T) {
 	}
 }
 
-// TestRepositoryCannotAnswerForAnotherRegistry: who may push to one registry must
-// not be able to take over a name in another by the path of a repository.
+// TestRepositoryCannotAnswerForAnotherRegistry: a user who may push to one registry must
+// not be able to take over a name in another with the path of a repository.
 func TestRepositoryCannotAnswerForAnotherRegistry(t *testing.T) {
 	onBoth(t, func(t *testing.T, db store.Store) {
 		const ref = "mirror.azurecr.io/wasmcloud.azurecr.io/wash:6.6.6"
@@ -177,7 +177,7 @@ func TestRepositoryCannotAnswerForAnotherRegistry(t *testing.T) {
 	})
 }
 
-// BenchmarkBadge measures the cost of the handler, and of a request and a recorder.
+// BenchmarkBadge measures the handler together with a request and a recorder.
 func BenchmarkBadge(b *testing.B) {
 	h := handlerOf(b, one{push: pushOf("wasmcloud.azurecr.io/wash:0.18.1", time.Time{})})
 	b.ReportAllocs()

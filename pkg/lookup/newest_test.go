@@ -18,8 +18,8 @@ import (
 	"ocireffer/pkg/store"
 )
 
-// washTags are pushed in this order, a day apart, each with its content. The last one's
-// digest is unknown.
+// washTags are pushed in this order, a day apart, each with its content. The digest of
+// the last one is unknown.
 var washTags = []struct{ tag, content string }{
 	{"1.0.0", "a"}, {"1.2.0", "b"}, {"v1.10.0", "c"}, {"2.0.0-rc.1", "d"}, {"2.0.0-rc.2", "e"}, {"0.9.1", "f"}, {"nightly", "g"},
 	{"foo-1.9.0", "h"}, {"foo-1.10.0", "i"}, {"1.1.0", "j"}, {"1.1", "j"}, {"22.04-alpha", "k"}, {"edge", "k"}, {"stable", "c"}, {"latest", "j"}, {"unhashed", ""},
@@ -37,15 +37,15 @@ func washPushes() []event.Push {
 	return all
 }
 
-// A candidate is a push with its tag as an independent library reads it.
+// A candidate is a push, with its tag as parsed by an independent library.
 type candidate struct {
 	push    event.Push
-	version *semver.Version // nil: none
-	numbers int             // of version
-	text    string          // of version, as it is shown
+	version *semver.Version // nil: not a version
+	numbers int             // how many numbers version has
+	text    string          // version as it is shown
 }
 
-// candidateOf reads a tag as a version, else the tag without prefix.
+// candidateOf parses a tag as a version, else the tag without prefix.
 func candidateOf(p event.Push, prefix string) candidate {
 	for _, text := range []string{p.Reference.Tag, strings.TrimPrefix(p.Reference.Tag, prefix)} {
 		if v, err := semver.NewVersion(text); err == nil {
@@ -57,7 +57,7 @@ func candidateOf(p event.Push, prefix string) candidate {
 	return candidate{push: p}
 }
 
-// candidates returns the pushes whose tags pass the filters of a query.
+// candidates returns the pushes whose tags pass the filters in a query.
 func candidates(q url.Values) (all []candidate) {
 	for _, p := range washPushes() {
 		wanted := !q.Has("tag") || matchesAny(q.Get("tag"), p.Reference.Tag)
@@ -68,7 +68,7 @@ func candidates(q url.Values) (all []candidate) {
 	return all
 }
 
-// matchesAny reports what path.Match says, whose classes have ^ in place of !.
+// matchesAny matches with path.Match, whose classes use ^ instead of !.
 func matchesAny(globs, tag string) bool {
 	return slices.ContainsFunc(strings.Split(globs, ","), func(glob string) bool {
 		ok, err := path.Match(strings.ReplaceAll(strings.TrimSpace(glob), "[!", "[^"), tag)
@@ -79,7 +79,7 @@ func matchesAny(globs, tag string) bool {
 	})
 }
 
-// prefixOf returns what is cut off in front of versions.
+// prefixOf returns the text to cut off in front of versions.
 func prefixOf(q url.Values) string {
 	if q.Get("sort") != "semver" || strings.Contains(q.Get("tag"), ",") {
 		return ""
@@ -88,7 +88,7 @@ func prefixOf(q url.Values) string {
 	return prefix
 }
 
-// isTrue orders what a rule prefers.
+// isTrue returns a number that sorts true, which the rules prefer, behind false.
 func isTrue(b bool) int {
 	if b {
 		return 1
@@ -96,8 +96,8 @@ func isTrue(b bool) int {
 	return 0
 }
 
-// compareVersions orders versions and behind all of them what is none: the greater one is
-// preferred.
+// compareVersions compares two candidates. The greater one is preferred. Tags that are
+// not versions are the least.
 func compareVersions(a, b candidate, prereleases bool) int {
 	if a.version == nil || b.version == nil {
 		return cmp.Compare(isTrue(a.version != nil), isTrue(b.version != nil))
@@ -108,7 +108,7 @@ func compareVersions(a, b candidate, prereleases bool) int {
 	return cmp.Or(a.version.Compare(b.version), cmp.Compare(a.numbers, b.numbers))
 }
 
-// saysMore orders the tags of one digest by how much they say.
+// saysMore compares the tags of one digest by how much they say.
 func saysMore(a, b candidate) int {
 	return cmp.Or(
 		cmp.Compare(isTrue(a.numbers >= 3), isTrue(b.numbers >= 3)),
@@ -122,8 +122,8 @@ func sameDigest(all []candidate, p event.Push) []candidate {
 	return slices.DeleteFunc(slices.Clone(all), func(c candidate) bool { return c.push.Digest != p.Digest || p.Digest == "" })
 }
 
-// expectPick returns what the contract's "What is newest" says of a query, worked out in
-// another way than the code's.
+// expectPick returns the answer to a query by the contract's section "What is newest", in
+// another way than the code.
 func expectPick(q url.Values) (c candidate, found bool) {
 	all := candidates(q)
 	if len(all) == 0 {
@@ -142,7 +142,7 @@ func expectPick(q url.Values) (c candidate, found bool) {
 	return last, true
 }
 
-// expectText returns what is shown of it.
+// expectText returns what is shown of the answer.
 func expectText(q url.Values) (text string, found bool) {
 	c, found := expectPick(q)
 	if !found {
@@ -177,7 +177,7 @@ func expectText(q url.Values) (text string, found bool) {
 	}
 }
 
-// lookupParameters have values that are all good.
+// lookupParameters are parameters with valid values.
 var lookupParameters = []parameter{
 	{"sort", []string{absent, "date", "semver"}},
 	{"include_prereleases", []string{absent, "", "1", "false", "No"}},
@@ -192,7 +192,7 @@ var lookupParameters = []parameter{
 	{"style", []string{absent, "flat", "flat-square"}},
 }
 
-// TestParametersByPairs asks so many combinations of parameters that each value meets
+// TestParametersByPairs requests enough combinations of parameters that each value meets
 // each value of every other parameter.
 func TestParametersByPairs(t *testing.T) {
 	combinations := pairs(lookupParameters)
@@ -213,7 +213,7 @@ func TestParametersByPairs(t *testing.T) {
 	})
 }
 
-// wantPage asks for the page, which shows the answer at its head.
+// wantPage requests the page, which must show the answer at its head.
 func wantPage(t *testing.T, h http.Handler, q url.Values) {
 	t.Helper()
 	c, found := expectPick(q)
@@ -227,7 +227,7 @@ func wantPage(t *testing.T, h http.Handler, q url.Values) {
 	}
 }
 
-// wantFeed asks for the feed, which has the references that pass the filters.
+// wantFeed requests the feed, which must have the references that pass the filters.
 func wantFeed(t *testing.T, h http.Handler, q url.Values) {
 	t.Helper()
 	w := do(h, "GET", "/wash?"+q.Encode())
@@ -245,7 +245,7 @@ func wantFeed(t *testing.T, h http.Handler, q url.Values) {
 	}
 }
 
-// wantDrawn asks for a badge or a line.
+// wantDrawn requests a badge or a line.
 func wantDrawn(t *testing.T, h http.Handler, q url.Values) {
 	t.Helper()
 	target := "/wash?" + q.Encode()

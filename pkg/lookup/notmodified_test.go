@@ -3,7 +3,7 @@ package lookup_test
 import "testing"
 
 // TestOnlyA200IsNotModified: If-None-Match changes no other answer (RFC 9110, section
-// 13.2.1). A badge that says what is wrong is a 200.
+// 13.2.1). A badge that reports a mistake is a 200.
 func TestOnlyA200IsNotModified(t *testing.T) {
 	t.Parallel()
 	h := handlerOf(t, open(t, "a.azurecr.io/wash:1"))

@@ -13,8 +13,8 @@ import (
 	"ocireffer/pkg/web"
 )
 
-// pageMembers is how many members of each curated list the first page shows. The
-// list's own pages show all.
+// pageMembers is how many members of each curated list the first page shows. The list's
+// own pages show all.
 const pageMembers = 24
 
 // asPage returns the renderer of an answer for people: the page that find returns.
@@ -35,11 +35,11 @@ func asPage(find func(context.Context, *handler, request) (drawer, error)) rende
 	}
 }
 
-// A drawer is one of package web's pages.
+// A drawer is a page of package web.
 type drawer interface{ HTML() []byte }
 
-// protect lets a page load nothing but its own parts, and keeps its address from the
-// sites that it links to.
+// protect lets a page load only its own parts, and hides its address from the sites that
+// it links to.
 func protect(header http.Header) {
 	header.Set("Content-Security-Policy", web.Policy())
 	header.Set("Referrer-Policy", "no-referrer")
@@ -59,18 +59,19 @@ func cataloguePage(ctx context.Context, h *handler, req request) (drawer, error)
 
 func viewOf(req request) web.View {
 	v := web.View{Search: req.search, Category: req.category, Registry: req.listing.Registry, Page: req.page}
-	v.Newest = req.listing.Newest && req.query.format != "atom" // each feed is in that order
+	v.Newest = req.listing.Newest && req.query.format != "atom" // every feed is in that order
 	return v
 }
 
-// readPage puts the repositories that a reader asks for into page.
+// readPage adds to page the repositories that a reader asks for.
 func readPage(ctx context.Context, db store.Reader, req request, page *web.Catalogue) error {
 	found, err := readListing(ctx, db, req)
 	page.Entries, page.Next = found.Items, tokenOf(req.listing).of(found.Next)
 	return err
 }
 
-// readListing returns the repositories that a reader asks for: of a category, or of all.
+// readListing returns the repositories that a reader asks for: those of a category, or
+// all.
 func readListing(ctx context.Context, db store.Reader, req request) (store.Page[store.Entry], error) {
 	if req.category != "" {
 		return readMembers(ctx, db, req.category, req.listing)
@@ -78,7 +79,7 @@ func readListing(ctx context.Context, db store.Reader, req request) (store.Page[
 	return db.Repositories(ctx, req.listing)
 }
 
-// readFirstPage puts the first repositories and the curated lists into page.
+// readFirstPage adds to page the first repositories and the curated lists.
 func readFirstPage(ctx context.Context, db store.Reader, req request, page *web.Catalogue) error {
 	var members []event.Member
 	group, groupCtx := errgroup.WithContext(ctx)
@@ -94,8 +95,8 @@ func readFirstPage(ctx context.Context, db store.Reader, req request, page *web.
 	return completeLists(ctx, db, page)
 }
 
-// listsOf groups members, which come by category and name, into lists of names
-// without their entries. Of lists that are not shown it only counts them.
+// listsOf groups members into lists of names without their entries. The members must be
+// sorted by category and name. It only counts members that are not shown.
 func listsOf(members []event.Member) []web.Category {
 	var all []web.Category
 	for _, m := range members {
@@ -112,8 +113,8 @@ func listsOf(members []event.Member) []web.Category {
 	return all
 }
 
-// completeLists puts the entries of members into their lists. It reads only those
-// that are not on the page already.
+// completeLists adds the entries of members to their lists. It reads only those that are
+// not already on the page.
 func completeLists(ctx context.Context, db store.Reader, page *web.Catalogue) error {
 	known := map[reference.Name]store.Entry{}
 	for _, e := range page.Entries {
@@ -143,7 +144,7 @@ func completeLists(ctx context.Context, db store.Reader, page *web.Catalogue) er
 	return nil
 }
 
-// site returns what all pages and feeds know.
+// site returns what all pages and feeds need.
 func (h *handler) site(req request) web.Site {
 	return web.Site{
 		URL:         req.site,

@@ -46,7 +46,7 @@ func TestPages(t *testing.T) {
 			"/?q=%20&next=":                       {"2 repositories<", "<h1>Repositories</h1>"},
 			"/?q=&q=app":                          {"1 repository<"},
 			"/?category=official":                 {"<h1>official</h1>", "3 repositories<", ">a.azurecr.io/wash:latest<", "not yet published"},
-			"/?category=Not+one&q=app":            {"1 repository<"}, // a search is in all
+			"/?category=Not+one&q=app":            {"1 repository<"}, // a search ignores the category
 			"/wash?format=html":                   {"<h1>wash</h1>", ">a.azurecr.io/wash:1.0.0</code>", "3 days ago", "https://example.com/wash?format=svg"},
 			"/a.azurecr.io/wash/?format=html&x=y": {"<h1>a.azurecr.io/wash</h1>", "https://example.com/a.azurecr.io/wash?format=svg"},
 		} {
@@ -59,7 +59,7 @@ func TestPages(t *testing.T) {
 	})
 }
 
-// TestLinksHaveTheReadersScheme: that of the proxy in front, if there is one.
+// TestLinksHaveTheReadersScheme: that is the scheme of a proxy in front, if there is one.
 func TestLinksHaveTheReadersScheme(t *testing.T) {
 	t.Parallel()
 	h := handlerOf(t, stub{})
@@ -103,7 +103,7 @@ func TestSearchTakesTenWords(t *testing.T) {
 	}
 }
 
-// TestOnlyTheFirstPageHasLists: neither a later one nor a search has them.
+// TestOnlyTheFirstPageHasLists: later pages and searches do not.
 func TestOnlyTheFirstPageHasLists(t *testing.T) {
 	t.Parallel()
 	h := handlerOf(t, stub{})
@@ -114,13 +114,14 @@ func TestOnlyTheFirstPageHasLists(t *testing.T) {
 	}
 }
 
-// TestLongListIsShortenedOnTheFirstPage to 24 members. Its own page has all.
+// TestLongListIsShortenedOnTheFirstPage: it shows 24 members there, and all on its own
+// page.
 func TestLongListIsShortenedOnTheFirstPage(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		members int
 		shown   int
-		more    string // empty: no word of more
+		more    string // empty: nothing about more
 	}{
 		{members: 24, shown: 24},
 		{members: 25, shown: 24, more: ">All 25<"},
@@ -148,8 +149,8 @@ func TestLongListIsShortenedOnTheFirstPage(t *testing.T) {
 	}
 }
 
-// TestListsAreComplete: each has its members in order, also where another has the
-// same ones, and where they are not on the page.
+// TestListsAreComplete: each list has its members in order, also those that are in
+// another list, and those that are not on the page.
 func TestListsAreComplete(t *testing.T) {
 	onBoth(t, func(t *testing.T, db store.Store) {
 		push(t, db, pushOf("a.azurecr.io/wash:1.0", time.Unix(0, 0)), pushOf("a.azurecr.io/app:2.0", time.Unix(0, 0)))
@@ -162,7 +163,7 @@ func TestListsAreComplete(t *testing.T) {
 	})
 }
 
-// TestMembersOnThePageAreNotReadAgain, nor is one that two lists have read twice.
+// TestMembersOnThePageAreNotReadAgain: nor is a member of two lists read twice.
 func TestMembersOnThePageAreNotReadAgain(t *testing.T) {
 	t.Parallel()
 	db := open(t, "a.azurecr.io/wash:1", "a.azurecr.io/app:1")
@@ -176,8 +177,8 @@ func TestMembersOnThePageAreNotReadAgain(t *testing.T) {
 	}
 }
 
-// TestCallsOfTheFirstPage: how often each page calls DynamoDB. A member that is not
-// published costs no call of its own, unless it is a registry's repository.
+// TestCallsOfTheFirstPage counts the calls to DynamoDB for each page. An unpublished
+// member costs no extra call, unless it is a registry's repository.
 func TestCallsOfTheFirstPage(t *testing.T) {
 	t.Parallel()
 	meter := &dynamotest.Meter{}

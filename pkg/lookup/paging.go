@@ -13,13 +13,13 @@ import (
 	"ocireffer/pkg/store"
 )
 
-// A token is the first character of the page tokens of a kind of list, so that the
-// token of one is not taken for that of another.
+// A token is the first character of the page tokens of one kind of list, so that they
+// cannot be used for another kind.
 type token string
 
 const (
 	plainToken  token = "1"
-	pushedToken token = "2" // of the catalogue in the order of pushes
+	pushedToken token = "2" // the catalogue in the order of pushes
 )
 
 func tokenOf(l store.Listing) token {
@@ -32,8 +32,8 @@ func tokenOf(l store.Listing) token {
 // maxNext is the longest Next of a store's page, in bytes.
 const maxNext = 1024
 
-// of returns the opaque text by which a reader asks for the page that follows another,
-// whose Next is next. It is empty where next is: on the last page.
+// of returns the opaque text with which a reader asks for the page that next leads to, or
+// "" on the last page.
 func (t token) of(next string) string {
 	if next == "" {
 		return ""
@@ -59,10 +59,10 @@ func (t token) parse(text string) (next string, err error) {
 
 func isNotPrintable(r rune) bool { return r < ' ' || r > '~' }
 
-// readReferences returns a page of the references of a name that match takes, or all if
-// it is nil, the last pushed first. The error is store.ErrNotFound if the name has no
-// references at all. A page without match may be empty: what followed the page before it
-// may have been deleted since.
+// readReferences returns a page of the references of a name whose tags match accepts, or
+// of all if match is nil, the last pushed first. The error is store.ErrNotFound if the
+// name has no references. A page without match may be empty, since the references behind
+// the previous page may have been deleted.
 func readReferences(ctx context.Context, db store.Reader, name reference.Name, match func(tag string) bool, s store.Span) (store.Page[event.Push], error) {
 	page, err := db.References(ctx, name, match, s)
 	if err != nil || len(page.Items) > 0 || page.Next != "" {
@@ -75,8 +75,8 @@ func readReferences(ctx context.Context, db store.Reader, name reference.Name, m
 	return page, err
 }
 
-// readMembers returns the members of l that belong to a category, or errNoCategory if it
-// has none at all. A later page may be empty: see readReferences.
+// readMembers returns the members that l lists in a category, or errNoCategory if the
+// category has none. A later page may be empty: see readReferences.
 func readMembers(ctx context.Context, db store.Reader, category string, l store.Listing) (store.Page[store.Entry], error) {
 	members, err := db.Members(ctx, category)
 	if err != nil {
@@ -95,8 +95,8 @@ func readMembers(ctx context.Context, db store.Reader, category string, l store.
 	return pageOfMembers(ctx, db, names, l)
 }
 
-// pageOfMembers returns a page of the entries of names, by name. It reads the entries of
-// the page alone.
+// pageOfMembers returns a page of the entries of names, by name. It reads only the
+// entries on the page.
 func pageOfMembers(ctx context.Context, db store.Reader, names []reference.Name, l store.Listing) (page store.Page[store.Entry], err error) {
 	after := store.NameOf(l.After)
 	names = slices.DeleteFunc(names, func(n reference.Name) bool { return n.Compare(after) <= 0 })
@@ -108,8 +108,8 @@ func pageOfMembers(ctx context.Context, db store.Reader, names []reference.Name,
 	return page, err
 }
 
-// chooseMembers returns a page of the entries of names that l lists, in its order. It has
-// to read all of them. Those that are not published were pushed before any other.
+// chooseMembers returns a page of those entries of names that l lists, in l's order. It
+// must read all of them. Unpublished names come last by push.
 func chooseMembers(ctx context.Context, db store.Reader, names []reference.Name, l store.Listing) (page store.Page[store.Entry], err error) {
 	entries, err := db.Entries(ctx, names)
 	if err != nil {

@@ -14,8 +14,8 @@ import (
 	"ocireffer/pkg/store"
 )
 
-// readAll reads a list of JSON page by page, with between behind each, and returns
-// the names of its repositories, or the tags of its references.
+// readAll reads a list of JSON page by page and calls between after each page. It returns
+// the names of the repositories, or the tags of the references.
 func readAll(t *testing.T, h http.Handler, target string, between func(page int)) []string {
 	t.Helper()
 	var all []string
@@ -40,7 +40,7 @@ func readAll(t *testing.T, h http.Handler, target string, between func(page int)
 	return all
 }
 
-// TestLimits: the greatest and the least limit are good, the next ones are not.
+// TestLimits: the greatest and the least limit are valid, those beyond are not.
 func TestLimits(t *testing.T) {
 	t.Parallel()
 	for _, target := range []string{"/api/repositories?x", "/api/repositories/wash?x"} {
@@ -48,7 +48,7 @@ func TestLimits(t *testing.T) {
 			spy := &spy{Reader: stub{}}
 			get(t, handlerOf(t, spy), target+query)
 			if got := spy.span(t).Limit; got != want {
-				t.Errorf("GET %s asks the store for %d, want %d", target+query, got, want)
+				t.Errorf("GET %s requests %d from the store, want %d", target+query, got, want)
 			}
 		}
 		for _, limit := range []string{"0", "1001", "-1", "x", "1.5", "9999999999999999999"} {
@@ -61,7 +61,7 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// span returns the part of a list that the store was asked for.
+// span returns the part of a list that was requested from the store.
 func (s *spy) span(t *testing.T) store.Span {
 	t.Helper()
 	spans := s.spans
@@ -74,19 +74,19 @@ func (s *spy) span(t *testing.T) store.Span {
 	return spans[0]
 }
 
-// TestPagesForPeopleHaveAHundredRows as the documentation says.
+// TestPagesForPeopleHaveAHundredRows: so the documentation says.
 func TestPagesForPeopleHaveAHundredRows(t *testing.T) {
 	t.Parallel()
 	for target, want := range map[string]int{"/": 100, "/?q=wash": 100, "/?next=MXg": 100, "/?limit=5": 100, "/wash?format=html": 100, "/wash?format=html&limit=5": 100} {
 		spy := &spy{Reader: stub{}}
 		get(t, handlerOf(t, spy), target)
 		if got := spy.span(t).Limit; got != want {
-			t.Errorf("GET %s asks the store for %d, want %d", target, got, want)
+			t.Errorf("GET %s requests %d from the store, want %d", target, got, want)
 		}
 	}
 }
 
-// lists are all targets that take a page token.
+// lists are all paths that accept a page token.
 var lists = []string{"/?x", "/?q=wash", "/?registry=a.io", "/wash?format=html", "/wash?format=html&tag=*", "/api/repositories?x", "/api/repositories/wash?x"}
 
 func tokenOf(text string) string { return base64.RawURLEncoding.EncodeToString([]byte(text)) }
@@ -98,7 +98,7 @@ func TestPageTokens(t *testing.T) {
 			spy := &spy{Reader: stub{}}
 			get(t, handlerOf(t, spy), target+"&next="+tokenOf("1"+after))
 			if got := spy.span(t).After; got != after {
-				t.Errorf("GET %s asks the store for what follows %.20q (%d bytes), want %.20q (%d bytes)", target, got, len(got), after, len(after))
+				t.Errorf("GET %s requests from the store what follows %.20q (%d bytes), want %.20q (%d bytes)", target, got, len(got), after, len(after))
 			}
 		}
 		for name, token := range map[string]string{
@@ -127,10 +127,10 @@ func TestPageTokens(t *testing.T) {
 	}
 }
 
-// endless is a store whose lists go on.
+// endless is a store whose lists never end.
 type endless struct{ stub }
 
-const endlessNext = "?> wash" // whose base64 has a character that differs in URLs
+const endlessNext = "?> wash" // its base64 has a character that differs in URLs
 
 func (e endless) Repositories(ctx context.Context, l store.Listing) (store.Page[store.Entry], error) {
 	page, err := e.stub.Repositories(ctx, l)
@@ -144,7 +144,8 @@ func (e endless) References(ctx context.Context, name reference.Name, match func
 	return page, err
 }
 
-// TestNextIsTheStoresNext: the token of the next page leads to where the store said.
+// TestNextIsTheStoresNext: the token of the next page leads to the place that the store
+// returned.
 func TestNextIsTheStoresNext(t *testing.T) {
 	t.Parallel()
 	h := handlerOf(t, endless{})
@@ -166,7 +167,7 @@ func TestNextIsTheStoresNext(t *testing.T) {
 	}
 }
 
-// TestPageTokenBelongsToItsOrder: a place in one order is none in another.
+// TestPageTokenBelongsToItsOrder: a place in one order is invalid in another.
 func TestPageTokenBelongsToItsOrder(t *testing.T) {
 	t.Parallel()
 	for target, status := range map[string]int{

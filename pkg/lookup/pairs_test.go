@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// absent is the value of a parameter that is not given.
+// absent is the value of a parameter that is left out.
 const absent = "-"
 
 type parameter struct {
@@ -15,9 +15,9 @@ type parameter struct {
 	values []string
 }
 
-// pairs returns combinations of values in which each two values of different parameters
-// come together. It begins each with two values that did not yet, and gives the other
-// parameters one by one the value with the most new pairs.
+// pairs returns combinations of values that contain every pair of values of different
+// parameters. It begins each combination with a pair that is still missing, and then
+// gives every other parameter the value with the most new pairs.
 func pairs(parameters []parameter) []url.Values {
 	type choice struct{ parameter, value int }
 	missing := map[[2]choice]bool{}
@@ -77,7 +77,7 @@ func pairs(parameters []parameter) []url.Values {
 	return all
 }
 
-// TestPairsHasThemAll: each two values, one combination at least.
+// TestPairsHasThemAll: every two values are in at least one combination.
 func TestPairsHasThemAll(t *testing.T) {
 	t.Parallel()
 	parameters := []parameter{{"a", []string{absent, "1", "2"}}, {"b", []string{absent, "1"}}, {"c", []string{"1", "2", "3", "4"}}, {"d", []string{absent, ""}}}

@@ -8,13 +8,13 @@ import (
 	"ocireffer/pkg/store"
 )
 
-// A part is a page of the store's repositories in one text. A store.Entry for each
-// would take twice the memory, in a dozen pieces that the garbage collector visits.
+// A part is a page of the store's repositories in one text. A store.Entry for each would
+// need twice the memory, in a dozen pieces for the garbage collector to visit.
 type part struct {
-	text   string   // the entries one after the other, packed
+	text   string   // the packed entries, one after the other
 	ends   []uint32 // where each entry ends in text
-	newest bool     // as in store.Listing
-	next   string   // as in store.Page
+	newest bool     // see store.Listing
+	next   string   // see store.Page
 }
 
 const endBytes = 4
@@ -30,10 +30,10 @@ func newPart(newest bool, page store.Page[store.Entry]) *part {
 	return p
 }
 
-// size returns how many bytes p takes.
+// size returns the size of p in bytes.
 func (p *part) size() int { return len(p.text) + endBytes*len(p.ends) }
 
-// packed returns entry i as it is packed.
+// packed returns entry i in its packed form.
 func (p *part) packed(i int) string {
 	begin := uint32(0)
 	if i > 0 {
@@ -56,7 +56,8 @@ func (p *part) find(place string) int {
 	})
 }
 
-// entry returns the entry of a name, unpublished if p, which is sorted by name, has none.
+// entry returns the entry of a name. It is unpublished if p, which must be sorted by
+// name, has none.
 func (p *part) entry(name reference.Name) store.Entry {
 	text := store.Partition(name)
 	i := sort.Search(len(p.ends), func(i int) bool {
@@ -71,7 +72,7 @@ func (p *part) entry(name reference.Name) store.Entry {
 	return store.Entry{Name: name}
 }
 
-// appendTo appends to entries those that l lists, until they are enough.
+// appendTo appends to entries those entries that l lists, until there are enough.
 func (p *part) appendTo(entries []store.Entry, l store.Listing, enough int) []store.Entry {
 	for i := p.find(l.After); i < len(p.ends) && len(entries) < enough; i++ {
 		packed := p.packed(i)
@@ -85,8 +86,9 @@ func (p *part) appendTo(entries []store.Entry, l store.Listing, enough int) []st
 	return entries
 }
 
-// mayHave reports whether l may list a packed entry. It saves to unpack most of those
-// that l does not list: what is not in the packed text is not in the entry's.
+// mayHave reports whether l may list a packed entry. That saves unpacking most entries
+// that l does not list: a text that is not in the packed entry is not in the entry's
+// Text.
 func mayHave(packed string, l store.Listing) bool {
 	for _, word := range l.Words {
 		if !strings.Contains(packed, word) {
@@ -96,15 +98,15 @@ func mayHave(packed string, l store.Listing) bool {
 	return strings.Contains(packed, l.Registry)
 }
 
-// pack returns a published entry as a text. It has the entry's store.Entry.PushedKey, which
-// is a time, the newest reference and the name, then the highest reference, and what
-// else the rank of the newest push says. There is a blank between each two.
+// pack returns a published entry as a text with blanks between its parts: the entry's
+// store.Entry.PushedKey, which is a time, the newest reference and the name; the highest
+// reference; and the rest of the newest push's rank.
 func pack(e store.Entry) string {
-	_, rank, _ := strings.Cut(e.Newest.Rank(), " ") // its time is in the key
+	_, rank, _ := strings.Cut(e.Newest.Rank(), " ") // the time is already in the key
 	return e.PushedKey() + " " + packHighest(e) + " " + rank
 }
 
-// packHighest returns the highest reference, without the repository if that is the
+// packHighest returns the highest reference. It omits the repository if that is the
 // newest's.
 func packHighest(e store.Entry) string {
 	if e.Highest.Name() == e.Newest.Reference.Name() {
@@ -116,9 +118,9 @@ func packHighest(e store.Entry) string {
 	return e.Highest.String()
 }
 
-// keysOf returns what sorts a packed entry by name, and by push.
+// keysOf returns the keys that sort a packed entry by name and by push.
 func keysOf(packed string) (name, pushed string) {
-	begin := strings.IndexByte(packed, ' ') + 1 // of the newest reference
+	begin := strings.IndexByte(packed, ' ') + 1 // where the newest reference begins
 	begin += strings.IndexByte(packed[begin:], ' ') + 1
 	end := begin + strings.IndexByte(packed[begin:], ' ')
 	return packed[begin:end], packed[:end]

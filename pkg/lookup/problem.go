@@ -9,7 +9,7 @@ import (
 	"ocireffer/pkg/web"
 )
 
-// problemPage returns the page about a failure: what it is, and what a person can do.
+// problemPage returns the page about a failure: what happened, and what a person can do.
 func problemPage(h *handler, req request, f failure) web.Problem {
 	p := web.Problem{Site: h.site(req), Heading: f.text}
 	name, err := reference.ParseName(strings.TrimSuffix(req.path, "/"))
@@ -47,7 +47,7 @@ func problemPage(h *handler, req request, f failure) web.Problem {
 	return p
 }
 
-// linksNear returns where a repository may be that is not under name.
+// linksNear returns links to where a repository may be, if it is not under name.
 func linksNear(name reference.Name) []web.Link {
 	last := name.Repository[strings.LastIndexByte(name.Repository, '/')+1:]
 	links := []web.Link{searchLink(last)}

@@ -11,25 +11,25 @@ import (
 	"ocireffer/pkg/store"
 )
 
-// A query is what a reader asks for besides the name.
+// A query is what a reader asks for besides a name.
 type query struct {
 	format string // a key of nameFormats or catalogueFormats
 	look   look
 	show   string // reference, tag, digest, pinned, version or date
 	order  store.Order
-	tag    reference.Globs // of which a tag must match one; none: any tag counts
-	ignore reference.Globs // of which a tag must match none
+	tag    reference.Globs // a tag must match one of these; none: any tag counts
+	ignore reference.Globs // a tag must match none of these
 }
 
-// A queryError names a parameter with a value that it cannot have.
+// A queryError names a parameter with an invalid value.
 type queryError struct{ parameter string }
 
 const badQuery = "invalid query parameter: "
 
 func (e *queryError) Error() string { return badQuery + e.parameter }
 
-// parseQuery reads the parameters of a lookup. format is for a reader who gives none.
-// With an error it returns what it has read so far, with a format in any case.
+// parseQuery parses the parameters of a lookup. format is the default format. With an
+// error it returns what it has parsed so far, which always includes a format.
 func parseQuery(values url.Values, format string) (query, error) {
 	q := query{format: "json"}
 	given, err := oneOf(values, "format", "", "json", "text", "svg", "html", "atom")
@@ -62,15 +62,15 @@ func parseOrder(values url.Values) (store.Order, error) {
 	}
 }
 
-// isSet reports whether a parameter is there whose presence is what counts, unless its
-// value says the opposite.
+// isSet reports whether a parameter is present, for one that needs no value. The values
+// false, 0 and no count as absent.
 func isSet(values url.Values, name string) bool {
 	denials := []string{"false", "0", "no"}
 	return values.Has(name) && !slices.Contains(denials, strings.ToLower(parameter(values, name)))
 }
 
-// parameter returns the first value of a parameter that is not empty, since an
-// empty one counts as absent, or "".
+// parameter returns the first value of a parameter that is not empty, or "". An empty
+// value counts as absent.
 func parameter(values url.Values, name string) string {
 	for _, v := range values[name] {
 		if v != "" {
@@ -80,8 +80,8 @@ func parameter(values url.Values, name string) string {
 	return ""
 }
 
-// oneOf returns the value of a parameter that has a choice of values, the first of
-// which is the default.
+// oneOf returns the value of a parameter with a choice of values. The first choice is the
+// default.
 func oneOf(values url.Values, name string, choice ...string) (string, error) {
 	v := parameter(values, name)
 	if v == "" {
@@ -93,8 +93,8 @@ func oneOf(values url.Values, name string, choice ...string) (string, error) {
 	return v, nil
 }
 
-// parseLimit returns how many items a list for programs may have: preset unless values
-// say it.
+// parseLimit returns how many items a list for programs may have: preset, unless values
+// sets a limit.
 func parseLimit(values url.Values, preset int) (int, error) {
 	v := parameter(values, "limit")
 	if v == "" {
@@ -107,15 +107,15 @@ func parseLimit(values url.Values, preset int) (int, error) {
 	return limit, nil
 }
 
-// How many globs a query may have, in tag and ignore together, and of how many bytes.
-// So matching store.MaxScan tags of 128 characters takes at most a tenth of a second on
-// a whole core.
+// How many globs a query may have, and of how many bytes, in tag and ignore together.
+// They bound the time to match store.MaxScan tags of 128 characters to a tenth of a
+// second on a whole core.
 const (
 	maxGlobs     = 20
 	maxGlobBytes = 512
 )
 
-// parseTags returns the globs of tag and ignore. Of a repeated parameter all count.
+// parseTags parses the globs in tag and ignore. All values of a repeated parameter count.
 func parseTags(values url.Values) (tag, ignore reference.Globs, err error) {
 	globs, bytes := 0, 0
 	parse := func(name string) (reference.Globs, error) {
@@ -134,8 +134,8 @@ func parseTags(values url.Values) (tag, ignore reference.Globs, err error) {
 	return tag, ignore, err
 }
 
-// match returns the store's condition on tags, nil if any tag counts: then a lookup
-// reads one reference, or two.
+// match returns the store's condition on tags, or nil if any tag counts. With nil, a
+// lookup reads only one or two references.
 func (q query) match() func(tag string) bool {
 	wanted, _ := q.tag.Len()
 	ignored, _ := q.ignore.Len()
@@ -145,8 +145,8 @@ func (q query) match() func(tag string) bool {
 	return func(tag string) bool { return (wanted == 0 || q.tag.Match(tag)) && !q.ignore.Match(tag) }
 }
 
-// prefix returns the text that is in front of the versions of one of several components
-// in a repository, as in tag=foo-*, if a version is asked for.
+// prefix returns the text in front of the versions of one component among several in a
+// repository, as in tag=foo-*, if the query asks for a version.
 func (q query) prefix() string {
 	if q.order == store.ByPushed {
 		return ""

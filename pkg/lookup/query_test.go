@@ -18,7 +18,7 @@ import (
 	"ocireffer/pkg/reference"
 )
 
-// svgTitle returns the title of an image that must be XML.
+// svgTitle returns the title of an image, which must be XML.
 func svgTitle(t testing.TB, svg []byte) string {
 	t.Helper()
 	var image struct {
@@ -43,8 +43,8 @@ type shieldsBadge struct {
 	IsError       bool
 }
 
-// endpointBadge reads b by that schema: only known keys, each of the right type, a
-// label that may be empty, and no other empty text.
+// endpointBadge parses b by that schema: only known keys, each of the right type. The
+// label may be empty, but no other text.
 func endpointBadge(t testing.TB, b []byte) (badge shieldsBadge) {
 	t.Helper()
 	dec := json.NewDecoder(strings.NewReader(string(b)))
@@ -58,7 +58,7 @@ func endpointBadge(t testing.TB, b []byte) (badge shieldsBadge) {
 	isComplete := badge.SchemaVersion == 1 && badge.Label != nil && badge.Message != "" && badge.Color != ""
 	isEmpty := func(s *string) bool { return s != nil && *s == "" }
 	if !isComplete || isEmpty(badge.NamedLogo) || isEmpty(badge.LabelColor) {
-		t.Errorf("%s is no badge that shields.io takes", b)
+		t.Errorf("%s is not a badge that shields.io accepts", b)
 	}
 	return badge
 }
@@ -121,10 +121,10 @@ func TestBadParameters(t *testing.T) {
 	}
 	const bad = `{"schemaVersion":1,"label":"","message":"invalid query parameter: sort","color":"red","isError":true}`
 	wantAnswer(t, handlerOf(t, db), "/wash?sort=x", 200, typeJSON, bad)
-	// A badge keeps the look that was read before the mistake.
+	// A badge keeps the look that was parsed before the mistake.
 	wantAnswer(t, handlerOf(t, db), "/wash?label=oci&labelColor=blue&color=green&logo=docker&sort=x", 200, typeJSON,
 		`{"schemaVersion":1,"label":"oci","message":"invalid query parameter: sort","color":"red","labelColor":"blue","isError":true}`)
-	// A name that cannot be one is not found, but the query is looked at first.
+	// An invalid name is not found, but the query is checked first.
 	wantAnswer(t, handlerOf(t, db), "/Wash?sort=x", 200, typeJSON, bad)
 }
 
@@ -165,7 +165,7 @@ func TestEmptyAndRepeatedParameters(t *testing.T) {
 	}
 }
 
-// TestGlobsStopAfterAThousand: only the newest thousand references are looked at.
+// TestGlobsStopAfterAThousand: they are matched with only the newest thousand references.
 func TestGlobsStopAfterAThousand(t *testing.T) {
 	t.Parallel()
 	db := open(t, "a.azurecr.io/wash:hidden", "a.azurecr.io/wash:last")
@@ -203,7 +203,7 @@ func FuzzLookup(f *testing.F) {
 	f.Add("/<script>\x00\xff", "format=svg")
 	h := lookup.New(lookup.Settings{Label: "<&\"'>", Color: "blue", Logo: "docker", CacheSeconds: 60}, db)
 	f.Fuzz(func(t *testing.T, path, query string) {
-		path = "/" + strings.TrimPrefix(path, "/") // as that of any request
+		path = "/" + strings.TrimPrefix(path, "/") // as in any request
 		r, err := http.NewRequest("GET", "/", nil)
 		if err != nil {
 			t.Fatal(err)
@@ -235,7 +235,7 @@ func FuzzLookup(f *testing.F) {
 	})
 }
 
-// checkLine checks a text for scripts, which may have to be a reference.
+// checkLine checks a text for scripts. If mustBeReference is set, it must be a reference.
 func checkLine(t *testing.T, body string, mustBeReference bool) {
 	t.Helper()
 	line, ok := strings.CutSuffix(body, "\n")

@@ -13,8 +13,8 @@ import (
 	"ocireffer/pkg/store"
 )
 
-// fillTags pushes tags of a repository in this order. Behind an = may be the content; two
-// tags with the same have the same digest.
+// fillTags pushes tags of a repository in this order. A tag may end with = and its
+// content; tags with the same content have the same digest.
 func fillTags(t *testing.T, db store.Store, repository, tags string) {
 	t.Helper()
 	for i, field := range strings.Fields(tags) {
@@ -30,7 +30,7 @@ func fillTags(t *testing.T, db store.Store, repository, tags string) {
 
 func digestOf(content string) string { return fmt.Sprintf("sha256:%064x", content) }
 
-// questions are what people ask of badges and of the newest version in public, and the
+// questions are what people ask in public about badges and the newest version, with the
 // answers that they want.
 var questions = []struct {
 	name    string
@@ -94,8 +94,7 @@ func TestWhatPeopleAsk(t *testing.T) {
 	})
 }
 
-// TestCatalogueShowsWhatCanBePulled: the same rules as for badges, as JSON, as a page and
-// as a feed.
+// TestCatalogueShowsWhatCanBePulled: JSON, page and feed follow the same rules as badges.
 func TestCatalogueShowsWhatCanBePulled(t *testing.T) {
 	onBoth(t, func(t *testing.T, db store.Store) {
 		fillTags(t, db, "app", "22.04=old v22.04.1-rc.1=new latest=new")
@@ -117,7 +116,7 @@ func TestCatalogueShowsWhatCanBePulled(t *testing.T) {
 	})
 }
 
-// TestLabelOfOneBadge, and the other parts of its look.
+// TestLabelOfOneBadge checks the label and the other parts of a badge's look.
 func TestLabelOfOneBadge(t *testing.T) {
 	t.Parallel()
 	h := handlerOf(t, open(t, "a.io/wash:0.18.1"))
@@ -143,7 +142,7 @@ func TestLabelOfOneBadge(t *testing.T) {
 	}
 }
 
-// TestShownVersionIsOneReadMoreAtMost, and none where the first read has told.
+// TestShownVersionIsOneReadMoreAtMost: there is none if the first read gives the version.
 func TestShownVersionIsOneReadMoreAtMost(t *testing.T) {
 	t.Parallel()
 	db := open(t)
@@ -160,8 +159,8 @@ func TestShownVersionIsOneReadMoreAtMost(t *testing.T) {
 	}
 }
 
-// stable is a store whose one tag is no version, and in which the read that would find
-// the version fails.
+// stable is a store whose only tag is not a version. The read that would find the version
+// fails.
 type stable struct{ stub }
 
 func (stable) Pick(_ context.Context, q store.Query) (event.Push, error) {
@@ -174,7 +173,7 @@ func (stable) Versioned(context.Context, reference.Name, event.Push) (event.Push
 	return event.Push{}, errPlanted
 }
 
-// TestFailedReadOfAVersionIsNoAnswer: it does not say that there is none.
+// TestFailedReadOfAVersionIsNoAnswer: it must not say that there is no version.
 func TestFailedReadOfAVersionIsNoAnswer(t *testing.T) {
 	t.Parallel()
 	wantAnswer(t, handlerOf(t, stable{}), "/wash?format=text&tag=stable&show=version", 503, typeText, "Lookup failed, try again\n")

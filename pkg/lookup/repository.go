@@ -16,8 +16,8 @@ import (
 	"ocireffer/pkg/web"
 )
 
-// repositoryPage returns the page of a name. The first one has the newest reference and
-// the highest version at its head.
+// repositoryPage returns the page of a name. The first page shows the newest reference
+// and the highest version at its head.
 func repositoryPage(ctx context.Context, h *handler, req request) (drawer, error) {
 	page := web.Repository{Site: h.site(req), Name: req.name, Filter: req.filter, BySemver: req.query.order != store.ByPushed, Page: req.page}
 	var found store.Page[event.Push]
@@ -31,10 +31,10 @@ func repositoryPage(ctx context.Context, h *handler, req request) (drawer, error
 	return page, err
 }
 
-// readHead returns the first page of references, and the newest and the highest of all,
-// of which one may be missing where a filter has more to look at than it may. Where all
-// references are on the page it is one read. Else the highest takes another, and so does
-// the newest if the tag that was pushed last is no full version.
+// readHead returns the first page of references, and the newest and the highest of all
+// references. Either may be missing if a filter would have to look at too many. If all
+// references fit on the page, it makes one read. Otherwise the highest costs another
+// read, and so does the newest if the tag pushed last is no full version.
 func readHead(ctx context.Context, db store.Reader, req request) (newest, highest event.Push, page store.Page[event.Push], err error) {
 	match := req.query.match()
 	if page, err = db.References(ctx, req.name, match, req.listing.Span); err != nil {
@@ -49,7 +49,7 @@ func readHead(ctx context.Context, db store.Reader, req request) (newest, highes
 		pick = scannerOf(page.Items).Pick
 	}
 	group, groupCtx := errgroup.WithContext(ctx)
-	var errNewest error // nothing matches
+	var errNewest error // set if nothing matches
 	group.Go(func() (err error) {
 		newest, errNewest, err = unlessNoMatch(pickNewest(groupCtx, pick, req, page.Items))
 		return err
@@ -69,7 +69,8 @@ func readHead(ctx context.Context, db store.Reader, req request) (newest, highes
 	return newest, highest, page, nil
 }
 
-// unlessNoMatch returns an error that says that nothing matches as missing.
+// unlessNoMatch returns err as missing if it says that nothing matches, otherwise as
+// other.
 func unlessNoMatch(p event.Push, err error) (push event.Push, missing, other error) {
 	if none, ok := errors.AsType[*store.NoMatchError](err); ok {
 		return p, none, nil
@@ -77,8 +78,8 @@ func unlessNoMatch(p event.Push, err error) (push event.Push, missing, other err
 	return p, nil, err
 }
 
-// pickNewest returns the newest reference that passes the filter of req, of which first
-// are the last pushed.
+// pickNewest returns the newest reference that passes the filter in req. first are the
+// references pushed last.
 func pickNewest(ctx context.Context, pick picker, req request, first []event.Push) (event.Push, error) {
 	if len(first) > 0 {
 		if version, ok := reference.ParseVersion(first[0].Reference.Tag); ok && version.Full() {
@@ -88,11 +89,12 @@ func pickNewest(ctx context.Context, pick picker, req request, first []event.Pus
 	return pick(ctx, store.Query{Name: req.name, Match: req.query.match()})
 }
 
-// A picker is store.Reader.Pick, or the same of references that are all of a name's.
+// A picker is store.Reader.Pick, or does the same with all of a name's references in
+// memory.
 type picker = func(context.Context, store.Query) (event.Push, error)
 
-// pickHighest returns the reference with the highest version that passes the filter of
-// req, the zero one if no tag is a version.
+// pickHighest returns the reference with the highest version that passes the filter in
+// req, or the zero push if no tag is a version.
 func pickHighest(ctx context.Context, pick picker, req request) (event.Push, error) {
 	q := store.Query{Name: req.name, Order: store.ByRelease, Match: req.query.match(), Prefix: req.query.tag.Prefix()}
 	if req.query.order == store.ByVersion {
@@ -105,7 +107,7 @@ func pickHighest(ctx context.Context, pick picker, req request) (event.Push, err
 	return p, nil
 }
 
-// scannerOf returns a scanner of references that are all of a name's.
+// scannerOf returns a scanner of pushes, which must be all references of a name.
 func scannerOf(pushes []event.Push) store.Scanner {
 	type entry struct {
 		push event.Push

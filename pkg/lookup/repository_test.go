@@ -28,8 +28,8 @@ func headsOf(page string) (tags []string) {
 	return tags
 }
 
-// TestHeadOfAPageIsWhatBadgesSay, whatever the tags and their digests, and whether they
-// fit on a page or not.
+// TestHeadOfAPageIsWhatBadgesSay: it is, whatever the tags and their digests, and whether
+// or not they fit on a page.
 func TestHeadOfAPageIsWhatBadgesSay(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -79,7 +79,7 @@ func TestHeadOfAPageIsWhatBadgesSay(t *testing.T) {
 	})
 }
 
-// TestHeadIsTheTagThatSaysMost of the digest that was pushed last.
+// TestHeadIsTheTagThatSaysMost: that tag has the digest that was pushed last.
 func TestHeadIsTheTagThatSaysMost(t *testing.T) {
 	t.Parallel()
 	for tags, want := range map[string]string{"1.0.0 1.0": "1.0.0", "1.0.0 latest": "1.0.0", "edge latest": "edge", "1.0 1.0.0": "1.0.0"} {
@@ -95,8 +95,8 @@ func TestHeadIsTheTagThatSaysMost(t *testing.T) {
 	}
 }
 
-// TestReadsOfALongRepository: the highest version of more references than a page has
-// takes a second read, and a newest tag that says little a third.
+// TestReadsOfALongRepository: if there are more references than a page has, the highest
+// version costs a second read, and a newest tag that says little a third.
 func TestReadsOfALongRepository(t *testing.T) {
 	t.Parallel()
 	var references []string
@@ -122,8 +122,8 @@ func TestReadsOfALongRepository(t *testing.T) {
 	}
 }
 
-// TestFailureBehindThePageIsAFailure: what a page of references does not tell is asked
-// for, and must be answered.
+// TestFailureBehindThePageIsAFailure: if the page of references does not show the newest
+// or the highest, a failed read of them fails the answer.
 func TestFailureBehindThePageIsAFailure(t *testing.T) {
 	t.Parallel()
 	var references []string
@@ -134,14 +134,14 @@ func TestFailureBehindThePageIsAFailure(t *testing.T) {
 	wantTexts(t, h, "/wash?format=html", 503, "<h1>Lookup failed, try again</h1>")
 }
 
-// failingPick is a store that lists references and picks none.
+// failingPick is a store that lists references but fails to pick one.
 type failingPick struct{ store.Reader }
 
 func (f failingPick) Pick(context.Context, store.Query) (event.Push, error) {
 	return event.Push{}, errors.New("planted")
 }
 
-// TestPageOfNothingHelps: what a person can do who does not find a repository.
+// TestPageOfNothingHelps: it says what to do if a repository is not found.
 func TestPageOfNothingHelps(t *testing.T) {
 	t.Parallel()
 	h := handlerOf(t, open(t, "a.io/wash:1.0.0"))

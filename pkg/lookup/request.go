@@ -11,36 +11,36 @@ import (
 	"ocireffer/pkg/store"
 )
 
-// A request is everything an answer depends on besides the store. Each route has a
+// A request is everything that an answer depends on besides the store. Each route has a
 // parser, which reads the parameters that the route knows and ignores others. With an
 // error a parser also returns what it read before the mistake, since the answer that
-// reports it needs a format and headers, too.
+// reports the mistake needs a format and headers, too.
 type request struct {
 	name     reference.Name // to look up
 	path     string         // the name as the reader wrote it
 	query    query
-	filter   url.Values    // the parameters of query that choose references, as the reader wrote them
+	filter   url.Values    // the parameters in query that choose references, as the reader wrote them
 	listing  store.Listing // which page of a list
 	search   string        // the listing's words, as the reader typed them
 	page     string        // the token of the listing's page; empty: the first
 	category string
-	site     string // scheme and host under which the reader found us
+	site     string // scheme and host that the reader used
 
 	isHead         bool
-	byAccept       bool // the Accept header has decided on the format
+	byAccept       bool // the Accept header has decided the format
 	ifNoneMatch    []string
 	acceptEncoding []string
 }
 
-// How many items a page for people shows, and a feed.
+// How many items a page for people and a feed show.
 const (
 	pageRepositories = 100
 	pageReferences   = 100
 	feedEntries      = 50
 )
 
-// How many items a list for programs has. Curated lists are short: one is a single page
-// unless it has more than maxLimit members or a reader wants fewer.
+// How many items a list for programs has. A curated list is short, so it is a single page
+// unless it has more than maxLimit members or a reader asks for fewer.
 const (
 	defaultLimit         = 100
 	defaultCategoryLimit = maxLimit
@@ -50,8 +50,8 @@ const (
 // maxWords is how many words a search may have.
 const maxWords = 10
 
-// errNoCategory says that a category has no members, or that no category can have
-// such a name.
+// errNoCategory says that a category has no members, or that the name of a category is
+// invalid.
 var errNoCategory = errors.New("no such category")
 
 // parseNothing is the parser of routes without parameters.
@@ -89,7 +89,7 @@ func parseLookup(r *http.Request) (request, error) {
 	return req, err
 }
 
-// keep returns those of values that belong to some parameters, without empty ones.
+// keep returns the values of some parameters, without empty ones.
 func keep(values url.Values, names ...string) url.Values {
 	kept := url.Values{}
 	for _, name := range names {
@@ -126,7 +126,7 @@ func parseRepositories(r *http.Request) (request, error) {
 	return req, req.parseListing(values, limit)
 }
 
-// parseList reads which page of a list for programs is wanted.
+// parseList reads which page of a list for programs the reader asks for.
 func parseList(r *http.Request, preset int) (request, error) {
 	req, values := newRequest(r), r.URL.Query()
 	limit, err := parseLimit(values, preset)
@@ -147,8 +147,8 @@ func parseCategory(r *http.Request) (request, error) {
 	return req, checkCategory(req.category)
 }
 
-// parseCatalogue is the parser of /. A search looks at all repositories, so a category
-// beside it is ignored.
+// parseCatalogue is the parser of /. It ignores a category beside a search, since a
+// search looks at all repositories.
 func parseCatalogue(r *http.Request) (request, error) {
 	req, values := newRequest(r), r.URL.Query()
 	req.site = siteURL(r)
@@ -182,8 +182,8 @@ func newRequest(r *http.Request) request {
 	}
 }
 
-// parseName reads the name in a path. A text that cannot be a name is not found,
-// without a read of the store.
+// parseName parses the name in a path. A text that cannot be a name is not found, without
+// a read of the store.
 func parseName(path string) (reference.Name, error) {
 	name, err := reference.ParseName(strings.TrimSuffix(path, "/"))
 	if err != nil {
@@ -199,7 +199,7 @@ func checkCategory(category string) error {
 	return nil
 }
 
-// parseListing reads which page of the catalogue is wanted, of at most limit
+// parseListing reads which page of the catalogue the reader asks for, with at most limit
 // repositories.
 func (req *request) parseListing(values url.Values, limit int) error {
 	sort, err := oneOf(values, "sort", "name", "pushed")
@@ -232,14 +232,14 @@ func parseSpan(values url.Values, limit int, token token) (store.Span, error) {
 	return store.Span{After: after, Limit: limit}, nil
 }
 
-// pick returns the store's query for the one reference that is asked for.
+// pick returns the store's query for the one reference that the reader asks for.
 func (req request) pick() store.Query {
 	q := req.query
 	return store.Query{Name: req.name, Order: q.order, Match: q.match(), Prefix: q.prefix()}
 }
 
-// siteURL returns the scheme and host to which r was sent. Behind API Gateway the
-// scheme is in a header.
+// siteURL returns the scheme and host in the URL of r. Behind API Gateway a header gives
+// the scheme.
 func siteURL(r *http.Request) string {
 	scheme := "http"
 	if r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https" {

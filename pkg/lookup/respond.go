@@ -16,22 +16,22 @@ import (
 	"ocireffer/pkg/store"
 )
 
-// handler answers all routes.
+// handler handles all routes.
 type handler struct {
 	settings Settings
 	store    store.Reader
-	db       store.Reader // the store behind lists that are held in memory
+	db       store.Reader // the store, behind the lists in memory
 }
 
-// A renderer is one way to answer.
+// A renderer is a way to answer.
 type renderer struct {
 	contentType string
-	header      func(http.Header) // sets headers of its own; nil: none
-	alwaysOK    bool              // the reader's mistakes are answered 200, too
+	header      func(http.Header) // sets the renderer's own headers; nil: none
+	alwaysOK    bool              // the reader's mistakes are also answered with 200
 
-	// found asks the store what req wants to know and draws it.
+	// found asks the store and draws the answer to req.
 	found func(ctx context.Context, h *handler, req request) (body []byte, err error)
-	// failed draws what went wrong instead.
+	// failed draws a failure.
 	failed func(h *handler, req request, f failure) (body []byte)
 }
 
@@ -39,13 +39,13 @@ type renderer struct {
 type failure struct {
 	status  int
 	outcome string // for the log
-	text    string // a sentence
+	text    string // a sentence for the reader
 }
 
 const notPublished = "Provider not yet published"
 
-// failureOf is the one place where an error becomes a failure. An error that it does
-// not know is our fault: it goes to the log and not to the reader.
+// failureOf is the one place where an error becomes a failure. An error that it does not
+// know is our fault: it goes to the log, not to the reader.
 func failureOf(err error) failure {
 	if bad, ok := errors.AsType[*queryError](err); ok {
 		return failure{http.StatusBadRequest, "bad_query", bad.Error()}
@@ -71,8 +71,8 @@ func failureOf(err error) failure {
 	}
 }
 
-// serve returns the handler of a route whose answers have these formats. A parser sets
-// which of them is wanted.
+// serve returns the handler of a route with these formats. Its parser sets the format of
+// each request.
 func (h *handler) serve(parse func(*http.Request) (request, error), formats map[string]renderer) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		req, err := parse(r)
@@ -80,8 +80,7 @@ func (h *handler) serve(parse func(*http.Request) (request, error), formats map[
 	}
 }
 
-// respond answers req within Deadline. err is the mistake in the request, if it has
-// one.
+// respond answers req within Deadline. err is the mistake in the request, or nil.
 func (h *handler) respond(ctx context.Context, w http.ResponseWriter, render renderer, req request, err error) {
 	ctx, cancel := context.WithTimeout(ctx, Deadline)
 	defer cancel()
@@ -100,7 +99,7 @@ func (h *handler) respond(ctx context.Context, w http.ResponseWriter, render ren
 	h.write(w, render, req, http.StatusOK, body)
 }
 
-// fail answers req with what went wrong.
+// fail answers req with a failure.
 func (h *handler) fail(ctx context.Context, w http.ResponseWriter, render renderer, req request, err error) {
 	f := failureOf(err)
 	requestlog.Add(ctx, slog.String("outcome", f.outcome))
@@ -114,8 +113,8 @@ func (h *handler) fail(ctx context.Context, w http.ResponseWriter, render render
 	h.write(w, render, req, status, render.failed(h, req, f))
 }
 
-// write sends an answer, or 304 in place of a 200 that the reader has already.
-// Failures of ours are not cached.
+// write sends an answer, or 304 instead of a 200 that the reader already has. Failures of
+// ours must not be cached.
 func (h *handler) write(w http.ResponseWriter, render renderer, req request, status int, body []byte) {
 	header := w.Header()
 	header.Set("Access-Control-Allow-Origin", "*")
@@ -159,7 +158,7 @@ func send(w http.ResponseWriter, render renderer, req request, status int, body 
 	}
 }
 
-// etag returns a strong ETag. The gzip encoding has its own, since its bytes
+// etag returns a strong ETag. The gzip encoding has a different one, since its bytes
 // differ.
 func etag(contentType string, body []byte, zip bool) string {
 	sum := sha256.Sum256(append([]byte(contentType+"\n"), body...))
@@ -170,8 +169,8 @@ func etag(contentType string, body []byte, zip bool) string {
 	return `"` + tag + `"`
 }
 
-// has reports whether a reader with these If-None-Match headers has the answer with
-// tag: RFC 9110, section 13.1.2, which compares weakly.
+// has reports whether a reader with these If-None-Match headers has the answer with tag,
+// by weak comparison (RFC 9110, section 13.1.2).
 func has(headers []string, tag string) bool {
 	for candidate := range strings.SplitSeq(strings.Join(headers, ","), ",") {
 		candidate = strings.TrimSpace(candidate)

@@ -27,8 +27,8 @@ import (
 	"ocireffer/pkg/store"
 )
 
-// broken is a stub of which one method, or all if method is empty, fails, or hangs
-// until its deadline.
+// broken is a stub with one method, or all methods if method is empty, that fails or
+// hangs until its deadline.
 type broken struct {
 	stub
 	method string
@@ -93,10 +93,10 @@ func (b broken) Members(ctx context.Context, category string) ([]event.Member, e
 type failure struct {
 	route       string
 	target      string
-	method      string // of the store, that fails; empty: all of them
+	method      string // the store's method that fails; empty: all of them
 	contentType string
-	text        string // in the body
-	repository  string // in the log
+	text        string // text in the body
+	repository  string // repository in the log
 }
 
 // failures are all routes that read the store, in each format.
@@ -140,8 +140,8 @@ var failures = []failure{
 	{route: "HEAD /api/categories/{category}", target: "/api/categories/official", contentType: typeJSON},
 }
 
-// TestStoreFailureIsA503OnEveryRoute: in the format that was asked for, never
-// cached, in time, and with the error in the log and not in the answer.
+// TestStoreFailureIsA503OnEveryRoute: the answer has the requested format, is never
+// cached, and comes in time. The log has the error; the answer does not.
 func TestStoreFailureIsA503OnEveryRoute(t *testing.T) {
 	t.Parallel()
 	for _, c := range failures {
@@ -154,7 +154,7 @@ func TestStoreFailureIsA503OnEveryRoute(t *testing.T) {
 				if w.Code != http.StatusServiceUnavailable {
 					t.Errorf("status %d, want 503", w.Code)
 				}
-				// A cold start may take the rest of the 3s that are promised.
+				// A cold start may need the rest of the promised 3 s.
 				if took > 2*time.Second {
 					t.Errorf("the answer took %s, want at most 2s", took)
 				}
@@ -186,7 +186,7 @@ func TestStoreFailureIsA503OnEveryRoute(t *testing.T) {
 	}
 }
 
-// askInBubble asks with a clock that stands still while anything runs.
+// askInBubble sends a request in a bubble, whose clock stands still while code runs.
 func askInBubble(t *testing.T, db store.Reader, method, target string, header ...string) (w *httptest.ResponseRecorder, line map[string]any, took time.Duration) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -197,7 +197,7 @@ func askInBubble(t *testing.T, db store.Reader, method, target string, header ..
 	return w, line, took
 }
 
-// askLogged returns the answer and the fields of its line in the log.
+// askLogged returns the answer and the fields of its log line.
 func askLogged(t *testing.T, db store.Reader, method, target string, header ...string) (w *httptest.ResponseRecorder, line map[string]any) {
 	t.Helper()
 	var log bytes.Buffer
@@ -208,7 +208,8 @@ func askLogged(t *testing.T, db store.Reader, method, target string, header ...s
 	return w, line
 }
 
-// TestEveryRouteIsTriedWithABrokenStore holds the rows of failures to New.
+// TestEveryRouteIsTriedWithABrokenStore compares the rows of failures with the routes of
+// New.
 func TestEveryRouteIsTriedWithABrokenStore(t *testing.T) {
 	t.Parallel()
 	for route := range lookup.New(lookup.Settings{}, nil) {
@@ -282,7 +283,7 @@ var (
 	hashPattern = regexp.MustCompile(`'sha256-[A-Za-z0-9+/]{43}='`)
 )
 
-// fixed returns the headers of w with values that do not depend on the body.
+// fixed returns the headers of w with fixed values for those that depend on the body.
 func fixed(w *httptest.ResponseRecorder) http.Header {
 	header := w.Header().Clone()
 	if etagPattern.MatchString(header.Get("ETag")) {
@@ -307,11 +308,11 @@ func wantHeader(t *testing.T, what string, got, want http.Header) {
 	}
 }
 
-// TestHeaders: all headers of all kinds of answers.
+// TestHeaders compares all headers of all kinds of answers.
 func TestHeaders(t *testing.T) {
 	t.Parallel()
-	// with returns the headers that all answers have, with more; an empty value
-	// removes one.
+	// with returns the headers of all answers, changed by more; an empty value removes a
+	// header.
 	with := func(contentType string, more ...string) http.Header {
 		header := http.Header{
 			"Access-Control-Allow-Origin": {"*"},
@@ -448,7 +449,7 @@ func TestNotModified(t *testing.T) {
 	}
 }
 
-// TestETagChangesWithTheAnswer: equal tags, equal bytes of an equal type.
+// TestETagChangesWithTheAnswer: equal tags mean equal bytes of the same type.
 func TestETagChangesWithTheAnswer(t *testing.T) {
 	t.Parallel()
 	db := open(t, "wasmcloud.azurecr.io/wash:0.18.1")
@@ -467,7 +468,7 @@ func TestETagChangesWithTheAnswer(t *testing.T) {
 	before := do(h, "GET", "/wash").Header().Get("ETag")
 	push(t, db, pushOf("wasmcloud.azurecr.io/wash:0.19.0", time.Unix(9, 0)))
 	if w := do(h, "GET", "/wash", "If-None-Match", before); w.Code != http.StatusOK {
-		t.Errorf("GET /wash after a push, with the ETag of before it: status %d, want 200", w.Code)
+		t.Errorf("GET /wash after a push, with the old ETag: status %d, want 200", w.Code)
 	}
 }
 
@@ -522,7 +523,7 @@ func unzip(t *testing.T, r io.Reader) string {
 	return string(b)
 }
 
-// TestShortAnswersAreNotZipped: from 4 KB on they are.
+// TestShortAnswersAreNotZipped: answers are zipped from 4 KB on.
 func TestShortAnswersAreNotZipped(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

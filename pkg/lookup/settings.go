@@ -15,29 +15,29 @@ import (
 // Settings of the read side.
 type Settings struct {
 	Label        string // BADGE_LABEL: the left side of a badge, default empty
-	Color        string // BADGE_COLOR: of the right side, as badge.IsColor has it, default 253746
+	Color        string // BADGE_COLOR: color of the right side, see badge.IsColor, default 253746
 	Logo         string // BADGE_LOGO: a slug of Simple Icons, default wasmcloud; set but empty: none
-	SiteTitle    string // SITE_TITLE: what the pages are called, default ocireffer
-	PullCommand  string // PULL_COMMAND: how a {reference} is pulled, default docker pull {reference}
-	CacheSeconds int    // CACHE_SECONDS: how long an answer may be cached, and how old lists may be, default 60
+	SiteTitle    string // SITE_TITLE: title of the pages, default ocireffer
+	PullCommand  string // PULL_COMMAND: command that pulls a {reference}, default docker pull {reference}
+	CacheSeconds int    // CACHE_SECONDS: how long an answer may be cached, and how old lists may be, in seconds, default 60
 
-	// The rest is set by no variable, but by the program.
+	// No variable sets the rest; the program does.
 
-	// Instance tells the feeds of this installation from those of others. It is the name
-	// of the store, which stays when a host's name changes.
+	// Instance distinguishes the feeds of this installation from those of others. It is
+	// the name of the store, which stays when the host's name changes.
 	Instance string
-	Version  string // of the build; GET /api/status tells it
-	// CatalogueBytes is how much memory lists may take that are held for CacheSeconds,
-	// in bytes; 0: each list is read from the store. See the function CatalogueBytes.
+	Version  string // version of the build, for GET /api/status
+	// CatalogueBytes is how much memory the lists held for CacheSeconds may use, in
+	// bytes; 0: each list is read from the store. See the function CatalogueBytes.
 	CatalogueBytes int
 }
 
-// Deadline is how long a lookup may take, retries to the store included. An
-// answer is promised within 3 s, of which a cold start may take some.
+// Deadline is how long a lookup may take, including retries in the store. The contract
+// promises an answer within 3 s, part of which a cold start may need.
 const Deadline = 2 * time.Second
 
 // FromEnv reads the settings with lookup, which is os.LookupEnv outside of tests. An
-// error names every variable that is wrong.
+// error names every wrong variable.
 func FromEnv(lookup func(string) (string, bool)) (Settings, error) {
 	value := func(name, preset string) string {
 		if v, ok := lookup(name); ok {

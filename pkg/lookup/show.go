@@ -13,13 +13,13 @@ import (
 	"ocireffer/pkg/store"
 )
 
-// What a reference may lack that is to be shown of it.
+// What a reference may lack of what is to be shown.
 var (
 	errNoDigest  = errors.New("no digest is known")
 	errNoVersion = errors.New("no tag is a version")
 )
 
-// answer returns what is to be shown of the reference that req asks for.
+// answer returns what to show of the reference that req asks for.
 func answer(ctx context.Context, db store.Reader, req request) (string, error) {
 	push, err := db.Pick(ctx, req.pick())
 	if err != nil {
@@ -50,13 +50,13 @@ func withDigest(text string, p event.Push) (string, error) {
 	return text + "@" + p.Digest, nil
 }
 
-// version returns the version that p's tag is, as it is or without the prefix behind
-// which versions were looked for, or else the version of another tag of its digest.
+// version returns the version of p's tag, with or without the prefix of the query, or
+// else the version of another tag with p's digest.
 func version(ctx context.Context, db store.Reader, req request, p event.Push) (string, error) {
 	if v := versionBehind(req.query.prefix(), p); v != "" {
 		return v, nil
 	}
-	if req.query.match() == nil { // p would be that other one
+	if req.query.match() == nil { // p would be that other tag
 		return "", errNoVersion
 	}
 	other, err := db.Versioned(ctx, req.name, p)
@@ -66,8 +66,8 @@ func version(ctx context.Context, db store.Reader, req request, p event.Push) (s
 	return other.Version(), err
 }
 
-// versionBehind returns the version that p's tag is, else the one that it is without a
-// prefix, else "".
+// versionBehind returns the version of p's tag, else that of the tag without prefix, else
+// "".
 func versionBehind(prefix string, p event.Push) string {
 	if v := p.Version(); v != "" {
 		return v

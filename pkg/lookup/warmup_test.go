@@ -9,8 +9,8 @@ import (
 	"ocireffer/pkg/requestlog"
 )
 
-// TestWarmUpIsABadgeOfNothing: it is a request of a badge like any other, with one
-// read of the store.
+// TestWarmUpIsABadgeOfNothing: the warm-up requests a badge like any other, with one read
+// of the store.
 func TestWarmUpIsABadgeOfNothing(t *testing.T) {
 	t.Parallel()
 	spy := &spy{Reader: open(t, "a.azurecr.io/wash:1", "a.azurecr.io/warm-up:1")}

@@ -12,7 +12,7 @@ import (
 	"ocireffer/pkg/openapi"
 )
 
-// A description is the part of the document that has rules of its own.
+// A description is the part of the document that has its own rules.
 type description struct {
 	Security   *[]any
 	Paths      map[string]map[string]operation
@@ -32,9 +32,9 @@ func parse(t *testing.T, v any) {
 	}
 }
 
-// TestSchemasSuitGenerators: each value has one type with a name, and each object may
-// have more fields than are known. Otherwise oapi-codegen or openapi-python-client
-// cannot read the description, or a client breaks when a field is added.
+// TestSchemasSuitGenerators: each value has one named type, and objects may have unknown
+// fields. Otherwise oapi-codegen or openapi-python-client cannot read the description, or
+// a client breaks when a field is added.
 func TestSchemasSuitGenerators(t *testing.T) {
 	t.Parallel()
 	var document map[string]any
@@ -55,7 +55,7 @@ func TestSchemasSuitGenerators(t *testing.T) {
 		_, isReference := fields["$ref"]
 		switch anything := slices.Equal(slices.Collect(maps.Keys(fields)), []string{"description"}); {
 		case isReference && len(fields) > 1:
-			t.Errorf("%s has more beside its $ref", path)
+			t.Errorf("%s has other keys beside its $ref", path)
 		case !isReference && !isText && !anything:
 			t.Errorf("%s has the type %v, want one name", path, fields["type"])
 		}
@@ -65,7 +65,7 @@ func TestSchemasSuitGenerators(t *testing.T) {
 	}
 }
 
-// eachSchema calls visit for all schemas in v, those in schemas too.
+// eachSchema calls visit for all schemas in v, including nested ones.
 func eachSchema(path string, v any, visit func(path string, schema any)) {
 	list, _ := v.([]any)
 	for i, item := range list {
@@ -90,8 +90,8 @@ func eachSchema(path string, v any, visit func(path string, schema any)) {
 	}
 }
 
-// TestComponentNamesDifferInMoreThanCase: oapi-codegen makes a Go type of each, named
-// in upper case, in one package.
+// TestComponentNamesDifferInMoreThanCase: oapi-codegen makes a Go type from each, with an
+// upper-case name, in one package.
 func TestComponentNamesDifferInMoreThanCase(t *testing.T) {
 	t.Parallel()
 	var d description
@@ -101,7 +101,7 @@ func TestComponentNamesDifferInMoreThanCase(t *testing.T) {
 		for name := range components {
 			at := kind + "/" + name
 			if other := seen[strings.ToLower(name)]; other != "" {
-				t.Errorf("%s and %s have one name", at, other)
+				t.Errorf("%s and %s have the same name", at, other)
 			}
 			seen[strings.ToLower(name)] = at
 			if kind != "securitySchemes" && !strings.Contains(openapi.Document, `"#/components/`+at+`"`) {
@@ -115,8 +115,8 @@ func TestComponentNamesDifferInMoreThanCase(t *testing.T) {
 }
 
 // TestOperationsMakeFunctions: generators name functions by operationId, sort them by
-// tag, and document them by summary. The security of an operation that says nothing is
-// that of the root: none.
+// tag, and document them by summary. An operation without security has that of the root:
+// none.
 func TestOperationsMakeFunctions(t *testing.T) {
 	t.Parallel()
 	var d description

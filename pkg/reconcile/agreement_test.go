@@ -55,8 +55,8 @@ func openDynamo(t *testing.T) store.Store {
 	return db
 }
 
-// TestHalfTheEventsAreEnough: after many changes of which each second one was never
-// delivered, one run makes the store's live references those of the registry.
+// TestHalfTheEventsAreEnough: after many changes, half of which were never delivered, one
+// run makes the store's live references equal to those of the registry.
 func TestHalfTheEventsAreEnough(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -136,7 +136,7 @@ func TestHalfTheEventsOfRealRegistries(t *testing.T) {
 			for _, name := range repositories {
 				server.Blob(t, name, []byte("{}"))
 			}
-			tags := map[string]map[string]string{"wash": {}, "team/app": {}, "team/web": {}} // with their digests, to untag them
+			tags := map[string]map[string]string{"wash": {}, "team/app": {}, "team/web": {}} // with the digests, which Untag needs
 			n := min(*changes, 1000)
 			begin := time.Now().Add(-time.Hour)
 			for i := range n {
@@ -146,7 +146,7 @@ func TestHalfTheEventsOfRealRegistries(t *testing.T) {
 				if exists && random.IntN(3) == 0 {
 					delete(tags[repository], tag)
 					if random.IntN(2) == 0 {
-						server.Untag(t, repository, tag, digest) // nobody is told
+						server.Untag(t, repository, tag, digest) // without an event
 						continue
 					}
 					server.Delete(t, repository, digest)
@@ -159,7 +159,7 @@ func TestHalfTheEventsOfRealRegistries(t *testing.T) {
 					}
 					continue
 				}
-				// Each digest has one tag, as Distribution 2 can delete digests alone.
+				// Each digest has one tag, since Distribution 2 can only delete digests.
 				digest = server.Push(t, repository, tag, fmt.Sprint(i))
 				tags[repository][tag] = digest
 				if random.IntN(2) == 0 {
@@ -190,8 +190,8 @@ func TestHalfTheEventsOfRealRegistries(t *testing.T) {
 	}
 }
 
-// tagsOf reads the tags of a repository with their digests, without the client that is
-// tested.
+// tagsOf reads the tags of a repository with their digests, without using the client
+// under test.
 func tagsOf(t *testing.T, host, repository string) map[string]string {
 	t.Helper()
 	get := func(method, path string) (*http.Response, []byte) {
@@ -225,8 +225,8 @@ func tagsOf(t *testing.T, host, repository string) map[string]string {
 	return tags
 }
 
-// TestRunsLoseNoPushOfEightWriters: while runs go on over replicas that are behind, what
-// was pushed and delivered stays.
+// TestRunsLoseNoPushOfEightWriters: runs read replicas that lag, while writers push.
+// Delivered pushes stay.
 func TestRunsLoseNoPushOfEightWriters(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
@@ -240,10 +240,10 @@ func TestRunsLoseNoPushOfEightWriters(t *testing.T) {
 		}
 	})
 	const rounds = 60
-	want := make([]map[string]string, 8) // the digests that were pushed last, by repository and tag
+	want := make([]map[string]string, 8) // the last pushed digests, by repository and tag
 	var writers, runs sync.WaitGroup
 	stop := make(chan struct{})
-	var done atomic.Int64 // runs
+	var done atomic.Int64 // number of finished runs
 	runs.Go(func() {
 		for {
 			select {

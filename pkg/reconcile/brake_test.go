@@ -46,7 +46,8 @@ func TestBrake(t *testing.T) {
 	}
 }
 
-// All of a repository's references count, and those of skipped repositories do.
+// The brake counts all of a repository's references, and also those of skipped
+// repositories.
 func TestBrakeCountsWholeRepositories(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
@@ -63,7 +64,7 @@ func TestBrakeCountsWholeRepositories(t *testing.T) {
 	l.wantKept("large", 80)
 }
 
-// Two runs of one pass together must not delete more than one may.
+// Together, the runs of one pass must not delete more than a single run may.
 func TestBrakeHoldsForAPassOfSeveralRuns(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
@@ -82,7 +83,7 @@ func TestBrakeHoldsForAPassOfSeveralRuns(t *testing.T) {
 	l.wantKept("r0", 5)
 }
 
-// busyAfter wants to be left alone after some repositories, once.
+// busyAfter is a registry that asks for a pause after some repositories, once.
 type busyAfter struct {
 	registry.Registry
 	calls int

@@ -12,7 +12,7 @@ import (
 	"ocireffer/pkg/store"
 )
 
-// A comparison is that of a repository's listing with the store.
+// A comparison compares a repository's listing with the store.
 type comparison struct {
 	*run
 	name    string
@@ -23,11 +23,11 @@ type comparison struct {
 	gone   []string // tags that the registry no longer has
 	later  int      // tags that changed within the margin
 	unsure int      // tags about which the registry gave no usable answer
-	hidden int      // tags that are not listed, and whose end the attributes may not show
-	why    error    // why the listing proves no absence
+	hidden int      // tags that are not listed, but exist; the attributes may not show their deletion
+	why    error    // why the listing does not prove that a tag is gone; nil: it does
 }
 
-var errNoDate = errors.New("the registry's answer has no time, is that of a cache, or its clock is more than 5 minutes off: what is gone cannot be told")
+var errNoDate = errors.New("the registry's answer has no time, comes from a cache, or its clock is more than 5 minutes off: cannot tell what is gone")
 
 func (c *comparison) compare(ctx context.Context, list registry.Listing) error {
 	listed := map[string]bool{}
@@ -55,7 +55,7 @@ func (c *comparison) compare(ctx context.Context, list registry.Listing) error {
 	return nil
 }
 
-// show compares a tag that the registry shows.
+// show compares a tag that the registry shows with the store.
 func (c *comparison) show(ctx context.Context, t registry.Tag) error {
 	if c.options.Ignored(t.Name) {
 		return nil
@@ -86,8 +86,8 @@ func (c *comparison) show(ctx context.Context, t registry.Tag) error {
 	return nil
 }
 
-// missing finds out about a live reference that was not listed. It may be hidden from
-// lists, or have moved since.
+// missing asks the registry for a live reference that it did not list. The tag may be
+// hidden from lists, or may have changed since.
 func (c *comparison) missing(ctx context.Context, p event.Push) error {
 	if p.PushedAt.After(c.moment.safe) {
 		c.later++
@@ -112,7 +112,7 @@ func (c *comparison) missing(ctx context.Context, p event.Push) error {
 }
 
 // record returns what to remember of a repository with attributes a. belongs says that
-// the listing is one that they describe.
+// the attributes describe the listing.
 func (c *comparison) record(a registry.Attributes, belongs bool) record {
 	live := map[string]bool{}
 	for tag, p := range c.history.Pushes {
@@ -137,7 +137,7 @@ func (c *comparison) record(a registry.Attributes, belongs bool) record {
 	return r
 }
 
-// fitting returns those of tags that a record has room for, and how many more there are.
+// fitting returns the tags that fit into a record, and the number of the others.
 func fitting(tags []string) (fit []string, more int) {
 	size := 0
 	for i, tag := range tags {

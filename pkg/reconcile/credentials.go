@@ -9,11 +9,11 @@ import (
 	"ocireffer/pkg/registry"
 )
 
-// Credentials are what registries are read with, by host.
+// Credentials are the credentials for reading registries, by host.
 type Credentials map[string]registry.Credential
 
-// ParseCredentials reads {"HOST": {"user": "…", "password": "…"}}. Its error shows
-// none of the text, which is a secret.
+// ParseCredentials reads {"HOST": {"user": "…", "password": "…"}}. The text is secret, so
+// its errors show none of it.
 func ParseCredentials(text string) (Credentials, error) {
 	var entries map[string]struct{ User, Password string }
 	if err := json.Unmarshal([]byte(text), &entries); err != nil {

@@ -8,13 +8,14 @@ import (
 	"ocireffer/pkg/store"
 )
 
-// A moment is what the time of a registry's answer allows to conclude.
+// A moment is what a run may conclude from the time of a registry's answer.
 type moment struct {
-	// safe is a time after which everything was true at some moment that the registry
-	// shows from here on. It is zero where the registry's clock cannot be relied on.
+	// safe is the registry's time less the margin. Everything that the registry shows
+	// from now on was true at some moment after safe. It is zero if the registry's clock
+	// cannot be trusted.
 	safe time.Time
-	// bound is safe, or what is closest to it by our clock. No lower bound of a push's
-	// time is taken that is above it.
+	// bound is safe, or the closest to it that our own clock gives. A lower bound of a
+	// push's time must not be later than it.
 	bound time.Time
 	// latest is the latest time that a push may have.
 	latest time.Time
@@ -29,21 +30,22 @@ func newMoment(m registry.Moment, margin time.Duration) moment {
 	return n
 }
 
-// A shown is a tag as a registry shows it, as a push of its reference.
+// A shown is a tag that a registry shows, as a push of its reference.
 type shown struct {
 	push event.Push // its PushedAt is the registry's time of the push, or zero
-	// notBefore is a lower bound of that time, or zero.
+	// notBefore is a lower bound of the time of the push, or zero.
 	notBefore time.Time
 }
 
-// agrees reports whether h has s: the same digest, live, and pushed no earlier. Whether
-// it was pushed earlier is not asked where the registry has no time.
+// agrees reports whether h has s: the same digest, live, and pushed no earlier. It does
+// not compare the times if the registry gives none.
 func (m moment) agrees(s shown, h store.History) bool {
 	stored, known := h.Pushes[s.push.Reference.Tag]
 	return known && stored.Digest == s.push.Digest && h.Live(stored) && !stored.PushedAt.Before(m.time(s))
 }
 
-// time returns the registry's time of s's push, or zero if it has none that can be.
+// time returns the registry's time of s's push, or zero if there is none or it is too far
+// in the future.
 func (m moment) time(s shown) time.Time {
 	if s.push.PushedAt.After(m.latest) {
 		return time.Time{}
@@ -51,21 +53,22 @@ func (m moment) time(s shown) time.Time {
 	return s.push.PushedAt
 }
 
-// A verdict is what is to be done about a tag that is listed.
+// A verdict is what to do about a listed tag.
 type verdict int
 
 const (
 	nothing verdict = iota // the store has it
 	push                   // a push is missing
-	later                  // it changed within the margin, so that the next run can tell
+	later                  // it changed within the margin; the next run can tell
 )
 
-// decide says what is missing in h of a tag that is shown, and returns the push.
+// decide compares a tag that the registry shows with h. If a push is missing in h, it
+// returns that push.
 //
-// A push at the registry's own time is right in any case. Where that would lose to what
-// is stored, the registry shows the tag nevertheless, so that it must have come back: it
-// was restored, moved back, or what is stored had a wrong time. Then the push has the
-// time safe, at which it wins against all that is stored, if that is not newer.
+// A push at the registry's own time is always right. Such a push might lose to what is
+// stored. But the registry shows the tag, so the tag must have come back: it was restored
+// or moved back, or the stored event had a wrong time. Then the push gets the time safe.
+// At that time it wins against everything stored, unless something stored is newer.
 func (m moment) decide(s shown, h store.History) (event.Push, verdict) {
 	if m.agrees(s, h) {
 		return event.Push{}, nothing

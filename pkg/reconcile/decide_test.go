@@ -12,8 +12,8 @@ import (
 
 var noon = time.Date(2026, 7, 3, 12, 0, 0, 0, time.UTC)
 
-// minute returns the time some minutes after noon. The registry answers at noon, so
-// that minute -15 is safe.
+// minute returns a time some minutes after noon. The registry answers at noon, so safe is
+// minute -15.
 func minute(n float64) time.Time { return noon.Add(time.Duration(n * float64(time.Minute))) }
 
 var (
@@ -32,12 +32,12 @@ func TestDecide(t *testing.T) {
 	for _, c := range []struct {
 		name      string
 		stored    *event.Push
-		deleted   time.Time // of the tag; zero: never
-		pushedAt  time.Time // as the registry has it, of digest b; zero: it has none
+		deleted   time.Time // when the tag was deleted; zero: never
+		pushedAt  time.Time // the registry's time for digest b; zero: it has none
 		notBefore time.Time
 		undated   bool // the registry's answer cannot be dated
 		want      verdict
-		at        time.Time // of the push
+		at        time.Time // wanted time of the push
 	}{
 		{name: "not stored", pushedAt: hour, want: push, at: hour},
 		{name: "not stored, pushed within the margin", pushedAt: minute(-1), want: push, at: minute(-1)},
@@ -93,7 +93,7 @@ func TestDecide(t *testing.T) {
 	}
 }
 
-// What only an event told is kept while the digest is the same.
+// What only an event told is kept while the digest stays the same.
 func TestPushKeepsMediaTypeAndSize(t *testing.T) {
 	t.Parallel()
 	m := newMoment(registry.Moment{Date: noon, Received: noon}, DefaultMargin)
@@ -170,7 +170,7 @@ func TestUnchanged(t *testing.T) {
 	if (record{}).unchanged(registry.Attributes{}, noon) {
 		t.Error("a repository without attributes is skipped")
 	}
-	// An event of the update may come a day later.
+	// An event about the update may come a day later.
 	recent := registry.Attributes{LastUpdate: noon.Add(-26 * time.Hour), Tags: 3}
 	r := record{Updated: recent.LastUpdate, Tags: 3, Listed: noon.Add(-25 * time.Hour)}
 	if r.unchanged(recent, noon) {
@@ -190,7 +190,7 @@ func TestMayGo(t *testing.T) {
 	}
 }
 
-// Tags for which a state has no room wait for the next run, but count for the brake.
+// Tags that do not fit into a state wait for the next run, but the brake counts them.
 func TestGoneTagsThatDoNotFit(t *testing.T) {
 	t.Parallel()
 	tags := make([]string, 3000)

@@ -11,14 +11,14 @@ import (
 )
 
 // mayGo returns how many of a registry's live references may be deleted at once. More
-// is suspicious: an outage, a right that was taken away, or another registry under the
-// same name. A big clean-up looks the same; for that there is Options.Force.
+// than that suggests an outage, a lost right, or another registry under the same name. A
+// big clean-up looks the same, and needs Options.Force.
 func mayGo(live int) int { return max(leastMayGo, live/5) }
 
 const leastMayGo = 10
 
-// deleteGone deletes what the registry no longer has, now that all of it is known, or
-// nothing if it is too much.
+// deleteGone deletes what the registry no longer has, once the whole registry is read. If
+// that is too much, it deletes nothing.
 func (w *run) deleteGone(ctx context.Context) error {
 	going, live := 0, 0
 	for _, r := range w.seen {

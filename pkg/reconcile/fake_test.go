@@ -9,15 +9,15 @@ import (
 	"ocireffer/pkg/registry"
 )
 
-// A fake is the world's registry.
+// A fake is the registry of a world.
 type fake struct{ *world }
 
 var _ registry.Registry = (*fake)(nil)
 
 var errFails = errors.New("the registry fails")
 
-// call waits for a turn, and returns whether the call fails, or the error of a registry
-// that wants to be left alone.
+// call waits for its turn. It returns whether the call fails, or the error of a registry
+// that asks for a pause.
 func (f *fake) call() (fails bool, err error) {
 	f.wait()
 	if f.faulty && f.IntN(60) == 0 {
@@ -47,7 +47,7 @@ func (f *fake) Repositories(context.Context) (registry.Catalogue, error) {
 	return c, nil
 }
 
-// moment returns the time of an answer.
+// moment returns the time of the registry's answer.
 func (f *fake) moment() registry.Moment {
 	m := registry.Moment{Date: at(f.now + f.skew()), Received: at(f.now + f.own)}
 	if !f.faulty {
@@ -96,7 +96,7 @@ func (f *fake) attributes(r trueRepository) registry.Attributes {
 	return registry.Attributes{LastUpdate: at(r.updated), Tags: r.count(), Manifests: r.others}
 }
 
-// Tags reads each tag as a replica has it at a moment of its own.
+// Tags reads each tag from a replica, each at another moment.
 func (f *fake) Tags(_ context.Context, r registry.Repository) (registry.Listing, error) {
 	var l registry.Listing
 	for tag := range f.tags {

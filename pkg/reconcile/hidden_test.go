@@ -11,7 +11,7 @@ import (
 	"ocireffer/pkg/registry/acrtest"
 )
 
-// listEnabled=false hides a tag from lists. It is still there.
+// listEnabled=false hides a tag from lists. The tag still exists.
 func TestUnlistedTagIsKept(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
@@ -20,7 +20,7 @@ func TestUnlistedTagIsKept(t *testing.T) {
 	r := l.run(reconcile.Options{})
 	wantReport(t, "an unlisted tag", r, reconcile.Report{Listed: 1})
 	l.wantEqual("wash")
-	// What is hidden can go without a trace in the repository's attributes.
+	// A hidden tag may be deleted without changing the repository's attributes.
 	l.acr.Untag("wash", "1.001")
 	l.clock.Advance(time.Hour)
 	r = l.run(reconcile.Options{})
@@ -28,7 +28,7 @@ func TestUnlistedTagIsKept(t *testing.T) {
 	l.wantEqual("wash")
 }
 
-// A move of a tag that is not listed is seen by the question for it.
+// A run asks for an unlisted tag, and so notices that it moved.
 func TestUnlistedTagIsCompared(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
@@ -42,7 +42,7 @@ func TestUnlistedTagIsCompared(t *testing.T) {
 	l.wantEqual("wash")
 }
 
-// Only a 404 with a code that speaks of the tag says that it is gone.
+// Only a 404 whose code is about the tag proves that the tag is gone.
 func TestUnsureAnswerKeepsTheTag(t *testing.T) {
 	t.Parallel()
 	for name, answer := range map[string]func(http.ResponseWriter){
@@ -75,8 +75,7 @@ func TestUnsureAnswerKeepsTheTag(t *testing.T) {
 	}
 }
 
-// A repository's time may stay as it is although a tag was pushed: for 1.4 s and more
-// after another push.
+// A push may leave a repository's time unchanged for 1.4 s and more after another push.
 func TestPushBehindTheRepositorysTimeIsSeen(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
@@ -90,7 +89,7 @@ func TestPushBehindTheRepositorysTimeIsSeen(t *testing.T) {
 	l.wantEqual("wash")
 }
 
-// The times of the registry's own tags need no Date.
+// Pushes with the registry's own time need no Date.
 func TestPushesNeedNoDate(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
@@ -101,7 +100,7 @@ func TestPushesNeedNoDate(t *testing.T) {
 	l.wantEqual("wash")
 }
 
-// The media type and the size that an event told are kept; imageSize is neither.
+// The media type and the size from an event are kept. imageSize is not used for either.
 func TestPushKeepsWhatTheEventTold(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
@@ -121,7 +120,7 @@ func TestPushKeepsWhatTheEventTold(t *testing.T) {
 	}
 }
 
-// Signatures and what else refers to an image have tags, too.
+// Signatures and other referrers have tags, too.
 func TestIgnoredTagsAreNotStored(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
@@ -133,7 +132,7 @@ func TestIgnoredTagsAreNotStored(t *testing.T) {
 	l.wantKept("wash", 1)
 }
 
-// Catalogues list repositories that have no tag.
+// A catalogue may list repositories without tags.
 func TestRepositoryWithoutTagsIsNothing(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
@@ -146,7 +145,7 @@ func TestRepositoryWithoutTagsIsNothing(t *testing.T) {
 	}
 }
 
-// A restored tag has the time that it had before.
+// A restored tag has its old time.
 func TestRestoredTagComesBack(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
@@ -167,7 +166,7 @@ func TestRestoredTagComesBack(t *testing.T) {
 }
 
 // The attributes may come from a replica that knows of an untag, and the list from one
-// that does not. The next attributes are the same.
+// that does not. Later attributes do not differ.
 func TestListOfAnotherReplicaSettlesNothing(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)

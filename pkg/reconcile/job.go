@@ -10,19 +10,19 @@ import (
 	"ocireffer/pkg/registry"
 )
 
-// A Job reconciles registries with one store, and logs a line for each.
+// A Job reconciles registries with one store and logs a line for each.
 type Job struct {
-	Sources []Source
-	DB      Store
-	Log     *slog.Logger
-	Options Options
-	// Credential returns what a registry is read with.
+	Sources []Source     // the registries, each reconciled by itself
+	DB      Store        // for all of them
+	Log     *slog.Logger // gets one line for each run
+	Options Options      // for all runs
+	// Credential returns the credential for reading a registry.
 	Credential func(ctx context.Context, host string) (registry.Credential, error)
 }
 
-// Run reconciles all sources at once, as each is as fast as its registry bears. The
-// reports are in the order of Sources. An error is one of Run's, or of Credential; it
-// does not keep the other sources from being reconciled.
+// Run reconciles all sources at once: each goes as fast as its registry allows. The
+// reports are in the order of Sources. The error joins those of all sources; one that
+// fails does not stop the others.
 func (j Job) Run(ctx context.Context) ([]Report, error) {
 	reports, errs := make([]Report, len(j.Sources)), make([]error, len(j.Sources))
 	var runs sync.WaitGroup
@@ -51,15 +51,15 @@ func (j Job) one(ctx context.Context, s Source) (Report, error) {
 	return Run(ctx, r, j.DB, j.Options)
 }
 
-// An Outcome says in a word how a run ended.
+// An Outcome tells in a word how a run ended.
 type Outcome string
 
 const (
 	Reconciled Outcome = "reconciled" // the store has what the registry has
-	Incomplete Outcome = "incomplete" // something could not be read, or was held back
-	Stopped    Outcome = "stopped"    // the next run goes on
-	Running    Outcome = "running"    // another run is at it
-	Failed     Outcome = "failed"
+	Incomplete Outcome = "incomplete" // something could not be read, or was not deleted
+	Stopped    Outcome = "stopped"    // the next run continues
+	Running    Outcome = "running"    // another run is reading the registry
+	Failed     Outcome = "failed"     // it ended with an error
 )
 
 func outcomeOf(r Report, err error) Outcome {
@@ -77,7 +77,7 @@ func outcomeOf(r Report, err error) Outcome {
 	}
 }
 
-// Log writes the line of a run, which may have ended with an error.
+// Log writes the log line of a run. err is the error with which it ended, or nil.
 func (r Report) Log(ctx context.Context, log *slog.Logger, err error, took time.Duration) {
 	level := slog.LevelInfo
 	switch r.Outcome {

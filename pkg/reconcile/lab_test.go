@@ -19,8 +19,8 @@ import (
 	"ocireffer/pkg/store/bolt"
 )
 
-// A lab has a stand-in of ACR, which everybody may read, its client, and a store. All
-// have one clock, at which it is noon.
+// A lab has a stand-in of ACR that everybody may read, a client of it, and a store. All
+// share one clock, which starts at noon.
 type lab struct {
 	*testing.T
 	acr      *acrtest.Server
@@ -48,7 +48,7 @@ func newLab(t *testing.T, change ...func(*registry.Options)) *lab {
 	return l
 }
 
-// open returns a client that asks a transport.
+// open returns a client that uses transport.
 func (l *lab) open(transport http.RoundTripper, change ...func(*registry.Options)) registry.Registry {
 	l.Helper()
 	o := registry.Options{Transport: transport, Clock: l.clock, Rate: math.Inf(1)}
@@ -62,12 +62,12 @@ func (l *lab) open(transport http.RoundTripper, change ...func(*registry.Options
 	return r
 }
 
-// as is an option of a client: whose credential it has.
+// as is an option of a client: its credential.
 func as(user, password string) func(*registry.Options) {
 	return func(o *registry.Options) { o.Credential = registry.Credential{User: user, Password: password} }
 }
 
-// run runs with options and fails the test on an error.
+// run starts a run with these options and fails the test on an error.
 func (l *lab) run(o reconcile.Options) reconcile.Report {
 	l.Helper()
 	r, err := l.try(o)
@@ -82,7 +82,7 @@ func (l *lab) try(o reconcile.Options) (reconcile.Report, error) {
 	return reconcile.Run(l.Context(), l.registry, l.db, o)
 }
 
-// push pushes a tag on a digest, and tells the store if told is set.
+// push puts a tag on a digest, and stores the event if told is set.
 func (l *lab) push(repository, tag, seed string, told bool) {
 	l.Helper()
 	at := l.acr.Push(repository, tag, acrtest.Digest(seed))
@@ -103,7 +103,8 @@ func (l *lab) deliver(repository, tag, seed string, at time.Time) {
 	}
 }
 
-// fill pushes tags of a repository, told, an hour ago, and goes back to noon.
+// fill pushes tags of a repository an hour ago, with their events, and sets the clock
+// back to noon.
 func (l *lab) fill(repository string, tags int) {
 	l.Helper()
 	l.clock.Advance(-time.Hour)
@@ -129,7 +130,7 @@ func live(t testing.TB, db store.Reconciler, registry, repository string) map[st
 	return tags
 }
 
-// wantEqual checks that the store has the registry's tags of repositories.
+// wantEqual checks that the store has the registry's tags in repositories.
 func (l *lab) wantEqual(repositories ...string) {
 	l.Helper()
 	for _, name := range repositories {
@@ -139,7 +140,7 @@ func (l *lab) wantEqual(repositories ...string) {
 	}
 }
 
-// wantKept checks that the store still has all references that fill has made.
+// wantKept checks that the store still has all references that fill made.
 func (l *lab) wantKept(repository string, tags int) {
 	l.Helper()
 	if got := live(l, l.db, host, repository); len(got) != tags {
@@ -147,7 +148,7 @@ func (l *lab) wantKept(repository string, tags int) {
 	}
 }
 
-// wantReport checks those fields of a report that want has, and that no others count.
+// wantReport checks the fields that want sets, and that the other counts are 0.
 func wantReport(t testing.TB, what string, got, want reconcile.Report) {
 	t.Helper()
 	shown := got
@@ -158,7 +159,7 @@ func wantReport(t testing.TB, what string, got, want reconcile.Report) {
 	}
 }
 
-// pushedAt returns when the store's push of a reference was.
+// pushedAt returns the time of the store's push of a reference.
 func (l *lab) pushedAt(repository, tag string) time.Time {
 	l.Helper()
 	at, err := l.db.PushedAt(l.Context(), event.Target{Registry: host, Repository: repository, Tag: tag})
@@ -168,7 +169,7 @@ func (l *lab) pushedAt(repository, tag string) time.Time {
 	return at
 }
 
-// intercept answers requests in place of the stand-in, if f does.
+// intercept lets f answer requests instead of the stand-in. f reports whether it did.
 func (l *lab) intercept(f func(w http.ResponseWriter, r *http.Request) bool) {
 	l.acr.Set(func(rules *acrtest.Rules) {
 		rules.Intercept = nil

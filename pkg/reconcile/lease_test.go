@@ -30,7 +30,7 @@ func TestLeaseKeepsRunsApart(t *testing.T) {
 			t.Errorf("a run of the same owner: %v", err)
 		}
 	}}
-	// The run of the same owner took the lease over, and gave it back.
+	// The run of the same owner took over the lease and gave it up.
 	if _, err := l.try(reconcile.Options{Owner: "first"}); err != nil {
 		t.Errorf("the first run: %v", err)
 	}
@@ -39,7 +39,7 @@ func TestLeaseKeepsRunsApart(t *testing.T) {
 	}
 }
 
-// during does something while a repository is asked for.
+// during calls a function while a repository is requested.
 type during struct {
 	registry.Registry
 	do func()
@@ -50,14 +50,14 @@ func (d *during) Repository(ctx context.Context, name string) (registry.Reposito
 	return d.Registry.Repository(ctx, name)
 }
 
-// A run that died keeps others away for five minutes.
+// A dead run keeps others away for five minutes.
 func TestLeaseEnds(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
 	l.fill("wash", 1)
 	ctx, cancel := context.WithCancel(t.Context())
 	l.registry = &during{l.registry, cancel}
-	// Its store takes no more writes, as if the process had ended.
+	// Its store refuses all writes, as if the process had died.
 	if _, err := reconcile.Run(ctx, l.registry, dead{l.db, ctx}, reconcile.Options{Now: l.clock.Now}); !errors.Is(err, context.Canceled) {
 		t.Errorf("a run that dies: %v, want %v", err, context.Canceled)
 	}
@@ -69,7 +69,7 @@ func TestLeaseEnds(t *testing.T) {
 	wantReport(t, "after the lease", l.run(reconcile.Options{}), reconcile.Report{Listed: 1})
 }
 
-// dead is a store that fails once a context is done.
+// dead is a store that fails once a context has ended.
 type dead struct {
 	reconcile.Store
 	ctx context.Context
@@ -82,7 +82,7 @@ func (d dead) PutState(ctx context.Context, registry string, s store.State) (boo
 	return d.Store.PutState(ctx, registry, s)
 }
 
-// A run that another has taken the lease from ends when it is to renew it.
+// A run whose lease was taken ends when it tries to renew the lease.
 func TestRunWithoutItsLeaseEnds(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
@@ -105,7 +105,7 @@ func TestRunWithoutItsLeaseEnds(t *testing.T) {
 	}
 }
 
-// A cancelled run says so, and gives its lease back.
+// A cancelled run returns an error, and gives up its lease.
 func TestCancelledRunCanGoOn(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)

@@ -12,19 +12,19 @@ import (
 	"ocireffer/pkg/store"
 )
 
-// A memory is a store with the registers of package event and no more, for one registry.
-// It is for a single goroutine at a time.
+// A memory is a store for one registry that has only the registers of package event. It
+// must not be used concurrently.
 type memory struct {
-	store.Store // what a run does not call
+	store.Store // methods that a run does not call
 	histories   map[string]store.History
 	states      map[string]store.State
-	whole       int // deletes of repositories
-	// fail returns an error in place of a call, or after it. nil: none.
+	whole       int // number of deletes of a whole repository
+	// fail returns an error to return before a call, or after it. nil: calls do not fail.
 	fail func(call string) (before, after error)
-	// read is told of each reading of a history. nil: nobody is.
+	// read is called for each read of a history, unless it is nil.
 	read func(repository string)
-	// behind returns a history of a moment ago in place of a repository's, if there is
-	// one. nil: there is none.
+	// behind returns a slightly older history of a repository to return instead, if there
+	// is one. nil: there is none.
 	behind func(repository string) (store.History, bool)
 }
 
@@ -54,7 +54,7 @@ func (m *memory) history(repository string) store.History {
 	return h
 }
 
-// live returns the digest of a tag, or nothing if it is not live.
+// live returns the digest of a tag, or "" if the tag is not live.
 func (m *memory) live(repository, tag string) string {
 	h := m.histories[repository]
 	if p, ok := h.Pushes[tag]; ok && h.Live(p) {

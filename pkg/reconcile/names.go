@@ -16,9 +16,9 @@ import (
 // catalogPage is how many entries of the store's catalogue are read at a time.
 const catalogPage = 1000
 
-// loadNames collects the repositories that are left of the pass: those that the
-// registry lists, and those of which the store has references. The registry's list
-// only adds to the work; it does not prove that anything is gone.
+// loadNames collects the repositories that remain in the pass: those that the registry
+// lists, and those with references in the store. The registry's list only adds work; it
+// does not prove that anything is gone.
 func (w *run) loadNames(ctx context.Context) error {
 	catalogue, err := w.registry.Repositories(ctx)
 	if err != nil {
@@ -52,9 +52,9 @@ func (w *run) loadNames(ctx context.Context) error {
 	return nil
 }
 
-// addStored adds to names the repositories of which the store has live references. An
-// entry of its catalogue tells the registry of the newest reference alone; where that is
-// another one, the registry's own name is asked for.
+// addStored adds to names the repositories with live references in the store. A catalogue
+// entry tells only the registry of its newest reference. If that is another registry,
+// addStored asks for the entry of this registry's repository.
 func (w *run) addStored(ctx context.Context, names map[string]bool) error {
 	var doubtful []string
 	for l := (store.Listing{Span: store.Span{Limit: catalogPage}}); ; {

@@ -12,38 +12,39 @@ import (
 )
 
 // ErrRunning says that another run reads the same registry for the same store. Two at
-// once would do no harm but ask everything twice.
+// once would do no harm, but would ask for everything twice.
 var ErrRunning = errors.New("another run is reading the registry")
 
-// A pass is one walk over all repositories. It takes one run, or several where a run's
-// time is limited. It is stored, and so is the lease of the run that is at it.
+// A pass is one walk over all repositories of a registry. It needs one run, or several if
+// the time of a run is limited. The store keeps it between runs, with the lease of the
+// current run.
 type pass struct {
-	Started time.Time `json:"started,omitzero"` // zero: none is under way
-	After   string    `json:"after,omitempty"`  // the repositories up to this one are done
+	Started time.Time `json:"started,omitzero"` // zero: no pass has begun
+	After   string    `json:"after,omitempty"`  // repositories up to this one are done
 	Full    bool      `json:"full,omitempty"`   // see Options
 	Force   bool      `json:"force,omitempty"`  // see Options
-	Owner   string    `json:"owner,omitempty"`  // of the lease
-	Until   time.Time `json:"expires,omitzero"` // the lease's end
+	Owner   string    `json:"owner,omitempty"`  // holder of the lease
+	Until   time.Time `json:"expires,omitzero"` // end of the lease
 
 	revision int64
 	saved    time.Time
-	lost     bool // another run has the lease
+	lost     bool // another run has taken the lease
 }
 
 const (
 	// passKey is the key of the stored pass. No repository begins with #.
 	passKey = "#run"
-	// lease is how long a run that died keeps others away.
+	// lease is how long a dead run keeps others away.
 	lease = 5 * time.Minute
-	// saveEvery is how often a run renews its lease, and notes how far it is.
+	// saveEvery is how often a run renews its lease and saves its progress.
 	saveEvery = 30 * time.Second
-	// maxPass is how long a pass may take. What was read in an older one says little.
+	// maxPass is how long a pass may last. What an older one has read is out of date.
 	maxPass = 24 * time.Hour
 )
 
 func newOwner() string { return rand.Text() }
 
-// acquire takes the lease, and begins a pass or goes on with the one under way.
+// acquire takes the lease, and begins a pass or continues the unfinished one.
 func (w *run) acquire(ctx context.Context) error {
 	revision, p, err := w.storedPass(ctx)
 	if err != nil {
@@ -53,7 +54,7 @@ func (w *run) acquire(ctx context.Context) error {
 	if p.Owner != "" && p.Owner != w.options.Owner && now.Before(p.Until) {
 		return fmt.Errorf("%s: %w until %s or longer", w.host, ErrRunning, p.Until.Format(time.RFC3339))
 	}
-	tooOld := now.Sub(p.Started) > maxPass // also where none is under way
+	tooOld := now.Sub(p.Started) > maxPass // also if no pass has begun
 	tooLittle := w.options.Full && !p.Full
 	if tooOld || tooLittle {
 		p = pass{Started: now, Full: w.options.Full}
@@ -65,8 +66,8 @@ func (w *run) acquire(ctx context.Context) error {
 	return w.save(ctx, w.options.Owner)
 }
 
-// save stores the pass with a lease of owner, or of nobody if that is empty. Only one
-// goroutine may be at it.
+// save stores the pass with a lease of owner, or without a lease if owner is empty. Only
+// one goroutine may call it at a time.
 func (w *run) save(ctx context.Context, owner string) error {
 	w.mu.Lock()
 	p := &w.pass
@@ -86,7 +87,7 @@ func (w *run) save(ctx context.Context, owner string) error {
 	if written, err := w.putPass(ctx, value); err != nil || written {
 		return err
 	}
-	// The answer to the last save may have got lost.
+	// The answer to the last save may have been lost.
 	revision, stored, err := w.storedPass(ctx)
 	if err != nil {
 		return err
@@ -109,7 +110,7 @@ func (w *run) putPass(ctx context.Context, value []byte) (written bool, err erro
 	return written, err
 }
 
-// storedPass returns the pass as it is stored, with its revision.
+// storedPass returns the stored pass, with its revision.
 func (w *run) storedPass(ctx context.Context) (revision int64, p pass, err error) {
 	s, err := w.db.State(ctx, w.host, passKey)
 	if err != nil || s.Revision == 0 {
@@ -121,8 +122,7 @@ func (w *run) storedPass(ctx context.Context) (revision int64, p pass, err error
 	return s.Revision, p, nil
 }
 
-// finished notes that the repository number i is done, and renews the lease if it is
-// time to.
+// finished notes that repository i is done, and renews the lease if saveEvery has passed.
 func (w *run) finished(ctx context.Context, i int) error {
 	w.mu.Lock()
 	w.done[i] = true
@@ -143,8 +143,8 @@ func (p *pass) finish() {
 	*p = pass{revision: p.revision, saved: p.saved, lost: p.lost}
 }
 
-// release gives the lease back, and notes how far the run is. If another run has taken
-// the lease, the pass is that one's.
+// release gives up the lease and saves the progress. If another run has taken the lease,
+// the pass belongs to that run.
 func (w *run) release(ctx context.Context) error {
 	if w.pass.lost {
 		return nil
@@ -155,12 +155,12 @@ func (w *run) release(ctx context.Context) error {
 	return nil
 }
 
-// skipStuck leaves out the first repository if it alone took longer than the run had,
-// so that the next run comes further.
+// skipStuck skips the first repository if it took longer than the whole run, so that the
+// next run gets further.
 func (w *run) skipStuck() {
 	if w.begun && w.behind == 0 {
 		w.behind = 1
-		w.problem("%s takes longer than a run has: it is left out this time", w.names[0])
+		w.problem("%s takes longer than a whole run: it is skipped this time", w.names[0])
 		w.report.Unsure++
 	}
 }

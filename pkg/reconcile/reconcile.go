@@ -1,19 +1,18 @@
-// Package reconcile makes a store agree with what a registry has. It repairs what the
-// registry's webhooks did not tell: what was pushed before there was one, events that
-// got lost, tags that were taken away, of which no registry tells.
+// Package reconcile makes a store agree with a registry. It repairs what the registry's
+// webhooks did not report: pushes before the webhook was set up, lost events, and removed
+// tags, which no registry reports. The clients of registries are in package registry.
 //
-// It writes ordinary pushes and deletes, with times from which the order of events
-// follows as it does for all others. Hence no lock is needed for what is right. What it
-// writes is either a push that the registry itself dates, or has the time that is
-// called safe here: the registry's time of an answer, less a margin for clocks that
-// differ and replicas that are behind. What the registry shows was true at some moment
-// after safe. So whatever happened until then is overruled by it, and whatever was
-// pushed since wins.
+// It writes ordinary pushes and deletes, whose times order them among all other events.
+// So correctness needs no lock. A push has the time that the registry gives it, or else
+// one no later than the time called safe. A delete has the time safe. Safe is the
+// registry's time of an answer, less a margin for clocks that differ and replicas that
+// lag. What the registry shows was true at some moment after safe. So it overrules
+// everything up to safe, and anything pushed since wins.
 //
-// A tag's absence from a list proves little: the list may be cut, limited by a right, or
-// hide the tag. A reference is deleted only if the whole list was read, and the
-// question for that one tag was answered by a real 404; and none at all if suspiciously
-// many would go.
+// A tag's absence from a list proves little: the list may be cut off, limited by a right,
+// or hide the tag. A reference is deleted only if the whole list was read and a request
+// for that one tag was answered with a real 404. If suspiciously many references would be
+// deleted, none is.
 package reconcile
 
 import (
@@ -32,65 +31,65 @@ import (
 	"ocireffer/pkg/store"
 )
 
-// A Store is what a run needs of a store.
+// A Store is the part of a store that a run needs.
 type Store interface {
 	store.Reconciler
 	Repositories(ctx context.Context, l store.Listing) (store.Page[store.Entry], error)
 	References(ctx context.Context, name reference.Name, match func(tag string) bool, s store.Span) (store.Page[event.Push], error)
 }
 
-// Options say how a run goes. The zero value is that of an ordinary run.
+// Options configure a run. The zero value is an ordinary run.
 type Options struct {
-	// Full lists also the repositories that seem unchanged.
+	// Full also lists the repositories that seem unchanged.
 	Full bool
-	// Force deletes however many references that is. It also takes a registry's word for
-	// it that it does not know a repository, which elsewhere than in ACR may mean that
-	// the credential lacks a right.
+	// Force deletes any number of references. It also believes a registry that says it
+	// does not know a repository. Except in ACR, that may mean that the credential lacks
+	// a right.
 	Force bool
-	// Ignored reports whether pushes of a tag are not stored. nil: all are.
+	// Ignored reports whether pushes of a tag are not stored. nil: none is ignored.
 	Ignored func(tag string) bool
-	// Owner is who holds the lease that keeps two runs apart. A run takes over the lease
-	// of its own Owner, which is for a store that only one process can open. Empty: one
-	// that nobody else has.
+	// Owner holds the lease that keeps two runs apart. A run takes over a lease of the
+	// same Owner, which suits a store that only one process can open. Empty: a new,
+	// unique owner.
 	Owner string
-	// Margin is by how much clocks may differ and replicas be behind, together.
-	// 0: DefaultMargin.
+	// Margin covers the difference of clocks and the lag of replicas, together. 0:
+	// DefaultMargin.
 	Margin time.Duration
-	// Concurrent is how many repositories are read at once. 0: 4.
+	// Concurrent is how many repositories to read at once. 0: 4.
 	Concurrent int
 	// Now is the clock. nil: the system's.
 	Now func() time.Time
 	// Progress is called with the report so far after each repository and each delete,
-	// by one goroutine at a time. nil: nobody is told.
+	// never concurrently. nil: it is not called.
 	Progress func(Report)
 }
 
-// DefaultMargin is a margin for the clocks of a registry's machines, whose events are
-// told apart by seconds, and for replicas in other regions.
+// DefaultMargin suffices for the clocks of a registry's machines, which differ by
+// seconds, and for replicas in other regions.
 const DefaultMargin = 15 * time.Minute
 
 const (
 	defaultConcurrent = 4
-	// relist is how long a repository is skipped at most. What its attributes do not
-	// show is found then.
+	// relist is how long a repository may be skipped. Listing it finds changes that its
+	// attributes do not show.
 	relist = 7 * 24 * time.Hour
-	// lateEvents is how late an event may come. Event Grid tries for a day:
+	// lateEvents is how late an event may come. Event Grid retries for a day:
 	// https://learn.microsoft.com/azure/event-grid/delivery-and-retry
 	lateEvents = 24 * time.Hour
-	// reserve is how long before its context ends a run stops reading, to note where it
-	// was. It is longer than a call of the registry's client takes with its repeats.
+	// reserve is how long before its context's deadline a run stops reading, to save its
+	// progress. It is longer than a call of the registry's client with its retries.
 	reserve = time.Minute
-	// wrapUp is for that note where the context has been cancelled.
+	// wrapUp is the time to save progress after the context was cancelled.
 	wrapUp = 5 * time.Second
 )
 
 // Run reads the registry r and writes what db lacks. It stops a minute before ctx's
-// deadline, or when the registry asks to be left alone; then Report.Stopped says so,
-// and the next run goes on behind the last repository. Deletes come last, when all
+// deadline, or when the registry asks for a pause; then Report.Stopped is set, and the
+// next run continues behind the last repository. Deletes come last, after all
 // repositories have been read.
 //
-// What could not be read is counted in the Report and is no error. An error is one of
-// the store's, of ctx if that was cancelled, an *AliasError, or ErrRunning.
+// What could not be read is counted in the Report and is no error. An error is one of the
+// store, that of ctx if it was cancelled, an *AliasError, or ErrRunning.
 func Run(ctx context.Context, r registry.Registry, db Store, o Options) (Report, error) {
 	w := newRun(r, db, o)
 	if err := w.acquire(ctx); err != nil {
@@ -124,14 +123,14 @@ func isBusy(err error) bool {
 	return ok
 }
 
-// An AliasError says that the registry has another name, which its references have.
+// An AliasError says that the registry calls itself Name, which is in its references.
 type AliasError struct{ Host, Name string }
 
 func (e *AliasError) Error() string {
-	return fmt.Sprintf("%s calls itself %s: reconcile that", e.Host, e.Name)
+	return fmt.Sprintf("%s calls itself %s: reconcile that", e.Host, plain(e.Name))
 }
 
-// A run is the work of one Run.
+// A run is the state of one Run.
 type run struct {
 	registry    registry.Registry
 	host        string
@@ -139,17 +138,17 @@ type run struct {
 	options     Options
 	callsBefore int64
 
-	catalogued map[string]bool // the registry's own list has it
+	catalogued map[string]bool // by repository: the registry lists it
 	saving     sync.Mutex      // held while the pass is stored
 
 	mu     sync.Mutex
 	pass   pass
 	report Report
 	seen   map[string]record // by repository
-	names  []string          // of the repositories of this pass that are not done, in order
-	done   []bool            // of names
-	behind int               // how many of names are done, without a gap
-	begun  bool              // reading them
+	names  []string          // the repositories of this pass that were not done when the run began, in order
+	done   []bool            // by index in names
+	behind int               // how many of names are done without a gap
+	begun  bool              // reading names has begun
 }
 
 func newRun(r registry.Registry, db Store, o Options) *run {
@@ -168,8 +167,7 @@ func newRun(r registry.Registry, db Store, o Options) *run {
 	}
 }
 
-// work reads all repositories that are left of the pass, and then deletes what it
-// found to be gone.
+// work reads all repositories that remain in the pass, and then deletes what is gone.
 func (w *run) work(ctx context.Context) error {
 	if err := w.loadSeen(ctx); err != nil {
 		return err
@@ -206,7 +204,7 @@ func (w *run) work(ctx context.Context) error {
 	return nil
 }
 
-// tell changes the report and shows it.
+// tell changes the report and reports progress.
 func (w *run) tell(change func(*Report)) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -217,7 +215,7 @@ func (w *run) tell(change func(*Report)) {
 	}
 }
 
-// problem notes what went wrong.
+// problem adds a problem to the report.
 func (w *run) problem(format string, args ...any) {
 	w.tell(func(r *Report) { r.addProblem(format, args...) })
 }

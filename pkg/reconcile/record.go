@@ -11,22 +11,22 @@ import (
 	"ocireffer/pkg/store"
 )
 
-// A record is what was seen of a repository last, as it is stored. The zero record is
-// that of a repository of which nothing needs to be remembered.
+// A record is what a run saw of a repository, as it is stored. The zero record belongs to
+// a repository of which nothing needs to be remembered.
 type record struct {
 	// Updated, Tags and Manifests are the registry's attributes of the repository.
 	Updated   time.Time `json:"updated,omitzero"`
 	Tags      int       `json:"tags,omitempty"`
 	Manifests int       `json:"manifests,omitempty"`
-	// Listed is the time, safe, of the last list that settled everything. Zero: it must
-	// be listed again.
+	// Listed is the safe time of the last list that settled everything. Zero: the
+	// repository must be listed again.
 	Listed time.Time `json:"listed,omitzero"`
 	// Live is how many references the store has.
 	Live int `json:"live,omitempty"`
-	// Gone are tags that are to be deleted at GoneAt when the pass is over, or all of
-	// the repository, if Whole is set.
+	// Gone are tags to delete as of GoneAt when the pass is over. If Whole is set, the
+	// whole repository is deleted.
 	Gone   []string  `json:"gone,omitempty"`
-	More   int       `json:"more,omitempty"` // tags that are gone, too, but have no room in Gone
+	More   int       `json:"more,omitempty"` // number of further tags that are gone, but do not fit into Gone
 	Whole  bool      `json:"whole,omitempty"`
 	GoneAt time.Time `json:"goneAt,omitzero"`
 
@@ -34,16 +34,16 @@ type record struct {
 	stored   []byte
 }
 
-// maxGone is how many bytes the tags in Gone may have. A state has 300 KB.
+// maxGone is the total size of Gone, in bytes. A state may have 300 KB.
 const maxGone = 250_000
 
-// unchanged reports whether a repository with attributes a, asked at a time, is as it
-// was when everything was settled.
+// unchanged reports whether a repository with attributes a is as it was when everything
+// was settled.
 //
-// A push may leave Updated as it is for seconds after another one
-// (1.4 s were seen in ACR), so it says something only if it was long past. What it
-// cannot tell is that the store has changed, by an event that came late. So a
-// repository that was listed soon after it changed is listed once more.
+// A push may leave Updated unchanged if another one came seconds before (1.4 s were seen
+// in ACR). So Updated tells something only if it was long past. It cannot tell that a
+// late event changed the store. So a repository that was listed soon after it changed is
+// listed once more.
 func (r record) unchanged(a registry.Attributes, now time.Time) bool {
 	valid := relist
 	if r.Listed.Sub(r.Updated) < lateEvents {
@@ -53,7 +53,7 @@ func (r record) unchanged(a registry.Attributes, now time.Time) bool {
 		r.Updated.Before(r.Listed) && now.Sub(r.Listed) < valid && r.going() == 0
 }
 
-// going returns how many references are to be deleted.
+// going returns the number of references to delete.
 func (r record) going() int {
 	if r.Whole {
 		return r.Live
@@ -61,7 +61,7 @@ func (r record) going() int {
 	return len(r.Gone) + r.More
 }
 
-// loadSeen reads what former runs recorded.
+// loadSeen reads the records of earlier runs.
 func (w *run) loadSeen(ctx context.Context) error {
 	for s, err := range w.db.States(ctx, w.host) {
 		if err != nil {
@@ -79,15 +79,15 @@ func (w *run) loadSeen(ctx context.Context) error {
 	return nil
 }
 
-// last returns what is recorded of a repository.
+// last returns the record of a repository.
 func (w *run) last(name string) record {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.seen[name]
 }
 
-// record stores what was seen of a repository, if that is new. Where another run has
-// stored something meanwhile, that stays: it is right as well.
+// record stores what was seen of a repository, if that is new. If another run has stored
+// a record meanwhile, that one stays, since it is just as right.
 func (w *run) record(ctx context.Context, name string, r record) error {
 	old := w.last(name)
 	r.revision, r.stored = old.revision, old.stored

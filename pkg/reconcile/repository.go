@@ -9,7 +9,7 @@ import (
 )
 
 // repository reads one repository, writes the pushes that the store lacks, and records
-// what it saw. The error is for the whole run.
+// what it saw. An error ends the whole run.
 func (w *run) repository(ctx context.Context, name string) error {
 	r, err := w.registry.Repository(ctx, name)
 	if err != nil {
@@ -24,8 +24,8 @@ func (w *run) repository(ctx context.Context, name string) error {
 	case r.State == registry.Gone, r.State == registry.Missing && w.pass.Force:
 		return w.gone(ctx, r)
 	case r.State == registry.Missing && w.catalogued[name]:
-		// A registry may list a repository that has blobs alone, as after a push that
-		// failed, and then not know it.
+		// A registry may list a repository that has only blobs, as after a failed push,
+		// and then not know it.
 		h, err := w.db.History(ctx, w.host, name)
 		if err != nil {
 			return err
@@ -53,7 +53,7 @@ func (w *run) repository(ctx context.Context, name string) error {
 	return nil
 }
 
-// found compares a repository that the registry has.
+// found compares the store with a repository that the registry has.
 func (w *run) found(ctx context.Context, r registry.Repository) error {
 	if !w.pass.Full && w.last(r.Name).unchanged(r.Attributes, w.options.Now()) {
 		w.tell(func(report *Report) {
@@ -79,8 +79,8 @@ func (w *run) found(ctx context.Context, r registry.Repository) error {
 			return err
 		}
 	}
-	// A listing with another number of tags than the attributes have is of another
-	// replica, or hides some: it does not belong to them.
+	// A listing whose number of tags differs from the attributes comes from another
+	// replica, or hides some tags: the attributes do not describe it.
 	belongs := len(list.Tags) == r.Attributes.Tags
 	if err := w.record(ctx, r.Name, c.record(r.Attributes, belongs)); err != nil {
 		return err
@@ -107,7 +107,7 @@ func (w *run) gone(ctx context.Context, r registry.Repository) error {
 		return err
 	}
 	noted := record{}
-	kept := 0 // references that are too new to tell
+	kept := 0 // number of references that are too new to tell
 	for _, p := range h.Pushes {
 		switch {
 		case !h.Live(p):

@@ -12,7 +12,7 @@ import (
 	"ocireffer/pkg/registry/acrtest"
 )
 
-// A token with a restricted scope map gets an empty catalogue with a 200.
+// ACR answers a token with a restricted scope map with 200 and an empty catalogue.
 func TestEmptyCatalogueTakesNothingOut(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, as("reader", "secret"))
@@ -45,7 +45,7 @@ func TestRefusedCatalogueTakesNothingOut(t *testing.T) {
 	l.wantKept("team/app", 3)
 }
 
-// A registry whose rights are by repository ignores wildcards and roles without a word.
+// A registry with rights by repository silently ignores wildcards and roles.
 func TestWhatIsForbiddenIsKept(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, as("reader", "secret"))
@@ -63,7 +63,7 @@ func TestWhatIsForbiddenIsKept(t *testing.T) {
 	l.wantKept("team/app", 3)
 }
 
-// A 404 elsewhere than in ACR may hide a missing right.
+// In other registries than ACR, a 404 may hide a missing right.
 func TestMissingRepositoryIsKeptUnlessForced(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
@@ -77,7 +77,7 @@ func TestMissingRepositoryIsKeptUnlessForced(t *testing.T) {
 	l.wantKept("wash", 0)
 }
 
-// missing is a registry that does not know its repositories.
+// missing is a registry that does not know any of its repositories.
 type missing struct{ registry.Registry }
 
 func (m missing) Repository(ctx context.Context, name string) (registry.Repository, error) {
@@ -86,7 +86,7 @@ func (m missing) Repository(ctx context.Context, name string) (registry.Reposito
 	return r, err
 }
 
-// A host that is another name of the registry would get references of its own.
+// Under an alias, a registry would get a second set of references.
 func TestAliasIsRefused(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
@@ -98,7 +98,7 @@ func TestAliasIsRefused(t *testing.T) {
 	l.wantKept("wash", 0)
 }
 
-// A 404 proves something only if the token says that it allows to see the repository.
+// A 404 proves something only if the token's claims allow the repository.
 func TestRepositoryWithoutARightIsKept(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
@@ -118,8 +118,8 @@ func TestRepositoryWithoutARightIsKept(t *testing.T) {
 	l.wantKept("wash", 3)
 }
 
-// A catalogue may list a repository that has blobs alone. One that is configured should
-// have something.
+// A catalogue may list a repository that has only blobs. A configured one should have
+// tags.
 func TestMissingRepositoryIsNothingIfItIsOnlyListed(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

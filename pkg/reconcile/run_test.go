@@ -43,7 +43,7 @@ func TestUnchangedRepositoriesAreSkipped(t *testing.T) {
 	l.run(reconcile.Options{})
 	l.acr.Requests()
 	l.push("r2", "2", "two", false)
-	l.acr.Untag("r3", "1.000") // moves the number of tags alone
+	l.acr.Untag("r3", "1.000") // changes only the number of tags
 	r := l.run(reconcile.Options{})
 	wantReport(t, "two changed", r, reconcile.Report{Listed: 2, Skipped: 3, Pushed: 1, Deleted: 1})
 	asked := 0
@@ -52,10 +52,10 @@ func TestUnchangedRepositoriesAreSkipped(t *testing.T) {
 			asked++
 		}
 	}
-	if want := 5 + 2*2 + 1; asked != want { // attributes; a page and attributes again; the tag that is gone
+	if want := 5 + 2*2 + 1; asked != want { // attributes; a page and attributes again; the missing tag
 		t.Errorf("%d requests about repositories, want %d", asked, want)
 	}
-	// r2 changed within the margin, and r3 is settled.
+	// r2 changed within the margin; r3 is settled.
 	r = l.run(reconcile.Options{})
 	wantReport(t, "nothing changed", r, reconcile.Report{Listed: 1, Skipped: 4})
 	r = l.run(reconcile.Options{Full: true})
@@ -66,7 +66,8 @@ func TestUnchangedRepositoriesAreSkipped(t *testing.T) {
 	l.wantEqual("r2", "r3")
 }
 
-// An event that comes after its repository was compared is undone a day later.
+// The effect of an event that comes after its repository was compared is corrected a day
+// later.
 func TestLateEventIsUndoneADayLater(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
@@ -85,7 +86,8 @@ func TestLateEventIsUndoneADayLater(t *testing.T) {
 	l.wantEqual("wash")
 }
 
-// Other registries, and what was recorded by hand under a given name, are left alone.
+// A run does not touch other registries, nor what was recorded by hand under a given
+// name.
 func TestOnlyTheRegistrysOwnReferencesAreTouched(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
@@ -100,7 +102,7 @@ func TestOnlyTheRegistrysOwnReferencesAreTouched(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// The newest wash is of another registry: the catalogue does not name this one.
+	// The newest wash is in another registry, so the catalogue does not name this one.
 	l.acr.DeleteRepository("wash")
 	l.fill("app", 1)
 	r := l.run(reconcile.Options{})
@@ -113,7 +115,7 @@ func TestOnlyTheRegistrysOwnReferencesAreTouched(t *testing.T) {
 	}
 }
 
-// A run in which nothing changed writes its pass and nothing else.
+// A run without changes writes only its pass.
 func TestQuietRunWritesNothing(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
@@ -131,7 +133,7 @@ func TestQuietRunWritesNothing(t *testing.T) {
 	}
 }
 
-// counting notes what a run does with its store.
+// counting records what a run does with its store.
 type counting struct {
 	reconcile.Store
 	histories int
@@ -158,7 +160,7 @@ func (c *counting) Delete(ctx context.Context, d event.Delete) (store.Deleted, e
 	return c.Store.Delete(ctx, d)
 }
 
-// Nothing is noted of a repository before its pushes are stored.
+// A run records a repository only after its pushes are stored.
 func TestFailedWriteIsDoneAgain(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
@@ -172,7 +174,7 @@ func TestFailedWriteIsDoneAgain(t *testing.T) {
 	l.wantEqual("wash")
 }
 
-// full is a store that takes no push.
+// full is a store that refuses every push.
 type full struct{ reconcile.Store }
 
 func (full) PushAll(context.Context, []event.Push) error { return errStore }

@@ -21,7 +21,7 @@ import (
 
 var scale = flag.Int("scale", 20, "how many repositories of 200 tags TestScale has")
 
-// A tally is a store that counts what a run asks of it.
+// A tally is a store that counts a run's calls.
 type tally struct {
 	reconcile.Store
 	histories, pushes, batches, deletes, states atomic.Int64
@@ -48,8 +48,8 @@ func (c *tally) PutState(ctx context.Context, registry string, s store.State) (b
 	return c.Store.PutState(ctx, registry, s)
 }
 
-// TestScale says what runs cost: with -scale 5000, a backfill of a million references,
-// a run with 50 changes, and a full one.
+// TestScale measures runs. With -scale 5000 that is a backfill of a million references, a
+// run with 50 changes, and a full one.
 func TestScale(t *testing.T) {
 	if *scale <= 20 {
 		t.Parallel()
@@ -64,10 +64,10 @@ func TestScale(t *testing.T) {
 		what    string
 		change  func()
 		options reconcile.Options
-		calls   int64    // at most
+		calls   int64    // maximum
 		counts  [4]int64 // histories, pushes, deletes, states
 	}{
-		// Of each repository: attributes, a page, attributes again.
+		// For each repository: attributes, a page, attributes again.
 		{"a backfill", func() {}, reconcile.Options{}, int64(3*n + n/1000 + 10), [4]int64{int64(n), int64(n * tags), 0, int64(n)}},
 		{"an hourly run", func() {
 			for i := range changed {
@@ -83,7 +83,7 @@ func TestScale(t *testing.T) {
 		memory := func(r reconcile.Report) {
 			if r.Done%500 == 0 {
 				var m runtime.MemStats
-				runtime.GC() // what is left is in use, by the registry and the run
+				runtime.GC() // what remains is in use by the registry and the run
 				runtime.ReadMemStats(&m)
 				peak.Store(max(peak.Load(), m.HeapAlloc))
 			}
@@ -103,7 +103,7 @@ func TestScale(t *testing.T) {
 			time.Since(begin).Round(time.Millisecond), (peak.Load()-min(peak.Load(), before.HeapAlloc))>>20, before.HeapAlloc>>20)
 		got := [4]int64{db.histories.Load(), db.pushes.Load(), db.deletes.Load(), db.states.Load() - 2}
 		if extra := got[3] - c.counts[3]; extra > 0 && extra <= int64(time.Since(begin)/(20*time.Second))+1 {
-			got[3] = c.counts[3] // the pass was saved meanwhile
+			got[3] = c.counts[3] // saves of the pass depend on time
 		}
 		if r.Calls > c.calls || got != c.counts {
 			t.Errorf("%s: %d calls, histories, pushes, deletes, states %v; want at most %d, %v", c.what, r.Calls, got, c.calls, c.counts)
@@ -111,8 +111,8 @@ func TestScale(t *testing.T) {
 	}
 }
 
-// TestUnitsOfRuns says what runs cost in DynamoDB, of two repositories with 200 tags.
-// The table is read and written as in the function: what is derived costs besides.
+// TestUnitsOfRuns measures what runs cost in DynamoDB, for two repositories with 200
+// tags. The table is used as in the function: Derive costs extra.
 func TestUnitsOfRuns(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
@@ -132,7 +132,7 @@ func TestUnitsOfRuns(t *testing.T) {
 	for _, c := range []struct {
 		what          string
 		options       reconcile.Options
-		writes, reads float64 // at most
+		writes, reads float64 // maximum
 	}{
 		{"a backfill", reconcile.Options{}, 400*10 + 2 + 3, 2},
 		{"a quiet run", reconcile.Options{}, 2, 2},

@@ -17,14 +17,14 @@ var histories = flag.Int("histories", 2000, "how many histories of each mode Tes
 
 // outcome counts references at the end of histories.
 type outcome struct {
-	// Compared with a store that got the same events and was not reconciled, it is wrong:
-	lost   int // although the event of the push was delivered
-	untold int // and no event could have told; the next run repairs it
-	locked int // and hidden from lists
+	// Wrong, unlike in a store that got the same events and was not reconciled:
+	lost   int // the event of the push was delivered
+	untold int // no event could have told; the next run repairs it
+	locked int // hidden from lists
 
-	afterRun, afterFull int // wrong after a run in which nothing happened
+	afterRun, afterFull int // wrong after a run during which nothing happened
 	braked              int // runs that the brake stopped
-	skipped             int // repositories
+	skipped             int // skipped repositories
 	whole               int // deletes of whole repositories
 }
 
@@ -39,10 +39,10 @@ func (o *outcome) add(p outcome) {
 	o.whole += p.whole
 }
 
-// TestSimulation goes through random histories of a registry: pushes, untags, deletes,
-// locks, restores; events that are lost, late and repeated; replicas that are behind,
-// clocks that are wrong, calls that fail, runs that overlap or are stopped. Reconciling
-// must lose no push whose event was delivered, and be right once nothing happens.
+// TestSimulation plays random histories of a registry: pushes, untags, deletes, locks,
+// restores; events that are lost, late and repeated; replicas that lag, clocks that are
+// wrong, calls that fail, runs that overlap or are stopped. Reconciling must lose no push
+// whose event was delivered, and must be right once nothing happens any more.
 func TestSimulation(t *testing.T) {
 	t.Parallel()
 	n := *histories
@@ -82,7 +82,7 @@ func TestSimulation(t *testing.T) {
 	}
 }
 
-// history goes through one history.
+// history plays one history.
 func history(seed uint64, m mode) (o outcome, err error) {
 	w := newWorld(seed, m)
 	w.ticks(30)
@@ -153,10 +153,10 @@ func (w *world) each(f func(repository, tag int, is trueTag)) {
 	}
 }
 
-// wrongAfter returns how many references are wrong after a run in which nothing
-// happens. Where the brake holds, what is gone stays until a forced run.
+// wrongAfter returns how many references are wrong after a run during which nothing
+// happens. If the brake holds, what is gone stays until a forced run.
 func (w *world) wrongAfter(o *outcome, options reconcile.Options) (int, error) {
-	hidden := map[[2]int]string{} // what the store has of hidden tags
+	hidden := map[[2]int]string{} // the store's digests of hidden tags
 	w.each(func(repository, tag int, is trueTag) {
 		if is.hidden {
 			hidden[[2]int{repository, tag}] = w.is(w.with, repository, tag)
@@ -174,7 +174,7 @@ func (w *world) wrongAfter(o *outcome, options reconcile.Options) (int, error) {
 				gone++
 			}
 			if want := digestTexts[is.digest]; want != "" && !is.hidden && w.is(w.with, repository, tag) != want {
-				err = fmt.Errorf("%d:%d is %q although the brake holds deletes alone, want %q", repository, tag, w.is(w.with, repository, tag), want)
+				err = fmt.Errorf("%d:%d is %q although the brake holds only deletes, want %q", repository, tag, w.is(w.with, repository, tag), want)
 			}
 		})
 		if gone < r.Braked || r.Braked > 0 && gone <= 10 && r.Missing == 0 {
@@ -197,7 +197,7 @@ func (w *world) wrongAfter(o *outcome, options reconcile.Options) (int, error) {
 			}
 		} else if got != digestTexts[is.digest] {
 			wrong++
-			// It was skipped. That must have been with a reason.
+			// The repository was skipped. There must have been a reason.
 			if name := repositoryName(repository); !w.unseen(name) {
 				err = fmt.Errorf("%s:%s is %q after %+v, which should have seen it, want %q", name, tagName(tag), got, r, digestTexts[is.digest])
 			}
@@ -206,7 +206,7 @@ func (w *world) wrongAfter(o *outcome, options reconcile.Options) (int, error) {
 	return wrong, err
 }
 
-// complete runs until a run has gone through all repositories by itself.
+// complete starts runs until one has read all repositories by itself.
 func (w *world) complete(o reconcile.Options) (reconcile.Report, error) {
 	for {
 		reports, errs := w.run(o)

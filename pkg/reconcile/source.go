@@ -8,17 +8,17 @@ import (
 	"ocireffer/pkg/reference"
 )
 
-// A Source is a registry that is to be read.
+// A Source is a registry to read.
 type Source struct {
-	Host         string
-	Repositories []string // in place of the registry's catalogue; none: the catalogue
+	Host         string   // as reference.ParseRegistry returns it
+	Repositories []string // the repositories to read; none: the registry's catalogue
 }
 
-// ParseSources reads a list of registries, separated by commas: wasm.azurecr.io, or
-// ghcr.io/acme/app for a repository of a registry that has no catalogue.
+// ParseSources reads a comma-separated list of registries: wasm.azurecr.io, or
+// ghcr.io/acme/app for one repository of a registry without a catalogue.
 func ParseSources(list string) ([]Source, error) {
 	var sources []Source
-	whole := map[string]bool{} // by host: the catalogue is to be read
+	whole := map[string]bool{} // by host: read the catalogue
 	for entry := range strings.SplitSeq(list, ",") {
 		entry = strings.TrimSpace(entry)
 		if entry == "" {
@@ -36,7 +36,7 @@ func ParseSources(list string) ([]Source, error) {
 		}
 		i := slices.IndexFunc(sources, func(s Source) bool { return s.Host == host })
 		if i >= 0 && whole[host] == named {
-			return nil, fmt.Errorf("%s is listed with repositories and without: want one of both", host)
+			return nil, fmt.Errorf("%s is listed with repositories and without: want one or the other", host)
 		}
 		if i < 0 {
 			sources, i = append(sources, Source{Host: host}), len(sources)

@@ -12,14 +12,15 @@ import (
 	"ocireffer/pkg/registry/acrtest"
 )
 
-// A run stops a minute before its context ends, and the next goes on behind it.
+// A run stops a minute before its context ends, and the next run continues where it
+// stopped.
 func TestRunStopsInTimeAndTheNextGoesOn(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		time.Sleep(time.Until(epoch))
 		acr := acrtest.Public(nil)
 		acr.Fill(20, 3)
-		r, err := registry.Open(host, registry.Options{Transport: acr, Rate: 0.05}) // 20 s a call
+		r, err := registry.Open(host, registry.Options{Transport: acr, Rate: 0.05}) // 20 s per call
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -42,14 +43,15 @@ func TestRunStopsInTimeAndTheNextGoesOn(t *testing.T) {
 			}
 			pushed += report.Pushed
 		}
-		// 60 calls about repositories and a few others take 20 minutes.
+		// 60 calls about repositories and a few others need 20 minutes.
 		if took := time.Since(begin); pushed != 60 || runs != 2 || took > 25*time.Minute {
 			t.Errorf("%d runs pushed %d references in %s, want 2, 60, 20 minutes", runs, pushed, took)
 		}
 	})
 }
 
-// A repository that takes longer than a run has is left out, so that the others are not.
+// A repository that takes longer than a whole run is skipped, so that the others are
+// read.
 func TestRepositoryThatTakesTooLongIsLeftOut(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -76,12 +78,12 @@ func TestRepositoryThatTakesTooLongIsLeftOut(t *testing.T) {
 			}
 		}
 		if len(left) != 1 || !strings.HasPrefix(left[0], "team-0001/app takes longer") || db.liveOf("team-0002/app") != 3 || db.liveOf("team-0001/app") != 0 {
-			t.Errorf("left out: %q, stored: %d and %d references, want team-0001/app left out", left, db.liveOf("team-0002/app"), db.liveOf("team-0001/app"))
+			t.Errorf("skipped: %q, stored: %d and %d references, want team-0001/app skipped", left, db.liveOf("team-0002/app"), db.liveOf("team-0001/app"))
 		}
 	})
 }
 
-// slowly lists one repository for an hour.
+// slowly is a registry that needs an hour to list one repository.
 type slowly struct {
 	registry.Registry
 	name string

@@ -12,7 +12,7 @@ import (
 	"ocireffer/pkg/registry/acrtest"
 )
 
-// Without a Link a page that was cut looks like the last one.
+// Without a Link, a page that was cut off looks like the last one.
 func TestCutPageTakesNothingOut(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
@@ -23,7 +23,7 @@ func TestCutPageTakesNothingOut(t *testing.T) {
 	l.wantKept("wash", 30)
 }
 
-// The tags of the pages before one that fails are taken; none of the others is deleted.
+// The tags on the pages before a failing one are stored; no other tag is deleted.
 func TestFailingPageTakesNothingOut(t *testing.T) {
 	t.Parallel()
 	for page := range 3 {
@@ -52,7 +52,7 @@ func TestFailingPageTakesNothingOut(t *testing.T) {
 	}
 }
 
-// A tag may be pushed between the listing and the delete of what was not listed.
+// A tag may be pushed after the listing and before the delete of what was not listed.
 func TestDeletesAreDatedBeforeTheListing(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
@@ -74,7 +74,7 @@ func TestDeletesAreDatedBeforeTheListing(t *testing.T) {
 	l.wantKept("wash", 3)
 }
 
-// What is stored with a time within the margin may be newer than the listing.
+// A stored push whose time is within the margin may be newer than the listing.
 func TestRecentPushIsKept(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
@@ -89,7 +89,7 @@ func TestRecentPushIsKept(t *testing.T) {
 	l.wantEqual("wash")
 }
 
-// Without a time of the registry that can be relied on, nothing is known to be gone.
+// Without a trusted time of the registry, nothing is known to be gone.
 func TestUndatedAnswersTakeNothingOut(t *testing.T) {
 	t.Parallel()
 	for name, rule := range map[string]func(*acrtest.Rules){
@@ -116,7 +116,7 @@ func TestUndatedAnswersTakeNothingOut(t *testing.T) {
 	}
 }
 
-// A registry that wants to be left alone ends the run. The next one goes on.
+// A registry that asks for a pause ends the run. The next run continues.
 func TestBusyRegistryEndsTheRun(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
@@ -147,7 +147,7 @@ func TestBusyRegistryEndsTheRun(t *testing.T) {
 	l.wantEqual("r0", "r5")
 }
 
-// A repository is deleted by one event, at a time before the answer.
+// A repository is deleted by one event, dated before the answer.
 func TestDeletedRepositoryGoes(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)

@@ -8,10 +8,10 @@ import (
 	"ocireffer/pkg/store"
 )
 
-// A turn is a run, which waits at each of its calls.
+// A turn is a run that waits at each of its calls.
 type turn struct{ resume chan struct{} }
 
-// wait lets others go on, and returns when it is the caller's turn.
+// wait pauses the caller until it is its turn again.
 func (w *world) wait() {
 	t := w.running
 	if t == nil {
@@ -21,8 +21,8 @@ func (w *world) wait() {
 	<-t.resume
 }
 
-// run lets runs with options go on in turns until all have ended. Those of several have
-// a pass each, as if none knew of the others.
+// run lets runs with these options take turns until all have ended. Several runs each
+// have their own pass, as if they did not know of each other.
 func (w *world) run(options ...reconcile.Options) (reports []reconcile.Report, errs []error) {
 	reports, errs = make([]reconcile.Report, len(options)), make([]error, len(options))
 	turns := make([]*turn, len(options))
@@ -54,7 +54,7 @@ func (w *world) run(options ...reconcile.Options) (reports []reconcile.Report, e
 	return reports, errs
 }
 
-// alone is a store with a pass of its own.
+// alone is a store with its own pass.
 type alone struct {
 	*memory
 	own map[string]store.State

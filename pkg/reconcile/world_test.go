@@ -14,13 +14,13 @@ import (
 
 const host = "wasm.azurecr.io"
 
-// The world of the simulation goes by ticks.
+// Time in the simulation is counted in ticks.
 const (
 	tick   = 30 * time.Second
-	skew   = 3  // ticks by which clocks are wrong, each way
-	lagMax = 10 // ticks by which a replica is behind
+	skew   = 3  // greatest error of a clock, in ticks, either way
+	lagMax = 10 // greatest lag of a replica, in ticks
 	margin = 2*skew + lagMax + 2
-	grain  = 2 // ticks for which a repository's time stays as it is after a push
+	grain  = 2 // ticks after a push during which a repository's time may not change
 
 	mostRepositories = 4
 	mostTags         = 6
@@ -32,12 +32,12 @@ var epoch = time.Date(2026, 7, 3, 12, 0, 0, 0, time.UTC)
 
 func at(t int) time.Time { return epoch.Add(time.Duration(t) * tick) }
 
-// What the registry has.
+// The contents of the registry.
 type (
 	trueTag struct {
-		digest, pushed int // digest 0: there is none. pushed is the registry's time
+		digest, pushed int // digest 0: no tag; pushed is the registry's time
 		hidden         bool
-		told           bool // what happened last is a push whose event is or was on its way
+		told           bool // the last change is a push whose event was sent
 	}
 	trueRepository struct {
 		exists  bool
@@ -58,13 +58,13 @@ func (r trueRepository) count() (n int) {
 	return n
 }
 
-// A mode says what times the registry has.
+// A mode tells what times the registry gives.
 type mode int
 
 const (
-	oneClock mode = iota // all its times are of one clock, which may be wrong
-	skewed               // each time is of one of several clocks
-	noTimes              // it has none, nor attributes
+	oneClock mode = iota // all its times come from one clock, which may be wrong
+	skewed               // each time comes from one of several clocks
+	noTimes              // it gives neither times nor attributes
 )
 
 func (m mode) String() string { return [...]string{"one clock", "skewed clocks", "no times"}[m] }
@@ -75,32 +75,32 @@ type delivery struct {
 	event event.Event
 }
 
-// A world is a registry, the events that it sends, and two stores that get them: one is
-// reconciled, the other is not.
+// A world is a registry, the events that it sends, and two stores that receive them. Only
+// one of them is reconciled.
 type world struct {
 	*rand.Rand
 	mode               mode
 	repositories, tags int
 	now                int
 	quiet              bool
-	offset, own        int // of the registry's clock, of ours
+	offset, own        int // errors of the registry's clock and of ours
 	created            [digests + 1]int
 	cur                truth
 	past               []truth // by tick
 	onTheWay           []delivery
 	with, without      *memory
-	before             map[string]store.History // what with had a tick ago
+	before             map[string]store.History // the histories of with a tick ago
 	delivered          map[string]int           // when an event came last, by repository
-	compared           map[string]int           // when a run last read what with has
-	silent             map[string][]int         // when something changed that may show in nothing but the number of tags
+	compared           map[string]int           // when a run last read the history from with
+	silent             map[string][]int         // when changes happened that may show only in the number of tags
 	faulty             bool                     // calls fail
-	paused             chan bool                // a run waits for its turn, or has ended
+	paused             chan bool                // gets false when a run waits for its turn, true when it has ended
 	running            *turn
 }
 
 func newWorld(seed uint64, m mode) *world {
 	w := &world{Rand: rand.New(rand.NewPCG(seed, uint64(m))), mode: m, repositories: 2, tags: 3, now: 100, with: newMemory(), without: newMemory(), paused: make(chan bool)}
-	if seed%8 == 0 { // so many that the brake may hold
+	if seed%8 == 0 { // enough for the brake to hold
 		w.repositories, w.tags = mostRepositories, mostTags
 	}
 	w.offset, w.own = w.skew(), w.skew()
@@ -114,8 +114,8 @@ func newWorld(seed uint64, m mode) *world {
 	return w
 }
 
-// unseen reports whether what changed in a repository since it was compared may have
-// left its attributes as they were: an event came, of which they know nothing, or a tag
+// unseen reports whether changes in a repository since it was compared may have left its
+// attributes unchanged: an event came that does not show in the attributes, or one tag
 // was hidden, untagged or restored and another one the other way round.
 func (w *world) unseen(repository string) bool {
 	since, n := w.compared[repository], 0
@@ -129,7 +129,7 @@ func (w *world) unseen(repository string) bool {
 
 func (w *world) skew() int { return w.IntN(2*skew+1) - skew }
 
-// stamp returns the registry's time, as an event has it.
+// stamp returns the registry's time in an event.
 func (w *world) stamp() int {
 	if w.mode == oneClock {
 		return w.now + w.offset
@@ -146,7 +146,7 @@ func (w *world) ref(repository, tag int) reference.Reference {
 	return reference.Reference{Registry: host, Repository: repositoryName(repository), Tag: tagName(tag)}
 }
 
-// send puts an event on its way, unless it gets lost.
+// send sends an event, unless it gets lost.
 func (w *world) send(e event.Event) (told bool) {
 	if w.IntN(4) == 0 {
 		return false
@@ -160,7 +160,7 @@ func (w *world) sendDelete(t event.Target) {
 	w.send(event.Event{Delete: &event.Delete{Target: t, DeletedAt: at(w.now + w.skew()), ReceivedAt: at(w.now)}})
 }
 
-// push changes a repository as a push does, and returns the registry's time.
+// push changes a repository as a push does.
 func (w *world) push(r *trueRepository, tag, digest, pushed int) {
 	r.exists = true
 	if w.now-r.updated > grain {
@@ -187,7 +187,7 @@ func (w *world) change() {
 			pushed = w.stamp()
 		}
 		t.told = w.send(event.Event{Push: &event.Push{Reference: w.ref(i, tag), Digest: digestTexts[digest], Size: event.UnknownSize, PushedAt: at(pushed)}})
-	case 8, 9: // an untag, of which nobody is told
+	case 8, 9: // an untag, without an event
 		*t = trueTag{}
 	case 10, 11: // a delete of a digest
 		for k := range r.tags {
@@ -197,11 +197,11 @@ func (w *world) change() {
 		}
 		r.others++
 		w.sendDelete(event.Target{Repository: repositoryName(i), Digest: digestTexts[digest]})
-	case 12, 13: // a restore, with the old time, of which nobody is told
+	case 12, 13: // a restore with the old time, without an event
 		if t.digest == 0 && r.exists {
 			w.push(r, tag, digest, max(1, w.now-w.IntN(60)))
 		}
-	case 14, 15: // a lock or its end, which change no time
+	case 14, 15: // a lock or unlock, which changes no time
 		t.hidden = !t.hidden && t.digest != 0
 	case 16:
 		r.others++
@@ -213,7 +213,7 @@ func (w *world) change() {
 	}
 }
 
-// cleanUp may empty most repositories of a large registry, of which nobody is told.
+// cleanUp may empty most repositories of a large registry, without events.
 func (w *world) cleanUp() {
 	if w.repositories < mostRepositories || w.IntN(2) == 0 {
 		return
@@ -226,7 +226,7 @@ func (w *world) cleanUp() {
 	}
 }
 
-// tick lets a tick pass.
+// tick advances the world by a tick.
 func (w *world) tick() {
 	w.now++
 	w.before = nil
@@ -240,7 +240,7 @@ func (w *world) tick() {
 			rest = append(rest, d)
 			continue
 		}
-		for range 1 + w.IntN(2) { // events are repeated
+		for range 1 + w.IntN(2) { // events may be repeated
 			w.remember(d.event)
 			w.with.apply(d.event)
 			w.without.apply(d.event)
@@ -255,7 +255,7 @@ func (w *world) ticks(n int) {
 	}
 }
 
-// remember keeps the history that e is about to change, for a reader that is behind.
+// remember keeps the history that e is about to change, for a read that lags.
 func (w *world) remember(e event.Event) {
 	repository := ""
 	if e.Push != nil {
@@ -280,7 +280,7 @@ func (w *world) behind(repository string) (store.History, bool) {
 
 var errStore = errors.New("the store fails")
 
-// fail waits for the turn of the run that calls the store, and says whether the call
+// fail waits for the turn of the run that calls the store, and returns whether the call
 // fails.
 func (w *world) fail(string) (before, after error) {
 	w.wait()
@@ -293,7 +293,7 @@ func (w *world) fail(string) (before, after error) {
 	return nil, nil
 }
 
-// read returns the registry as a replica has it.
+// read returns the registry as seen by a replica.
 func (w *world) read() *truth {
 	return &w.past[max(0, len(w.past)-1-w.IntN(lagMax+1))]
 }

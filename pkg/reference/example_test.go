@@ -50,3 +50,18 @@ func ExampleParseVersion() {
 	// false
 	// true
 }
+
+func ExampleParseGlobs() {
+	globs, err := reference.ParseGlobs("1.*, sha-????")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, tag := range []string{"1.10.0", "sha-0116", "latest"} {
+		fmt.Println(tag, globs.Match(tag))
+	}
+	// Output:
+	// 1.10.0 true
+	// sha-0116 true
+	// latest false
+}

@@ -7,32 +7,32 @@ import (
 	"strings"
 )
 
-// Globs are patterns of tags, as a shell has them of files. * is any text, ? any one
-// character, and [a-z_] one character of a class; [^a-z] and [!a-z] are one that is not
-// of it. A - at either end of a class is itself, as is any other character of a glob.
-// The zero value has no globs.
+// Globs are patterns of tags, like a shell's patterns of files. * matches any text, ? any
+// one character, and [a-z_] one character in a class; [^a-z] and [!a-z] match one that is
+// not in it. A - at either end of a class stands for itself, as does any other character
+// of a glob. The zero value has no globs.
 type Globs struct {
 	globs []glob
 	bytes int
 }
 
-// A glob is its text and what that stands for.
+// A glob is a pattern's text and its parsed pieces.
 type glob struct {
 	text   string
 	pieces []piece
 }
 
-// A piece of a glob stands for any text, or for one character of a set.
+// A piece of a glob matches any text, or one character in a set.
 type piece struct {
 	isStar bool
-	set    [4]uint64 // a bit for each byte
+	set    [4]uint64 // one bit for each byte
 }
 
-// ParseGlobs reads a list of globs, separated by commas. Blanks around a glob do not
-// count, nor does an empty one. A glob is malformed if a bracket has no partner, if a
-// class is empty or has a range that runs backwards, or if it has a backslash, which
-// escapes in a shell: no tag has a bracket or a backslash, so it would never match. The
-// error shows the glob and says why.
+// ParseGlobs reads a comma-separated list of globs. It ignores blanks around a glob, and
+// empty globs. A glob is malformed if a bracket has no partner, if a class is empty or
+// has a range that runs backwards, or if it contains a backslash. In a shell a backslash
+// escapes; but no tag contains a bracket or a backslash, so such a glob would never
+// match. The error shows the glob and says why.
 func ParseGlobs(list string) (Globs, error) {
 	var all Globs
 	for text := range strings.SplitSeq(list, ",") {
@@ -50,17 +50,17 @@ func ParseGlobs(list string) (Globs, error) {
 	return all, nil
 }
 
-// Len returns how many globs there are, and how many bytes they have together.
+// Len returns the number of globs, and their total length in bytes.
 func (g Globs) Len() (globs, bytes int) { return len(g.globs), g.bytes }
 
-// Match reports whether tag matches one of the globs. For each it takes at most
+// Match reports whether tag matches at least one glob. For each glob it needs at most
 // len(glob)*len(tag) steps.
 func (g Globs) Match(tag string) bool {
 	return slices.ContainsFunc(g.globs, func(glob glob) bool { return match(glob.pieces, tag) })
 }
 
-// Prefix returns the text in front of the first wildcard of a single glob, with which
-// all tags begin that match it. It is empty if that has no wildcard, or if there are
+// Prefix returns the text in front of the first wildcard of a single glob. Every tag that
+// matches begins with it. It is empty if the glob has no wildcard, or if there are
 // several globs.
 func (g Globs) Prefix() string {
 	if len(g.globs) != 1 {
@@ -103,7 +103,7 @@ func parseGlob(text string) (pieces []piece, err error) {
 
 var errBackslash = errors.New(`a \, which no tag has`)
 
-// parseClass reads what is between brackets.
+// parseClass parses the text between brackets.
 func parseClass(class string) (p piece, err error) {
 	isNegated := strings.HasPrefix(class, "^") || strings.HasPrefix(class, "!")
 	if isNegated {
@@ -132,14 +132,14 @@ func parseClass(class string) (p piece, err error) {
 	return p, nil
 }
 
-// add puts the characters from low to high into p.
+// add adds the characters from low to high to p.
 func (p *piece) add(low, high byte) {
 	for c := int(low); c <= int(high); c++ {
 		p.set[c/64] |= 1 << (c % 64)
 	}
 }
 
-// complement returns the piece of all characters that p does not have.
+// complement returns the piece of all characters that are not in p.
 func (p piece) complement() piece {
 	for i := range p.set {
 		p.set[i] = ^p.set[i]
@@ -149,14 +149,15 @@ func (p piece) complement() piece {
 
 func (p *piece) has(c byte) bool { return p.set[c/64]&(1<<(c%64)) != 0 }
 
-// match reports whether s fits pieces. At a mismatch only the last * takes one
-// character more, since whatever an earlier one took, the last could take as well.
+// match reports whether s matches pieces. After a mismatch, only the last * is made one
+// character longer: whatever an earlier * could match more, the last one can match
+// instead.
 func match(pieces []piece, s string) bool {
 	p, i := 0, 0
-	star, begin := -1, 0 // the last *, and where in s its text ends
+	star, begin := -1, 0 // the last *, and the end of the text that it matches in s
 	for i < len(s) {
 		switch {
-		case p < len(pieces) && pieces[p].has(s[i]): // which a * has not
+		case p < len(pieces) && pieces[p].has(s[i]): // never true of a *, whose set is empty
 			p++
 			i++
 		case p < len(pieces) && pieces[p].isStar:

@@ -82,7 +82,7 @@ func TestListOfGlobs(t *testing.T) {
 	}
 }
 
-// TestMalformedGlobIsAnError, which shows the glob and not the rest of its list.
+// TestMalformedGlobIsAnError: the error shows the glob, but not the rest of its list.
 func TestMalformedGlobIsAnError(t *testing.T) {
 	t.Parallel()
 	for _, glob := range []string{"[", "[a", "a[", "[]", "[]a]", "[^]", "[!]", "]", "a]b", "[a]]", "[[:alpha:]]",
@@ -93,7 +93,7 @@ func TestMalformedGlobIsAnError(t *testing.T) {
 			continue
 		}
 		if want := reference.Quote(glob); !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "good") {
-			t.Errorf("ParseGlobs of %q: %v, want %s in it alone", glob, err, want)
+			t.Errorf("ParseGlobs of %q: %v, want only %s in it", glob, err, want)
 		}
 	}
 }
@@ -109,7 +109,7 @@ func TestPrefixOfAGlob(t *testing.T) {
 	}
 }
 
-// slowMatch reports whether s fits glob by trying everything.
+// slowMatch reports whether s matches glob by trying everything.
 func slowMatch(glob, s string) bool {
 	switch {
 	case glob == "":
@@ -128,7 +128,7 @@ func slowMatch(glob, s string) bool {
 	}
 }
 
-// slowClass returns which characters a class has.
+// slowClass returns the characters in a class.
 func slowClass(class string) (has [256]bool) {
 	negated := class[0] == '^' || class[0] == '!'
 	if negated {
@@ -150,8 +150,8 @@ func slowClass(class string) (has [256]bool) {
 	return has
 }
 
-// TestGlobsMatchAsOthersDo compares with a matcher that tries everything, and with
-// path.Match, whose classes have no ! and no - of its own, and in which \ escapes.
+// TestGlobsMatchAsOthersDo compares Globs with a matcher that tries everything, and with
+// path.Match, where a class has no ! and no literal -, and \ escapes.
 func TestGlobsMatchAsOthersDo(t *testing.T) {
 	t.Parallel()
 	piece := rapid.OneOf(
@@ -167,12 +167,12 @@ func TestGlobsMatchAsOthersDo(t *testing.T) {
 			byPath, pathErr := path.Match(glob, tag)
 			if err != nil {
 				if pathErr == nil && !strings.ContainsAny(glob, `]\`) {
-					t.Fatalf("ParseGlobs(%q): %v, but path.Match takes it", glob, err)
+					t.Fatalf("ParseGlobs(%q): %v, but path.Match accepts it", glob, err)
 				}
 				return
 			}
 			got := globs.Match(tag)
-			if glob == "" { // no glob at all
+			if glob == "" { // not a glob
 				return
 			}
 			if want := slowMatch(glob, tag); got != want {
@@ -181,7 +181,7 @@ func TestGlobsMatchAsOthersDo(t *testing.T) {
 			switch {
 			case strings.Contains(glob, "[!"):
 			case pathErr != nil && !strings.Contains(glob, "-"):
-				t.Fatalf("ParseGlobs takes %q, and path.Match says %v", glob, pathErr)
+				t.Fatalf("ParseGlobs accepts %q, but path.Match says %v", glob, pathErr)
 			case pathErr == nil && byPath != got:
 				t.Fatalf("%q matches %q: %t, by path.Match %t", glob, tag, got, byPath)
 			}
@@ -189,8 +189,8 @@ func TestGlobsMatchAsOthersDo(t *testing.T) {
 	})
 }
 
-// FuzzGlobs: a list matches what one of its globs matches, and that begins with the
-// glob's prefix.
+// FuzzGlobs: a list matches whatever one of its globs matches. A matched tag begins with
+// the glob's prefix.
 func FuzzGlobs(f *testing.F) {
 	f.Add("latest, v[0-9]*,[^a-z-]?", "v1.2.3")
 	f.Add("[]", "[")
@@ -228,7 +228,7 @@ func FuzzGlobs(f *testing.F) {
 	})
 }
 
-// BenchmarkGlobs matches the globs that take longest.
+// BenchmarkGlobs matches the slowest globs.
 func BenchmarkGlobs(b *testing.B) {
 	tag := strings.Repeat("a", 128)
 	for name, glob := range map[string]string{

@@ -6,8 +6,8 @@ import (
 	library "github.com/distribution/reference"
 )
 
-// The library reads whole references, and reads the first component as a host.
-// So each part is put where it can be nothing else.
+// The library parses whole references, and takes the first component for a host. So each
+// part is placed where the library cannot take it for another.
 
 func libraryTakesRepository(s string) bool {
 	r, err := library.Parse("host.example/" + s)

@@ -2,8 +2,8 @@ package reference
 
 import "strings"
 
-// IsMediaType reports whether s is a media type by the grammar of RFC 6838,
-// section 4.2, without parameters.
+// IsMediaType reports whether s is a media type without parameters, by the grammar in RFC
+// 6838, section 4.2.
 func IsMediaType(s string) bool {
 	main, sub, ok := strings.Cut(s, "/")
 	return ok && isRestrictedName(main) && isRestrictedName(sub)

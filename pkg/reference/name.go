@@ -6,18 +6,17 @@ import (
 	"strings"
 )
 
-// A Name is the name under which readers look references up: a repository, whatever
-// its registry, or a registry's repository.
+// A Name is what readers ask for: a repository in any registry, or a repository in one
+// registry.
 type Name struct {
 	Registry   string // empty: any
 	Repository string
 }
 
-// ParseName reads repository or registry/repository. Docker's rule tells them
-// apart: the first of several segments is a registry if it has a dot or a colon,
-// or is localhost. A repository whose own path begins with such a segment is
-// therefore found in its registry only, and nobody can take over another registry's
-// name by pushing under it.
+// ParseName reads repository or registry/repository. Docker's rule tells them apart: the
+// first of several segments is a registry if it has a dot or a colon, or is localhost. So
+// a repository whose own path begins with such a segment is found only with its registry,
+// and nobody can take over another registry's name by pushing under it.
 func ParseName(s string) (Name, error) {
 	segment, rest, several := strings.Cut(s, "/")
 	if !several || !namesRegistry(strings.ToLower(segment)) {
@@ -36,7 +35,7 @@ func ParseName(s string) (Name, error) {
 	return Name{registry, rest}, nil
 }
 
-// ParseRepository reads a name that must be a repository, whatever its registry.
+// ParseRepository reads a name that must be a repository without a registry.
 func ParseRepository(s string) (Name, error) {
 	n, err := ParseName(s)
 	if err != nil {
@@ -56,8 +55,8 @@ func (n Name) String() string {
 	return n.Registry + "/" + n.Repository
 }
 
-// Compare orders names by their text. A repository whose path begins with a registry
-// may have the same text as a registry's repository. It then comes first.
+// Compare orders names by their text. A repository whose path begins with a registry may
+// have the same text as a registry's repository; then it comes first.
 func (n Name) Compare(m Name) int {
 	return cmp.Or(cmp.Compare(n.String(), m.String()), cmp.Compare(n.Registry, m.Registry))
 }

@@ -17,7 +17,7 @@ func TestParseName(t *testing.T) {
 		"wash":           {Repository: "wash"},
 		"team/app":       {Repository: "team/app"},
 		"team/sub/app":   {Repository: "team/sub/app"},
-		"a.b":            {Repository: "a.b"}, // alone, it is a repository
+		"a.b":            {Repository: "a.b"}, // a single segment is a repository
 		"localhost":      {Repository: "localhost"},
 		"a--b/c":         {Repository: "a--b/c"},
 		"host/c":         {Repository: "host/c"},
@@ -88,7 +88,7 @@ func TestNamesSortByTheirText(t *testing.T) {
 		{Repository: "app"},
 		{Repository: "app-1"},
 		{Repository: "b.io/app"},
-		{Registry: "b.io", Repository: "app"}, // the same text, with a registry
+		{Registry: "b.io", Repository: "app"}, // the same text with a registry
 		{Repository: "zoo"},
 	}
 	for i, m := range names {
@@ -103,8 +103,8 @@ func TestNamesSortByTheirText(t *testing.T) {
 	}
 }
 
-// TestNamesFollowDockersRule compares ParseName with the code that Docker itself
-// uses, which implies docker.io, and library for Docker's own images.
+// TestNamesFollowDockersRule compares ParseName with Docker's own code, which assumes
+// docker.io, and library for Docker's own images.
 func TestNamesFollowDockersRule(t *testing.T) {
 	t.Parallel()
 	segment := rapid.SampledFrom([]string{"wash", "app", "a.b", "a.b:5", "a:5", "A.b", "localhost", "localhost:5", "LOCALHOST:5", "[::1]", "[::1]:5", "a--b", "a_b", "a..b", "docker.io.example"})
@@ -113,7 +113,7 @@ func TestNamesFollowDockersRule(t *testing.T) {
 		got, err := reference.ParseName(s)
 		named, libraryErr := library.ParseNormalizedNamed(s)
 		if !strings.Contains(s, "/") && strings.Contains(s, ":") {
-			libraryErr = err // a port without a path, which the library reads as a tag
+			libraryErr = err // a port without a path, which the library takes for a tag
 		} else if named != nil && !library.IsNameOnly(named) {
 			libraryErr = err // likewise, after the last slash
 			named = nil
@@ -147,7 +147,7 @@ func FuzzParseName(f *testing.F) {
 			t.Errorf("ParseName(%q) = %+v, printed and parsed again %+v, %v", s, name, again, err)
 		}
 		if reference.CheckRepository(name.Repository) != nil {
-			t.Errorf("ParseName(%q) = %+v, which is not a repository", s, name)
+			t.Errorf("ParseName(%q) = %+v, whose repository is invalid", s, name)
 		}
 		if name.Registry != "" {
 			if registry, err := reference.ParseRegistry(name.Registry); err != nil || registry != name.Registry {

@@ -1,6 +1,6 @@
-// Package reference holds the grammars of OCI references and their parts, of the
-// names under which readers look references up, of categories, and of tags that are
-// versions. It also orders versions.
+// Package reference defines the grammars of OCI references and their parts, of the names
+// that readers ask for, of categories, of tag globs, and of tags that are versions. It
+// also orders versions. It knows nothing of registries' APIs or of the store.
 package reference
 
 import (
@@ -11,9 +11,9 @@ import (
 // Limits, in bytes.
 const (
 	maxRegistry   = 255 // a DNS name has at most 253; RFC 1035, section 2.3.4
-	maxRepository = 255 // distribution/reference's; the distribution spec 1.1 only notes that many clients have one
+	maxRepository = 255 // limit of distribution/reference; the distribution spec 1.1 only notes that many clients have one
 	maxTag        = 128 // distribution spec 1.1, "Pulling manifests"
-	maxDigest     = 255 // ours: sha512 has 135
+	maxDigest     = 255 // our own limit; a sha512 digest has 135
 )
 
 // A Reference is a tag of a repository in a registry.
@@ -23,8 +23,8 @@ type Reference struct {
 	Tag        string
 }
 
-// newReference checks the parts of a reference and puts the registry in lower case.
-// The error is about the first bad part, so that it is one line.
+// newReference checks the parts of a reference and puts the registry in lower case. The
+// error is about the first bad part, so it fits one line.
 func newReference(registry, repository, tag string) (Reference, error) {
 	registry, err := ParseRegistry(registry)
 	if err != nil {
@@ -39,8 +39,8 @@ func newReference(registry, repository, tag string) (Reference, error) {
 	return Reference{registry, repository, tag}, nil
 }
 
-// Parse reads registry/repository:tag. The registry is required: unlike Docker,
-// Parse does not fill in docker.io.
+// Parse reads registry/repository:tag. The registry is required: unlike Docker, Parse
+// does not assume docker.io.
 func Parse(s string) (Reference, error) {
 	registry, rest, ok := strings.Cut(s, "/")
 	if !ok {
@@ -58,7 +58,7 @@ func Parse(s string) (Reference, error) {
 }
 
 // Split splits the text of a Reference into its parts. Unlike Parse it does not check
-// them: it is for text from String. ok is false if a part is missing.
+// them: it is only for text that String returned. ok is false if a part is missing.
 func Split(s string) (r Reference, ok bool) {
 	registry, rest, ok := strings.Cut(s, "/")
 	if !ok {
@@ -74,12 +74,12 @@ func (r Reference) String() string { return r.Name().String() + ":" + r.Tag }
 // Name returns the name of r's repository in r's registry.
 func (r Reference) Name() Name { return Name{r.Registry, r.Repository} }
 
-// ParseRegistry checks a host with an optional port and returns it in lower case.
-// The grammar of a host is domain in github.com/distribution/reference: labels of
-// letters, digits and inner hyphens, or an IPv6 address in brackets. By Docker's
-// rule a host is a registry only if it has a dot or a port, or is localhost. Any
-// other is the first part of a repository. A regional endpoint of Azure's is returned
-// as the registry that it belongs to.
+// ParseRegistry checks a host with an optional port and returns it in lower case. The
+// grammar of a host is domain in github.com/distribution/reference: labels of letters,
+// digits and inner hyphens, or an IPv6 address in brackets. By Docker's rule a host is a
+// registry only if it has a dot or a port, or is localhost. Any other is the first part
+// of a repository. For a regional endpoint in Azure, ParseRegistry returns the registry
+// that it belongs to.
 func ParseRegistry(host string) (string, error) {
 	if !isHost(host) {
 		return "", fmt.Errorf("registry %s is not a host with an optional port, of at most %d characters", Quote(host), maxRegistry)
@@ -91,8 +91,8 @@ func ParseRegistry(host string) (string, error) {
 	return withoutRegion(registry), nil
 }
 
-// withoutRegion returns NAME.azurecr.io for NAME.REGION.geo.azurecr.io. What is pushed
-// to one of a registry's regions is in all of them.
+// withoutRegion returns NAME.azurecr.io for NAME.REGION.geo.azurecr.io. A push to one
+// region of a registry reaches all of them.
 //
 // See https://learn.microsoft.com/azure/container-registry/container-registry-geo-replication
 func withoutRegion(registry string) string {
@@ -165,8 +165,8 @@ func CheckRepository(s string) error {
 }
 
 func isRepository(s string) bool {
-	// The characters since the last letter or digit. At first it is a separator, since
-	// none may begin a name.
+	// The characters since the last letter or digit. It begins as a separator, since no
+	// name may begin with one.
 	separator := "/"
 	for i := range len(s) {
 		switch c := s[i]; {
@@ -208,10 +208,10 @@ func CheckTag(s string) error {
 	return nil
 }
 
-// CheckDigest checks the grammar of a digest in the OCI image spec 1.1,
-// descriptor.md: algorithm:encoded. With a registered algorithm, sha256 or sha512,
-// encoded must be lower-case hex of its length. Others are checked by the grammar
-// alone, as the spec asks.
+// CheckDigest checks the grammar of a digest in the OCI image spec 1.1, descriptor.md:
+// algorithm:encoded. With a registered algorithm, sha256 or sha512, encoded must be
+// lower-case hex of the right length. Other algorithms only have to match the grammar, as
+// the spec requires.
 func CheckDigest(s string) error {
 	if !isDigest(s) {
 		return fmt.Errorf("digest %s is not an OCI digest (such as sha256: and 64 lower-case hex digits)", Quote(s))
@@ -230,7 +230,7 @@ func isDigest(s string) bool {
 	case "sha512":
 		return len(encoded) == 128 && isHex(encoded)
 	}
-	component := 0 // the length of this part of the algorithm
+	component := 0 // length of the current part of the algorithm
 	for i := range len(algorithm) {
 		switch c := algorithm[i]; {
 		case isLower(c) || isDigit(c):
@@ -255,7 +255,7 @@ func isLower(c byte) bool { return 'a' <= c && c <= 'z' }
 func isUpper(c byte) bool { return 'A' <= c && c <= 'Z' }
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 
-// Quote returns a value from outside in quotes, shortened, on one line.
+// Quote returns a value from outside in quotes, shortened and on one line.
 func Quote(s string) string {
 	const most = 64
 	if len(s) > most {

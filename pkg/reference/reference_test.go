@@ -58,7 +58,7 @@ func TestParseRegistry(t *testing.T) {
 		"wasmcloud.azurecr.io": "wasmcloud.azurecr.io", "WasmCloud.AzureCR.IO": "wasmcloud.azurecr.io", "a-b.c": "a-b.c",
 		"localhost": "localhost", "LocalHost": "localhost", "localhost:5000": "localhost:5000", "host:5": "host:5", "HOST:5": "host:5",
 		"192.0.2.1:80": "192.0.2.1:80", "[2001:DB8::1]": "[2001:db8::1]", "[::1]:5000": "[::1]:5000",
-		strings.Repeat("a", 252) + ".io": strings.Repeat("a", 252) + ".io", // of 255
+		strings.Repeat("a", 252) + ".io": strings.Repeat("a", 252) + ".io", // 255 bytes
 		"Demo.EastUS2.geo.azurecr.io":    "demo.azurecr.io", "a.b.c.geo.azurecr.io": "a.b.c.geo.azurecr.io", "demo.geo.azurecr.io": "demo.geo.azurecr.io",
 		"demo.eastus.data.azurecr.io": "demo.eastus.data.azurecr.io", "demo.eastus.geo.azurecr.io.example": "demo.eastus.geo.azurecr.io.example",
 	} {
@@ -181,7 +181,7 @@ func TestErrorsShowTheValueShortenedOnOneLine(t *testing.T) {
 // TestAgreesWithTheLibrary compares the grammar with an independent one.
 func TestAgreesWithTheLibrary(t *testing.T) {
 	t.Parallel()
-	// Both sides of each limit, by repeating the text that was drawn.
+	// Repeating the drawn text reaches both sides of each limit.
 	stretched := func(t *rapid.T, s string, limit int) string {
 		if s == "" || !rapid.Bool().Draw(t, "stretched") {
 			return s
@@ -199,8 +199,8 @@ func TestAgreesWithTheLibrary(t *testing.T) {
 		if got, want := reference.CheckTag(tag) == nil, libraryTakesTag(tag); got != want {
 			t.Errorf("CheckTag(%q) is %t, the library's is %t", tag, got, want)
 		}
-		// The library reads a single word as a host, too. Docker's rule is in another
-		// part of it: TestNamesFollowDockersRule.
+		// The library accepts a single word as a host, too. Docker's rule is in another
+		// part of it: see TestNamesFollowDockersRule.
 		host := rapid.StringMatching(`[a-bA0.:\[\]-]{0,10}|\[[0-9a-fA-F:]{0,8}\](:[0-9]{0,3})?`).Draw(t, "host")
 		want := libraryTakesRegistry(host) && strings.ContainsAny(host, ".:")
 		if _, err := reference.ParseRegistry(host); (err == nil) != want {

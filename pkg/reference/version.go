@@ -5,25 +5,24 @@ import (
 	"strings"
 )
 
-// A Version is a tag read by Semantic Versioning 2.0 (https://semver.org), but with
-// two numbers or more, not just three: MAJOR.MINOR[.PATCH[.…]], with prerelease and
-// build metadata. Numbers may have any length.
+// A Version is a tag read by Semantic Versioning 2.0 (https://semver.org), except that
+// two or more numbers suffice, not just three: MAJOR.MINOR[.PATCH[.…]], with prerelease
+// and build metadata. Numbers may have any length.
 type Version struct {
 	text       string   // as it is shown
 	numbers    []string // without leading zeros
 	prerelease []string // identifiers; numbers without leading zeros
 }
 
-// How many numbers a version has, and a full one.
+// How many numbers a version needs, and a full version.
 const (
 	minNumbers  = 2
 	fullNumbers = 3
 )
 
 // ParseVersion reads a tag as a version; ok is false for a tag such as latest, 1 or
-// V1.2.3. Beyond the specification it accepts any count of numbers from two on, a
-// leading v, leading zeros of a number, and _ for the first +, since a tag cannot
-// have a +.
+// V1.2.3. Beyond the specification it accepts two numbers or more, a leading v, leading
+// zeros in a number, and _ for the first +, since a tag cannot contain a +.
 func ParseVersion(tag string) (v Version, ok bool) {
 	v.text = strings.Replace(strings.TrimPrefix(tag, "v"), "_", "+", 1)
 	rest, build, hasBuild := strings.Cut(v.text, "+")
@@ -55,23 +54,21 @@ func ParseVersion(tag string) (v Version, ok bool) {
 	return v, true
 }
 
-// String returns the tag as it was written, without a leading v, and with its first
-// _ as +.
+// String returns the tag as written, without a leading v, and with its first _ as +.
 func (v Version) String() string { return v.text }
 
-// Full reports whether v has MAJOR, MINOR and PATCH. A tag with less is often moved
-// from version to version.
+// Full reports whether v has MAJOR, MINOR and PATCH. A tag with fewer numbers is often
+// moved from version to version.
 func (v Version) Full() bool { return len(v.numbers) >= fullNumbers }
 
-// Prerelease reports whether v is a prerelease. It is then less than the release
-// with the same numbers.
+// Prerelease reports whether v is a prerelease, which is less than the release with the
+// same numbers.
 func (v Version) Prerelease() bool { return len(v.prerelease) > 0 }
 
-// Key returns a text that sorts, byte by byte, as section 11 of Semantic Versioning
-// 2.0 orders versions. A missing number counts as zero. Of equal versions the one
-// with more numbers is the greater. Build metadata does not count. No key is the
-// beginning of another, so text may follow it. The key of a tag of 128 bytes has at
-// most 196.
+// Key returns a text that sorts, byte by byte, as section 11 of Semantic Versioning 2.0
+// orders versions. A missing number counts as zero. Of equal versions, the one with more
+// numbers is the greater. Build metadata does not count. No key is a prefix of another,
+// so other text may follow it. The key of a tag of 128 bytes has at most 196 bytes.
 //
 // The parts of a key are, in this order:
 //   - each number, with its length before it (see appendNumber), but without the zero
@@ -115,8 +112,8 @@ func dropTrailingZeros(numbers []string) []string {
 	return numbers
 }
 
-// appendNumber appends the length of number, then number. The length is a for one
-// digit, b for two, up to y for 25. For more it is z and three digits, enough for the
+// appendNumber appends the length of number, then number. The length is a for one digit,
+// b for two, up to y for 25. For more digits it is z and three digits, enough for the
 // longest number that fits a tag.
 func appendNumber(key []byte, number string) []byte {
 	if n := len(number); n <= 25 {

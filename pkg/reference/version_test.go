@@ -70,7 +70,7 @@ func TestParseVersion(t *testing.T) {
 	}
 }
 
-// ordered are versions from the lowest on.
+// ordered are versions from the lowest to the highest.
 var ordered = []string{
 	"0.0-0", "0.0.0-0", "0.0", "0.0.0", "0.0.0.0", "0.0.0.1", "0.0.1", "0.1", "0.9.2", "0.9.2.5", "0.9.2.10", "0.9.3", "0.9.9", "0.10.0", "0.18.1",
 	"1.0.0-0", "1.0.0-1", "1.0.0-2", "1.0.0-10", "1.0.0-10.a", "1.0.0-99999999999999999999",
@@ -90,7 +90,7 @@ func TestKeyOrdersTheList(t *testing.T) {
 			if spec := compareTags(a, b); spec != want {
 				t.Errorf("%s against %s: the list says %d, the specification %d", a, b, want, spec)
 			}
-			// The library does not tell 1.2 from 1.2.0.
+			// The library does not distinguish 1.2 from 1.2.0.
 			if library, ok := compareByLibrary(a, b); ok && library != want && library != 0 {
 				t.Errorf("%s against %s: the list says %d, the library %d", a, b, want, library)
 			}
@@ -107,8 +107,8 @@ func parse(t rapid.TB, tag string) reference.Version {
 	return v
 }
 
-// anyTag draws a version with few and short parts, so that two are often nearly
-// equal, and now and then long ones.
+// anyTag draws a version with few and short parts, so that two are often nearly equal,
+// and sometimes long ones.
 var anyTag = rapid.Custom(func(t *rapid.T) string {
 	number := rapid.OneOf(rapid.StringMatching(`[0-9]|1[0-9]|00[12]`), rapid.StringMatching(`[1-9][0-9]{15,30}`))
 	identifier := rapid.OneOf(number, rapid.StringMatching(`[a-cA0-]{1,3}`))
@@ -128,10 +128,10 @@ func TestKeyOrdersAsTheSpecification(t *testing.T) {
 		if got := strings.Compare(a.Key(), b.Key()); got != want {
 			t.Fatalf("%s against %s: keys %q and %q say %d, want %d", tagA, tagB, a.Key(), b.Key(), got, want)
 		}
-		// Text after a key changes nothing, since none is the beginning of another.
+		// Text after a key changes nothing, since no key is a prefix of another.
 		if want != 0 {
 			if strings.HasPrefix(a.Key(), b.Key()) || strings.HasPrefix(b.Key(), a.Key()) {
-				t.Fatalf("%s against %s: of %q and %q one is the beginning of the other", tagA, tagB, a.Key(), b.Key())
+				t.Fatalf("%s against %s: one of %q and %q is a prefix of the other", tagA, tagB, a.Key(), b.Key())
 			}
 			x, y := a.Key()+rapid.String().Draw(t, "x"), b.Key()+rapid.String().Draw(t, "y")
 			if got := strings.Compare(x, y); got != want {
@@ -149,8 +149,8 @@ func TestKeyOrdersAsTheSpecification(t *testing.T) {
 	})
 }
 
-// compareByLibrary compares versions that the library knows: those of at most three
-// numbers, none of them above uint64 or with zeros in front.
+// compareByLibrary compares versions that the library accepts: at most three numbers,
+// none above uint64 or with leading zeros.
 func compareByLibrary(a, b string) (c int, ok bool) {
 	for _, v := range []string{a, b} {
 		if countNumbers(v) > 3 || isLong(v) || hasLeadingZero(v) {
@@ -167,9 +167,9 @@ func hasLeadingZero(v string) bool {
 	})
 }
 
-// TestKeyOrdersAsAListOfNumbers: versions without a prerelease are in the order of
-// their numbers, as many as they have, with zeros for those that one lacks; then the
-// longer list is the greater.
+// TestKeyOrdersAsAListOfNumbers: versions without a prerelease sort like lists of their
+// numbers, with zeros for missing ones; if these are equal, the longer list is the
+// greater.
 func TestKeyOrdersAsAListOfNumbers(t *testing.T) {
 	t.Parallel()
 	numbers := rapid.SliceOfN(rapid.OneOf(rapid.SampledFrom([]int{0, 0, 1, 9, 10, 11}), rapid.IntRange(0, 1<<40)), 2, 8)
@@ -189,7 +189,7 @@ func TestKeyOrdersAsAListOfNumbers(t *testing.T) {
 	})
 }
 
-// compareTags is the order of versions: precedence, then the count of numbers.
+// compareTags compares versions by precedence, then by the count of numbers.
 func compareTags(a, b string) int {
 	return cmp.Or(compareBySpec(a, b), cmp.Compare(countNumbers(a), countNumbers(b)))
 }
@@ -204,8 +204,8 @@ func isLong(v string) bool {
 	return slices.ContainsFunc(strings.FieldsFunc(v, func(r rune) bool { return r < '0' || r > '9' }), func(n string) bool { return len(n) > 18 })
 }
 
-// compareBySpec is section 11 of Semantic Versioning 2.0, sentence by sentence, for two
-// tags with any count of numbers. A missing number is zero.
+// compareBySpec implements section 11 of Semantic Versioning 2.0 sentence by sentence,
+// for two tags with any count of numbers. A missing number is zero.
 func compareBySpec(a, b string) int {
 	split := func(v string) (core, prerelease []string) {
 		v = strings.TrimPrefix(strings.FieldsFunc(v, func(r rune) bool { return r == '_' || r == '+' })[0], "v")
@@ -265,7 +265,7 @@ func compareBySpec(a, b string) int {
 	return min(max(len(preA)-len(preB), -1), 1)
 }
 
-// TestKeyOrdersNumbersOfAnyLength climbs from 1 over 9, 10, 99, 100 and so on.
+// TestKeyOrdersNumbersOfAnyLength climbs from 1 through 9, 10, 99, 100 and so on.
 func TestKeyOrdersNumbersOfAnyLength(t *testing.T) {
 	t.Parallel()
 	for _, around := range [][2]string{{"", ".0"}, {"0.", ""}, {"0.0.", "-a"}, {"0.0-", ""}, {"0.0-a.", ".b"}} {
@@ -286,8 +286,8 @@ func TestKeyOrdersNumbersOfAnyLength(t *testing.T) {
 	}
 }
 
-// TestKeyStays compares whole keys: they are stored, and all keys in a table must
-// have one format.
+// TestKeyStays compares whole keys: they are stored, and all keys in a table must have
+// the same format.
 func TestKeyStays(t *testing.T) {
 	t.Parallel()
 	for tag, want := range map[string]string{
@@ -304,8 +304,8 @@ func TestKeyStays(t *testing.T) {
 	}
 }
 
-// TestOnlyPrecedenceAndCountMakeTheKey changes the parts of a tag that do not count
-// in the order.
+// TestOnlyPrecedenceAndCountMakeTheKey changes the parts of a tag that do not affect the
+// order.
 func TestOnlyPrecedenceAndCountMakeTheKey(t *testing.T) {
 	t.Parallel()
 	for _, tags := range [][]string{
@@ -323,14 +323,14 @@ func TestOnlyPrecedenceAndCountMakeTheKey(t *testing.T) {
 	}
 }
 
-// TestLongestKey tries all lengths of the numbers and identifiers of a tag. Their
-// values do not matter, and a v or build metadata only makes the tag longer.
+// TestLongestKey tries all lengths of the numbers and identifiers in a tag. Their values
+// do not matter, and a v or build metadata only makes the tag longer.
 func TestLongestKey(t *testing.T) {
 	t.Parallel()
 	const tagLength, want = 128, 196
 	keyLength := func(tag string) int { return len(parse(t, tag).Key()) }
-	// What n characters add to a key: as a number, as an identifier, and as a list
-	// of identifiers.
+	// What n characters add to a key: as a number, as an identifier, and as a list of
+	// identifiers.
 	var number, identifier, list [tagLength + 1]int
 	for n := 1; n <= tagLength; n++ {
 		number[n] = keyLength(strings.Repeat("1", n)+".0") - len(" ~02")

@@ -17,24 +17,24 @@ import (
 const (
 	catalogScope  = "registry:catalog:*"
 	wildcardScope = "repository:*:metadata_read"
-	// batchSize is for how many repositories one token is asked where there is none for
-	// all. It is acr-cli's.
+	// batchSize is how many repositories one token covers if there is no token for all.
+	// acr-cli uses the same size.
 	batchSize = 10
 )
 
-// acrPages are the sizes of the pages of ACR's lists.
+// acrPages are the page sizes of ACR's lists, in the order in which they are tried.
 var acrPages = []int{largePage, pageSize}
 
-// acr reads an Azure Container Registry by its own API, which has the time of each
-// tag. The calls, their scopes and answers are those of acr-cli's docs/swagger.yaml
-// and of the recorded sessions of Azure's SDKs.
+// acr reads an Azure Container Registry by its own API, which has the time of each tag.
+// Its calls, scopes and answers follow acr-cli's docs/swagger.yaml and recorded sessions
+// of Azure's SDKs.
 type acr struct {
 	*client
 	host       string
 	configured []string
 
 	mu    sync.Mutex
-	known []string // the repositories for batches of tokens, in order of name
+	known []string // the repositories for batches of tokens, sorted
 }
 
 func newACR(host string, o Options) *acr {
@@ -52,9 +52,9 @@ var _ Registry = (*acr)(nil)
 // Host implements Registry.
 func (a *acr) Host() string { return a.host }
 
-// scopes asks for everything at once. A registry with ABAC grants nothing for a
-// wildcard, nor may one with a restricted scope map, both without an error; then it
-// asks for ten repositories at a time.
+// scopes first asks for everything at once. A registry with ABAC grants nothing for a
+// wildcard, and one with a restricted scope map may not either, both without an error.
+// Then it asks for ten repositories at a time.
 func (a *acr) scopes(scope string) [][]string {
 	all := []string{catalogScope, wildcardScope}
 	if scope == catalogScope {
@@ -63,7 +63,7 @@ func (a *acr) scopes(scope string) [][]string {
 	return [][]string{all, a.batch(scope)}
 }
 
-// batch returns the scopes of the batch of known repositories that scope is in.
+// batch returns the scopes of the batch of known repositories that contains scope.
 func (a *acr) batch(scope string) []string {
 	_, name, _ := splitScope(scope)
 	a.mu.Lock()
@@ -135,7 +135,8 @@ func parseAttributes(body []byte, name string) (server string, a Attributes, err
 	return strings.ToLower(b.Registry), a, nil
 }
 
-// acrTag is a tag in ACR's answers. It has more, but neither media type nor size.
+// acrTag is a tag in ACR's answers. They have further fields, but neither media type nor
+// size.
 type acrTag struct {
 	Name, Digest   string
 	LastUpdateTime string
@@ -182,7 +183,7 @@ func (a *acr) tagsPage(ctx context.Context, name, query string) (p page[Tag], wh
 	}
 	var body struct {
 		ImageName string
-		Tags      []acrTag // absent or null where there is none: the count is compared
+		Tags      []acrTag // absent or null if there is none, so miscounted compares the number
 	}
 	if err := json.Unmarshal(r.body, &body); err != nil {
 		return p, fmt.Errorf("%s: %w", path, err), nil
@@ -200,8 +201,8 @@ func (a *acr) tagsPage(ctx context.Context, name, query string) (p page[Tag], wh
 	return p, why, nil
 }
 
-// miscounted says why n listed tags may not be all of r's: ACR counts more. A count
-// that changed meanwhile says nothing.
+// miscounted says why the n listed tags may not be all of r's: ACR counts more. If the
+// count has changed meanwhile, it proves nothing.
 func (a *acr) miscounted(ctx context.Context, r Repository, n int) (why, err error) {
 	again, err := a.Repository(ctx, r.Name)
 	switch {
@@ -228,7 +229,7 @@ func (a *acr) Tag(ctx context.Context, repository, tag string) (TagAnswer, error
 	answer := TagAnswer{State: r.state, Why: r.why}
 	switch r.state {
 	case Missing:
-		answer.State = Gone // ACR answers 401, not 404, where a right is missing
+		answer.State = Gone // ACR answers 401, not 404, if a right is missing
 	case Found:
 		var body struct {
 			ImageName string

@@ -47,20 +47,21 @@ func TestACRIsRead(t *testing.T) {
 	if got := l.Tags[2]; got.Digest != acrtest.Digest("181") || !got.PushedAt.Equal(pushed) {
 		t.Errorf("latest is %+v, want %s at %s", got, acrtest.Digest("181"), pushed)
 	}
-	// imageSize is the image's size: neither it nor a media type may end up in a push.
+	// imageSize is the size of the image. Neither it nor a media type may end up in a
+	// push.
 	if got := l.Tags[0]; got.Size != -1 || got.MediaType != "" {
 		t.Errorf("0.18.0 has size %d and media type %q, want both unknown", got.Size, got.MediaType)
 	}
 }
 
-// ACR asks its clients to say who they are (Azure/acr docs/http-headers.md).
+// ACR asks clients to identify themselves (Azure/acr docs/http-headers.md).
 func TestACRIsToldWhoAsks(t *testing.T) {
 	t.Parallel()
 	s, clock := wasm(t)
 	s.Set(func(r *acrtest.Rules) {
 		r.Intercept = func(_ http.ResponseWriter, r *http.Request, _ int) bool {
 			if got := r.Header.Get("X-Meta-Source-Client") + " " + r.UserAgent(); got != "test/1 test/1" {
-				t.Errorf("%s is asked by %s, want test/1", r.URL, got)
+				t.Errorf("%s was requested by %s, want test/1", r.URL, got)
 			}
 			return false
 		}
@@ -80,7 +81,7 @@ func TestTagThatIsAskedFor(t *testing.T) {
 		repository, tag string
 		want            registry.State
 	}{
-		{"wash", "0.18.0", registry.Found}, // not listed, and there
+		{"wash", "0.18.0", registry.Found}, // not listed, but present
 		{"wash", "0.18.1", registry.Found},
 		{"wash", "latest", registry.Gone},
 		{"none", "1", registry.Gone},
@@ -93,7 +94,7 @@ func TestTagThatIsAskedFor(t *testing.T) {
 	}
 }
 
-// A 404 proves nothing by itself. Each of these was one.
+// A 404 alone proves nothing. Only the last three answers prove that the tag is gone.
 func TestOnlyACodeOfTheRegistryMeansGone(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -139,7 +140,7 @@ func TestRepositoryIsGoneOnlyForATokenThatMaySeeIt(t *testing.T) {
 	got := repository(t, r, "none")
 	wantState(t, "none", got.State, got.Why, registry.Gone)
 
-	// The same answer without a token that says what it allows.
+	// The same answer, with a token that does not tell what it allows.
 	r = open(t, acrHost, handler(func(w http.ResponseWriter, r *http.Request) {
 		acrtest.Fail(w, http.StatusNotFound, "NAME_UNKNOWN", `repository "none" is not found`)
 	}))
@@ -178,7 +179,7 @@ func TestRepositoryIsOlderThanItsNewestTag(t *testing.T) {
 	r := open(t, acrHost, s, on(clock))
 	attributes, tags := repository(t, r, "wash").Attributes, list(t, r, "wash").Tags
 	if !attributes.LastUpdate.Before(tags[1].PushedAt) || attributes.Tags != 2 {
-		t.Errorf("attributes are %+v and the newest tag is of %s, want an earlier time and the new count", attributes, tags[1].PushedAt)
+		t.Errorf("attributes are %+v and the newest tag's time is %s, want an earlier time and the new count", attributes, tags[1].PushedAt)
 	}
 }
 
@@ -221,7 +222,7 @@ func TestCatalogueThatIsLimited(t *testing.T) {
 		if got.Complete || len(got.Names) > 0 || errors.Is(got.Why, registry.ErrEmptyCatalogue) != (user == "empty") {
 			t.Errorf("catalogue of %s is %+v, want nothing, incomplete", user, got)
 		}
-		// Its own repository can be read all the same.
+		// Its own repository is readable nevertheless.
 		wantComplete(t, list(t, r, "wash"), "0.18.0", "0.18.1", "latest")
 		other := repository(t, r, "team/app")
 		wantState(t, "team/app", other.State, other.Why, registry.Forbidden)

@@ -21,7 +21,7 @@ func fill(s *acrtest.Server, n int) []string {
 
 func TestTagsArePaged(t *testing.T) {
 	t.Parallel()
-	for _, most := range []int{50, 1000} { // the registry's most
+	for _, most := range []int{50, 1000} { // the registry's maximum
 		for _, n := range []int{0, 1, 49, 50, 51, 150, 999, 1000, 1001} {
 			t.Run(fmt.Sprint(n, " by ", most), func(t *testing.T) {
 				t.Parallel()
@@ -36,7 +36,7 @@ func TestTagsArePaged(t *testing.T) {
 	}
 }
 
-// What n ACR takes at most is not documented.
+// The largest n that ACR accepts is not documented.
 func TestLargePageIsRefused(t *testing.T) {
 	t.Parallel()
 	s := acrtest.Public(nil)
@@ -64,12 +64,12 @@ func TestListCutWithoutLink(t *testing.T) {
 	s.Set(func(r *acrtest.Rules) { r.NoLink = true })
 	wantComplete(t, list(t, open(t, acrHost, s), "wash"), want...)
 
-	// It gives fewer than it is asked for, and does not say that there are more.
+	// It returns fewer than requested, without a Link to more.
 	s.Set(func(r *acrtest.Rules) { r.MaxPage = 50 })
 	wantIncomplete(t, list(t, open(t, acrHost, s), "wash"), "50 were listed of 2500")
 }
 
-// failing makes a server answer the n-th page of wash's tags otherwise.
+// failing makes answer replace the n-th page of wash's tags.
 func failing(s *acrtest.Server, n int, answer http.HandlerFunc) {
 	pages := 0
 	s.Set(func(rules *acrtest.Rules) {
@@ -141,7 +141,7 @@ func TestPageThatCannotBeUsed(t *testing.T) {
 			failing(s, 2, test.answer)
 			l := list(t, open(t, acrHost, s), "wash")
 			wantIncomplete(t, l, test.why)
-			// Each push of a partial list is true by itself.
+			// The pushes of a partial list are true nevertheless.
 			if len(l.Tags) < 100 {
 				t.Errorf("listed %d tags, want those of the first page", len(l.Tags))
 			}

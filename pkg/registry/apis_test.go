@@ -12,7 +12,7 @@ import (
 	"ocireffer/pkg/registry/acrtest"
 )
 
-// byHost answers as several hosts.
+// byHost answers for several hosts.
 func byHost(hosts map[string]http.HandlerFunc) handler {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if answer := hosts[r.URL.Host]; answer != nil {
@@ -23,7 +23,7 @@ func byHost(hosts map[string]http.HandlerFunc) handler {
 	}
 }
 
-// github has the package app/cli of user acme, with n versions and tags on some.
+// github has the package app/cli of user acme, with n versions; some have tags.
 func github(n int, link bool) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Date", noon.Format(http.TimeFormat))
@@ -73,7 +73,7 @@ func TestGHCR(t *testing.T) {
 			if len(l.Tags) != (n+1)/2 || !l.Complete {
 				t.Errorf("%d versions: %d tags, complete %t because of %v, want half, complete", n, len(l.Tags), l.Complete, l.Why)
 			}
-			// The time is the digest's: no tag on it can be older, and any may be newer.
+			// The time is that of the digest: a tag cannot be older, but may be newer.
 			want := registry.Tag{Name: "000", Digest: acrtest.Digest("0"), NotBefore: time.Date(2023, 7, 3, 14, 56, 52, 0, time.UTC), Size: -1}
 			if l.Tags[0] != want {
 				t.Errorf("listed %+v, want %+v", l.Tags[0], want)
@@ -121,12 +121,12 @@ func TestTagOnTwoVersionsHasNoDigest(t *testing.T) {
 	l := list(t, r, "acme/app")
 	wantComplete(t, l, "1", "2")
 	if l.Tags[0].Digest != "" || l.Tags[1].Digest != acrtest.Digest("a") {
-		t.Errorf("listed %+v, want a digest for 2 alone", l.Tags)
+		t.Errorf("listed %+v, want a digest only for 2", l.Tags)
 	}
 }
 
-// dockerHub has acme/wash with n tags, as Docker Hub's API does, and says that there
-// are more.
+// dockerHub answers as Docker Hub's API about acme/wash, which has n tags, and claims
+// that there are more.
 func dockerHub(n, more int, requests *[]string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		*requests = append(*requests, r.Method+" "+r.URL.RequestURI())

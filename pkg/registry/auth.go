@@ -15,19 +15,19 @@ import (
 	"ocireffer/pkg/reference"
 )
 
-// An authorizer has the tokens of a client.
+// An authorizer holds the tokens of a client.
 type authorizer interface {
-	// token returns what a request for scope is sent with.
+	// token returns the token for a request for scope.
 	token(ctx context.Context, scope string) (token, error)
-	// challenged is told that a request for scope with t got a 401 with these values of
-	// WWW-Authenticate. It returns another token to try, if there is one.
+	// challenged is called after a request for scope with t got a 401 with these values
+	// of WWW-Authenticate. It returns another token to try, if there is one.
 	challenged(ctx context.Context, scope string, t token, values []string) (token, bool, error)
 }
 
-// A refusedError says that a credential is not accepted, or must not be sent.
+// A refusedError says that a credential was not accepted, or must not be sent.
 type refusedError struct{ error }
 
-// noAuth sends requests as they are.
+// noAuth sends requests without authorization.
 type noAuth struct{}
 
 func (noAuth) token(context.Context, string) (token, error) { return token{}, nil }
@@ -36,27 +36,27 @@ func (noAuth) challenged(context.Context, string, token, []string) (token, bool,
 	return token{}, false, nil
 }
 
-// A signer signs requests as registries ask for it (https://distribution.github.io/
-// distribution/spec/auth/token/): with Basic, or with tokens of the realm that a
-// challenge names. It keeps tokens until shortly before they expire. Once it has seen
-// a challenge, it asks for tokens before they are needed: without one each
-// repository would cost a 401.
+// A signer authorizes requests as a registry demands
+// (https://distribution.github.io/distribution/spec/auth/token/): with Basic, or with
+// tokens of the realm that a challenge names. It keeps tokens until shortly before they
+// expire. Once it has seen a challenge, it gets tokens before they are needed: otherwise
+// each repository would cost a 401.
 type signer struct {
 	client     *client
 	credential Credential
-	realms     []string // the hosts, next to the client's, that may have the credential
-	// isACR: nobody's tokens are asked for by POST, as ACR's own clients do, and a
+	realms     []string // hosts besides the client's that may get the credential
+	// isACR: anonymous tokens are requested by POST, as ACR's own clients do, and a
 	// refusal is about the credential, whatever the scope.
 	isACR bool
-	// scopes returns the sets of scopes to ask for so that scope is allowed, the best
-	// first. nil: scope alone.
+	// scopes returns the sets of scopes to request for access to scope, the best first.
+	// nil: only scope.
 	scopes func(scope string) [][]string
 
-	lock   chan struct{} // held while a token is asked for, so that it is asked for once
-	seen   challenge     // the last one; its scheme is empty before
+	lock   chan struct{} // held while a token is requested, so that it is requested once
+	seen   challenge     // the last challenge; its scheme is empty until there is one
 	tokens map[string]token
-	// refusals has the errors of sets of scopes, or of anything by "", and until when
-	// not to ask again.
+	// refusals contains the errors for sets of scopes, or for anything under "", and
+	// until when not to ask again.
 	refusals map[string]refusal
 }
 
@@ -86,7 +86,7 @@ func (s *signer) token(ctx context.Context, scope string) (token, error) {
 	case "bearer":
 		return s.bearer(ctx, scope)
 	default:
-		return token{}, nil // perhaps none is needed
+		return token{}, nil // the registry may not demand one
 	}
 }
 
@@ -112,10 +112,10 @@ func (s *signer) challenged(ctx context.Context, scope string, t token, values [
 		return basic, basic.header != t.header, nil
 	}
 	if t.lacks(scope) {
-		return token{}, false, nil // another one would lack it, too
+		return token{}, false, nil // another one would lack it too
 	}
 	for key, kept := range s.tokens {
-		if kept.header == t.header { // revoked, or not enough
+		if kept.header == t.header { // revoked, or insufficient
 			delete(s.tokens, key)
 		}
 	}
@@ -136,8 +136,8 @@ func (s *signer) basic() token {
 	return token{header: "Basic " + base64.StdEncoding.EncodeToString([]byte(userinfo))}
 }
 
-// bearer returns a token that allows scope or, if no set of scopes yields one, that of
-// the last set.
+// bearer returns a token for scope. If no set of scopes yields one, it returns the token
+// of the last set.
 func (s *signer) bearer(ctx context.Context, scope string) (t token, err error) {
 	if err := s.refused(anything); err != nil {
 		return token{}, err
@@ -158,10 +158,10 @@ func (s *signer) bearer(ctx context.Context, scope string) (t token, err error) 
 	return t, err
 }
 
-// anything is the key of a refusal that holds for every set of scopes.
+// anything is the key of a refusal that applies to every set of scopes.
 const anything = ""
 
-// refused returns the error of a set of scopes that was refused a moment ago.
+// refused returns the error of a recent refusal of a set of scopes.
 func (s *signer) refused(key string) error {
 	if r, ok := s.refusals[key]; ok && s.client.clock.Now().Before(r.until) {
 		return r.err
@@ -169,14 +169,15 @@ func (s *signer) refused(key string) error {
 	return nil
 }
 
-// refuse keeps err, if it is a refusal.
+// refuse remembers err if it is a refusal.
 func (s *signer) refuse(key string, err error) {
 	if errors.As(err, new(*refusedError)) {
 		s.refusals[key] = refusal{err, s.client.clock.Now().Add(time.Minute)}
 	}
 }
 
-// kept returns the token of a set of scopes, a new one if there is none that lasts.
+// kept returns the token for a set of scopes, and gets a new one if none is valid long
+// enough.
 func (s *signer) kept(ctx context.Context, set []string) (token, error) {
 	key := strings.Join(set, " ")
 	if t, ok := s.tokens[key]; ok && s.client.clock.Now().Before(t.until) {
@@ -190,7 +191,7 @@ func (s *signer) kept(ctx context.Context, set []string) (token, error) {
 	return t, err
 }
 
-// fetch asks the realm for a token.
+// fetch requests a token from the realm.
 func (s *signer) fetch(ctx context.Context, set []string) (token, error) {
 	realm, err := s.realm()
 	if err != nil {
@@ -209,26 +210,26 @@ func (s *signer) fetch(ctx context.Context, set []string) (token, error) {
 	}
 	t, ok := newToken(r.body, set, r.moment().Date, r.received)
 	if !ok {
-		return token{}, fmt.Errorf("token of %s: there is none in the answer", realm.Host)
+		return token{}, fmt.Errorf("token of %s: the answer contains none", realm.Host)
 	}
 	s.tokens[strings.Join(set, " ")] = t
 	return t, nil
 }
 
-// realm returns where tokens are. It must be the registry's own host or one of
-// s.realms: else a registry could ask for the credential of another, or have us call
-// whatever it likes.
+// realm returns the URL of the token endpoint. It must be on the registry's own host or
+// on one in s.realms. Otherwise a registry could get the credential of another, or make
+// us call any address.
 func (s *signer) realm() (*url.URL, error) {
 	base := s.client.base
 	u, err := url.Parse(s.seen.params["realm"])
 	if err != nil || u.Host == "" {
-		return nil, &refusedError{fmt.Errorf("%s asks for tokens of %s, which is no URL", base.Host, reference.Quote(s.seen.params["realm"]))}
+		return nil, &refusedError{fmt.Errorf("%s asks for tokens of %s, which is not a URL", base.Host, reference.Quote(s.seen.params["realm"]))}
 	}
 	host := strings.ToLower(strings.TrimSuffix(u.Host, ":443"))
 	known := host == strings.TrimSuffix(base.Host, ":443") || slices.Contains(s.realms, host)
 	secure := u.Scheme == "https" || u.Scheme == "http" && base.Scheme == "http" && isLoopback(host)
 	if !known || !secure {
-		return nil, &refusedError{fmt.Errorf("%s asks for tokens of %s, which is not a realm of it", base.Host, reference.Quote(u.Scheme+"://"+u.Host))}
+		return nil, &refusedError{fmt.Errorf("%s asks for tokens of %s, which is not one of its known realms", base.Host, reference.Quote(u.Scheme+"://"+u.Host))}
 	}
 	return u, nil
 }

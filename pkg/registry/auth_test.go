@@ -10,7 +10,7 @@ import (
 	"ocireffer/pkg/registry"
 )
 
-// A recorder answers by a handler, and notes which host got which Authorization.
+// A recorder lets a handler answer, and records which host got which Authorization.
 type recorder struct {
 	mu   sync.Mutex
 	seen []string // as "host Authorization"
@@ -30,7 +30,7 @@ func TestRealm(t *testing.T) {
 	for _, test := range []struct {
 		name, host, realm string
 		realms            []string
-		asked             string // where for a token, "" if not
+		asked             string // where a token was requested; "": nowhere
 	}{
 		{"its own", host, "https://registry.example.com/token", nil, "https://registry.example.com"},
 		{"its own, with a port", host, "https://registry.example.com:443/token", nil, "https://registry.example.com:443"},
@@ -87,7 +87,7 @@ func TestBasic(t *testing.T) {
 			w.WriteHeader(http.StatusUnauthorized)
 		}}
 		r := open(t, "registry.example.com", record, func(o *registry.Options) { o.Credential = credential })
-		want, requests := registry.Found, 3 // the challenge, once
+		want, requests := registry.Found, 3 // one of them gets the challenge
 		switch credential.Password {
 		case "wrong":
 			want = registry.Forbidden
@@ -104,7 +104,7 @@ func TestBasic(t *testing.T) {
 	}
 }
 
-// The config of an image may be stored elsewhere.
+// An image's config may be stored on another host.
 func TestRedirectOfABlob(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -149,7 +149,7 @@ func TestRedirectOfABlob(t *testing.T) {
 			}
 			last := record.seen[len(record.seen)-1]
 			if strings.HasSuffix(strings.Fields(last)[0], test.host) == test.followed {
-				t.Errorf("asked %v, followed is to be %t", record.seen, test.followed)
+				t.Errorf("requests %v, want the redirect followed: %t", record.seen, test.followed)
 			}
 		})
 	}

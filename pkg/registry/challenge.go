@@ -4,15 +4,15 @@ import (
 	"strings"
 )
 
-// A challenge is what a registry asks for in a WWW-Authenticate (RFC 9110, section
+// A challenge is a registry's demand in a WWW-Authenticate header (RFC 9110, section
 // 11.6.1).
 type challenge struct {
 	scheme string            // in lower case
 	params map[string]string // by name in lower case
 }
 
-// parseChallenges reads the values of WWW-Authenticate. One value may have several
-// challenges. What does not follow the grammar ends the value it is in.
+// parseChallenges parses the values of WWW-Authenticate. One value may have several
+// challenges. It drops the rest of a value from the first error of grammar on.
 func parseChallenges(values []string) []challenge {
 	var all []challenge
 	for _, value := range values {
@@ -41,10 +41,10 @@ func parseChallenges(values []string) []challenge {
 // A scanner reads the parts of a header field's value (RFC 9110, section 5.6).
 type scanner struct{ rest string }
 
-// skip passes over characters of a set.
+// skip skips characters in a set.
 func (s *scanner) skip(set string) { s.rest = strings.TrimLeft(s.rest, set) }
 
-// next passes over c, if it comes next.
+// next skips c if it comes next, and reports whether it did.
 func (s *scanner) next(c byte) bool {
 	if s.rest == "" || s.rest[0] != c {
 		return false
@@ -66,8 +66,8 @@ func (s *scanner) word() string {
 	return word
 }
 
-// value returns the token or quoted string that comes next. ok is false if neither
-// does, or a quoted string does not end.
+// value returns the token or quoted string that comes next. ok is false if there is
+// neither, or if a quoted string does not end.
 func (s *scanner) value() (v string, ok bool) {
 	if !s.next('"') {
 		v = s.word()

@@ -15,15 +15,15 @@ import (
 
 const (
 	tryTimeout = 30 * time.Second
-	// maxBody limits an answer, in bytes. A registry that does not page lists some
-	// 200,000 tags in it.
-	maxBody = 32 << 20
+	// maxBody limits an answer, in bytes. Several may be in memory at the same time. A
+	// registry without pages can list about 200,000 tags in it.
+	maxBody = 8 << 20
 )
 
 var errTooLarge = fmt.Errorf("the answer has more than %d bytes", maxBody)
 
-// A client makes the HTTP calls to one host: spread out, repeated where that may
-// help, with a token if one is needed, and to no other host than it was made for.
+// A client makes the HTTP calls to one host. It limits their rate, retries them if that
+// may help, and adds a token if one is needed. It calls no other host.
 type client struct {
 	host  string // of the registry, for errors
 	base  *url.URL
@@ -54,7 +54,8 @@ func newClient(host, base string, o Options) *client {
 		base: u,
 		http: &http.Client{
 			Transport: transport,
-			// A redirect could lead anywhere, with the credential or to another's answer.
+			// A redirect could lead anywhere, and take the credential there or bring
+			// another host's answer.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 		clock: clock,
@@ -68,17 +69,17 @@ func newClient(host, base string, o Options) *client {
 // Calls implements Registry.
 func (c *client) Calls() int64 { return c.calls.Load() }
 
-// A request asks the client's host for something.
+// A request is a request to the client's host.
 type request struct {
 	method string // empty: GET
 	path   string // escaped
 	query  string
 	accept string // empty: JSON
-	scope  string // what a token must allow
+	scope  string // scope that a token must allow
 }
 
-// ask sends q with a token and says what the answer proves. The error is for the
-// whole run.
+// ask sends q with a token and returns what the answer proves. An error ends the whole
+// run.
 func (c *client) ask(ctx context.Context, q request) (reply, error) {
 	r, err := c.authorized(ctx, q)
 	var busy *BusyError
@@ -96,8 +97,8 @@ func (c *client) ask(ctx context.Context, q request) (reply, error) {
 	}
 }
 
-// authorized sends q with the token that there is for it and, if that is not enough,
-// once more with the one that the registry asks for.
+// authorized sends q with the token at hand. If that is not enough, it sends q once more
+// with the token that the registry demands.
 func (c *client) authorized(ctx context.Context, q request) (reply, error) {
 	t, err := c.auth.token(ctx, q.scope)
 	if err != nil {
@@ -117,7 +118,7 @@ func (c *client) authorized(ctx context.Context, q request) (reply, error) {
 	return r, err
 }
 
-// A message is a request as it is sent.
+// A message is an HTTP request with all its parts.
 type message struct {
 	method, url string
 	header      http.Header
@@ -140,7 +141,7 @@ func query(q string) string {
 	return "?" + q
 }
 
-// send sends m, again after errors that may pass, and returns the last answer.
+// send sends m, retries it after errors that may pass, and returns the last answer.
 func (c *client) send(ctx context.Context, m message) (reply, error) {
 	for tries := 1; ; tries++ {
 		r, err := c.once(ctx, m)
@@ -177,7 +178,7 @@ func (c *client) fits(ctx context.Context, d time.Duration) bool {
 	return !ok || c.clock.Now().Add(d).Before(deadline)
 }
 
-// once sends m and reads the whole answer.
+// once sends m once and reads the whole answer.
 func (c *client) once(ctx context.Context, m message) (reply, error) {
 	if err := c.pace.enter(ctx); err != nil {
 		return reply{}, err

@@ -14,8 +14,8 @@ import (
 	"ocireffer/pkg/reference"
 )
 
-// A page that follows is always at the origin of the one before, and a link that is
-// written is read as it was.
+// A next page is always at the origin of the page before, and a written link is read back
+// unchanged.
 func FuzzLink(f *testing.F) {
 	for _, s := range []string{
 		`</acr/v1/library%2Fhello-world/_tags?last=latest&n=1&orderby=>; rel="next"`,
@@ -58,10 +58,10 @@ func FuzzLink(f *testing.F) {
 	})
 }
 
-// quoted escapes what is in a quoted string.
+// quoted escapes the text in a quoted string.
 var quoted = strings.NewReplacer(`\`, `\\`, `"`, `\"`)
 
-// Challenges that are written are read as they were.
+// Written challenges are read back unchanged.
 func FuzzChallenge(f *testing.F) {
 	for _, s := range []string{
 		`Bearer realm="https://a.example/oauth2/token",service="a.example",scope="repository:wash:metadata_read",error="insufficient_scope"`,
@@ -87,8 +87,8 @@ func FuzzChallenge(f *testing.F) {
 	})
 }
 
-// A token can be sent in a header, is asked for again within a day, and allows nothing
-// by claims that it does not have.
+// A token fits a header, is renewed within a day, and allows nothing that its claims do
+// not contain.
 func FuzzToken(f *testing.F) {
 	jwt := func(payload string) string {
 		return "e30." + base64.RawURLEncoding.EncodeToString([]byte(payload)) + ".c2ln"
@@ -114,7 +114,7 @@ func FuzzToken(f *testing.F) {
 			t.Fatalf("header is %q", token.header)
 		}
 		if token.until.Before(now) || token.until.After(now.Add(longestLife)) {
-			t.Fatalf("asked for again at %s, now is %s", token.until, now)
+			t.Fatalf("renewed at %s, now is %s", token.until, now)
 		}
 		for _, a := range token.access {
 			scope := a.Type + ":" + a.Name + ":" + strings.Join(a.Actions, ",")
@@ -128,7 +128,8 @@ func FuzzToken(f *testing.F) {
 	})
 }
 
-// Whatever a list says, its names are such, and it is used as a whole or not at all.
+// Whatever the content of a list, its names are valid, and it is used as a whole or not
+// at all.
 func FuzzTags(f *testing.F) {
 	for _, s := range []string{
 		`{"name":"wash","tags":["1","latest"]}`, `{"tags":null}`, `{"tags":[]}`, `{"tags":["-"]}`, `{"tags":{}}`, `{}`, `[]`, ``, `{"tags":[null]}`,

@@ -12,17 +12,17 @@ import (
 	"ocireffer/pkg/reference"
 )
 
-// ghcr reads GitHub's container registry. With a credential the tags come from
-// GitHub's API, a hundred digests a call: https://docs.github.com/rest/packages. The
-// API has the time of each digest. A tag may have been put on it long after that, so
-// it is a lower bound. Without a credential, or where the API does not have a
-// repository, it is read as any registry.
+// ghcr reads GitHub's container registry. With a credential, the tags come from GitHub's
+// API, a hundred digests per call: https://docs.github.com/rest/packages. The API gives
+// the time of each digest. A tag may have been put on a digest long afterwards, so the
+// time is a lower bound. Without a credential, or if the API does not know a repository,
+// ghcr reads it like any registry.
 type ghcr struct {
 	*oci
-	api *client // of api.github.com
+	api *client // for api.github.com
 
 	mu    sync.Mutex
-	paths map[string]string // of the API, by repository
+	paths map[string]string // in the API, by repository
 }
 
 func newGHCR(host string, o Options) Registry {
@@ -49,8 +49,8 @@ func (fixedToken) challenged(context.Context, string, token, []string) (token, b
 // Calls implements Registry.
 func (g *ghcr) Calls() int64 { return g.oci.Calls() + g.api.Calls() }
 
-// Repository implements Registry. A repository belongs to an organization or to a
-// user, and the API does not say which before it is asked.
+// Repository implements Registry. A repository belongs to an organization or to a user.
+// The API has a path for each, and only a call tells which is right.
 func (g *ghcr) Repository(ctx context.Context, name string) (Repository, error) {
 	owner, rest, _ := strings.Cut(name, "/")
 	for _, kind := range []string{"orgs", "users"} {
@@ -95,7 +95,7 @@ func (g *ghcr) Tags(ctx context.Context, r Repository) (Listing, error) {
 	return newListing(r, tagsOf(versions), why), nil
 }
 
-// A githubVersion is a digest with the tags that are on it now.
+// A githubVersion is a digest with the tags that now point to it.
 type githubVersion struct {
 	Name      string // the digest
 	CreatedAt string `json:"created_at"`
@@ -129,8 +129,8 @@ func (g *ghcr) versionsPage(ctx context.Context, path, query string) (p page[git
 	return p, why, nil
 }
 
-// tagsOf returns the tags of versions. A tag that moved while they were listed may be
-// on two. Then its digest is unknown.
+// tagsOf returns the tags of versions. A tag that moved during the listing may be on two
+// versions. Then its digest is unknown.
 func tagsOf(versions []githubVersion) []Tag {
 	var tags []Tag
 	index := map[string]int{}

@@ -17,8 +17,7 @@ var noon = time.Date(2026, 7, 3, 12, 0, 0, 0, time.UTC)
 
 const acrHost = "wasm.azurecr.io"
 
-// open returns a client of host that asks transport, on a clock of its own, without
-// limits.
+// open returns a client of host that uses transport and its own clock, without limits.
 func open(t *testing.T, host string, transport http.RoundTripper, change ...func(*registry.Options)) registry.Registry {
 	t.Helper()
 	o := registry.Options{Transport: transport, Clock: acrtest.NewClock(noon), Rate: math.Inf(1)}
@@ -42,7 +41,7 @@ func on(clock registry.Clock) func(*registry.Options) {
 	return func(o *registry.Options) { o.Clock = clock }
 }
 
-// repository asks for one repository.
+// repository requests one repository.
 func repository(t *testing.T, r registry.Registry, name string) registry.Repository {
 	t.Helper()
 	got, err := r.Repository(t.Context(), name)
@@ -52,7 +51,7 @@ func repository(t *testing.T, r registry.Registry, name string) registry.Reposit
 	return got
 }
 
-// list asks for one repository and for its tags.
+// list requests one repository and its tags.
 func list(t *testing.T, r registry.Registry, name string) registry.Listing {
 	t.Helper()
 	got, err := r.Tags(t.Context(), repository(t, r, name))
@@ -80,7 +79,7 @@ func catalogue(t *testing.T, r registry.Registry) registry.Catalogue {
 	return got
 }
 
-// names returns the tags of a listing, with commas.
+// names returns the tags in a listing, separated by commas.
 func names(l registry.Listing) string {
 	var all []string
 	for _, t := range l.Tags {
@@ -117,7 +116,7 @@ func count(requests []string, beginning string) int {
 	return len(slices.DeleteFunc(slices.Clone(requests), func(s string) bool { return !strings.HasPrefix(s, beginning) }))
 }
 
-// A handler answers in process.
+// A handler answers in the same process.
 type handler http.HandlerFunc
 
 func (h handler) RoundTrip(r *http.Request) (*http.Response, error) {

@@ -12,15 +12,15 @@ import (
 	"ocireffer/pkg/reference"
 )
 
-// hub reads Docker Hub. Its tags come from Docker Hub's own API, with the time of each
-// tag: https://docs.docker.com/reference/api/hub/latest/. A repository that the API
-// does not have is read as any registry.
+// hub reads Docker Hub. The tags come from Docker Hub's own API, with the time of each
+// tag: https://docs.docker.com/reference/api/hub/latest/. If the API does not know a
+// repository, hub reads it like any registry.
 type hub struct {
 	*oci
-	api *client // of hub.docker.com
+	api *client // for hub.docker.com
 
 	mu    sync.Mutex
-	paths map[string]string // of the API, by repository
+	paths map[string]string // in the API, by repository
 }
 
 func newHub(host string, o Options) *hub {
@@ -32,7 +32,7 @@ func newHub(host string, o Options) *hub {
 	return h
 }
 
-// hubLogin has the tokens of Docker Hub's API, which live for ten minutes.
+// hubLogin holds the token of Docker Hub's API, which lives for ten minutes.
 type hubLogin struct {
 	client     *client
 	credential Credential
@@ -104,7 +104,7 @@ func (h *hub) Tags(ctx context.Context, r Repository) (Listing, error) {
 	if !known {
 		return h.oci.Tags(ctx, r)
 	}
-	count := -1 // of the last page
+	count := -1 // as the last page gives it
 	tags, why, err := list[Tag]{
 		name: func(t Tag) string { return t.Name },
 		get: func(ctx context.Context, query string) (p page[Tag], why, err error) {
@@ -112,7 +112,8 @@ func (h *hub) Tags(ctx context.Context, r Repository) (Listing, error) {
 			return p, why, err
 		},
 		first: func(n int) string { return fmt.Sprintf("page_size=%d", n) },
-		// A page behind the last one is a 404. The count says whether all were there.
+		// The API answers 404 for a page behind the last one. The count tells whether all
+		// tags were listed.
 	}.read(ctx)
 	if err != nil {
 		return Listing{}, err

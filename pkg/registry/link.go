@@ -11,7 +11,7 @@ import (
 	"ocireffer/pkg/reference"
 )
 
-// A link is one of a Link field (RFC 8288, section 3).
+// A link is one link in a Link header (RFC 8288, section 3).
 type link struct {
 	target string
 	rel    string
@@ -19,12 +19,12 @@ type link struct {
 
 var errLink = errors.New("its Link is malformed")
 
-// nextPage returns the query of the next page of a list, given the header of the page
-// at base. ok is false where there is none.
+// nextPage returns the query of a list's next page, given the header of the page at base.
+// ok is false if there is none.
 //
-// A link must stay at base's origin, else a registry could send us anywhere. Its path
-// is not used: it is base's, or wrong, as that of Artifactory's virtual repositories
-// is (RTFACT-18971).
+// A link must stay at base's origin, or a registry could send us anywhere. Its path is
+// ignored: it is either base's path or wrong, as in Artifactory's virtual repositories
+// (RTFACT-18971).
 func nextPage(h http.Header, base *url.URL) (query string, ok bool, err error) {
 	links, err := parseLinks(h.Values("Link"))
 	if err != nil {
@@ -48,8 +48,14 @@ func pageQuery(target string, base *url.URL) (query string, ok bool, err error) 
 	if u.Scheme != base.Scheme || !strings.EqualFold(u.Host, base.Host) {
 		return "", false, fmt.Errorf("its next page is elsewhere, at %s", reference.Quote(target))
 	}
+	if len(u.RawQuery) > maxQuery {
+		return "", false, fmt.Errorf("the address of its next page has more than %d bytes", maxQuery)
+	}
 	return u.RawQuery, true, nil
 }
+
+// maxQuery is the longest query of a next page, in bytes. Servers refuse longer ones.
+const maxQuery = 8 << 10
 
 // parseLinks reads the values of Link.
 func parseLinks(values []string) ([]link, error) {
@@ -71,7 +77,7 @@ func parseLinks(values []string) ([]link, error) {
 	return links, nil
 }
 
-// link reads <target> and its parameters. Of two rel the first counts.
+// link parses <target> and its parameters. Of two rel parameters the first counts.
 func (s *scanner) link() (l link, ok bool) {
 	if !s.next('<') {
 		return link{}, false

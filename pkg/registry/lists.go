@@ -1,8 +1,10 @@
 package registry
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -39,8 +41,8 @@ func (c *client) catalogue(ctx context.Context, path string, sizes []int) (Catal
 	return Catalogue{Names: sorted(names), Complete: why == nil && err == nil, Why: why}, err
 }
 
-// namesPage reads the page of a list of names, which are a field of its body. The
-// field must be there. It may be null, as Distribution 2 has it for an empty list.
+// namesPage parses a page of a list of names. The names are in a field of its body. The
+// field must be present, but may be null, as Distribution 2 writes an empty list.
 func (c *client) namesPage(r reply, path, field string, check func(string) error) (p page[string], why error) {
 	if why := listReply(r); why != nil {
 		return p, why
@@ -49,19 +51,38 @@ func (c *client) namesPage(r reply, path, field string, check func(string) error
 	if err := json.Unmarshal(r.body, &body); err != nil || body[field] == nil {
 		return p, fmt.Errorf("%s is no list of %s: %s", path, field, reference.Quote(string(r.body)))
 	}
-	if err := json.Unmarshal(body[field], &p.items); err != nil {
-		return p, fmt.Errorf("%s of %s: %w", field, path, err)
-	}
-	for _, name := range p.items {
-		if err := check(name); err != nil {
-			return p, err
-		}
+	if p.items, why = namesOf(body[field], check); why != nil {
+		return p, fmt.Errorf("%s of %s: %w", field, path, why)
 	}
 	p.next, p.more, why = nextPage(r.header, c.base.JoinPath(path))
 	return p, why
 }
 
-// newListing returns what was listed of r, and why that may not be all.
+// namesOf returns the names in a JSON list, or why it contains anything else. It checks
+// each name before it reads the next: three bytes of JSON are an empty name, which takes
+// 16 bytes of memory.
+func namesOf(list json.RawMessage, check func(string) error) (names []string, err error) {
+	if string(list) == "null" {
+		return nil, nil
+	}
+	d := json.NewDecoder(bytes.NewReader(list))
+	if begin, err := d.Token(); err != nil || begin != json.Delim('[') {
+		return nil, errors.New("it is no list")
+	}
+	for d.More() {
+		var name string
+		if err := d.Decode(&name); err != nil {
+			return nil, err
+		}
+		if err := check(name); err != nil {
+			return nil, err
+		}
+		names = append(names, name)
+	}
+	return names, nil
+}
+
+// newListing returns the listed tags of r, and why they may not be all.
 func newListing(r Repository, tags []Tag, why error) Listing {
 	slices.SortFunc(tags, func(a, b Tag) int { return strings.Compare(a.Name, b.Name) })
 	if why != nil {
@@ -92,11 +113,12 @@ func listReply(r reply) error {
 	}
 }
 
-// firstYear is that of the first container images. An earlier time is that of a
-// reproducible build or a zero value.
+// firstYear is the year of the first container images. An earlier time comes from a
+// reproducible build or is a zero value.
 const firstYear = 2013
 
-// parseTime reads a time of a registry, and returns the zero time where it is none.
+// parseTime parses a registry's time. It returns the zero time if s is not a plausible
+// one.
 func parseTime(s string) time.Time {
 	t, err := time.Parse(time.RFC3339, s)
 	if err != nil || t.UTC().Year() < firstYear {

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -30,20 +31,22 @@ const (
 
 var manifestTypes = []string{ociIndex, ociManifest, dockerList, dockerManifest}
 
-// acceptManifests accepts every kind. Distribution answers 404 for a manifest that it
-// has if Accept lacks its kind, and for */*, too.
+// acceptManifests accepts every kind. Distribution answers 404 for an existing manifest
+// if Accept lacks its kind, even if it contains */*.
 var acceptManifests = strings.Join(manifestTypes, ", ")
 
-// oci reads a registry by the OCI distribution spec 1.1 and Docker's catalogue. These
-// have no times: Created has a lower bound.
+// oci reads a registry by the OCI distribution spec 1.1 and Docker's catalogue API.
+// Neither has times; Created gives a lower bound.
 type oci struct {
 	*client
 	host       string
 	configured []string
 	catalog    bool // there is a catalogue
+
+	unreachable sync.Map // hosts that store blobs, as keys
 }
 
-// newOCI returns a client of the registry that is called host and asked at address.
+// newOCI returns a client of the registry host, which answers at address.
 func newOCI(host, address string, o Options) *oci {
 	r := &oci{client: newClient(host, baseURL(address), o), host: host, configured: o.Repositories, catalog: true}
 	r.auth = newSigner(r.client, o)
@@ -68,8 +71,8 @@ func (o *oci) Repositories(ctx context.Context) (Catalogue, error) {
 	return o.catalogue(ctx, "/v2/_catalog", nil)
 }
 
-// Repository implements Registry. It asks for a single tag, as there is nothing else
-// about a repository to ask for.
+// Repository implements Registry. It requests a list of one tag, since the spec has no
+// request about a repository itself.
 func (o *oci) Repository(ctx context.Context, name string) (Repository, error) {
 	path := tagsPath(name)
 	r, err := o.ask(ctx, request{path: path, query: firstN(1), scope: pullScope(name)})
@@ -90,8 +93,8 @@ func (o *oci) Repository(ctx context.Context, name string) (Repository, error) {
 
 func tagsPath(name string) string { return "/v2/" + name + "/tags/list" }
 
-// Tags implements Registry: the list has the names, and each tag's manifest is asked
-// for.
+// Tags implements Registry. The list gives the names; each tag's manifest is requested by
+// itself.
 func (o *oci) Tags(ctx context.Context, r Repository) (Listing, error) {
 	path := tagsPath(r.Name)
 	names, why, err := list[string]{
@@ -121,9 +124,8 @@ func (o *oci) Tags(ctx context.Context, r Repository) (Listing, error) {
 	return newListing(r, tags, why), nil
 }
 
-// manifests fills in the manifests of tags that have no digest yet. It leaves out the
-// tags whose manifests the registry does not know: they are gone since, or never were
-// more than a name.
+// manifests fills in the manifests of tags without a digest. It leaves out tags whose
+// manifests the registry does not know: they have been deleted, or never had a manifest.
 func (o *oci) manifests(ctx context.Context, repository string, tags []Tag) ([]Tag, error) {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(cap(o.pace.slots))
@@ -138,7 +140,7 @@ func (o *oci) manifests(ctx context.Context, repository string, tags []Tag) ([]T
 				return err
 			}
 			tags[i] = describe(t, r)
-			// A HEAD has no code. Whoever does not find the tag asks by Tag.
+			// A HEAD has no error code. A caller that misses the tag asks by Tag.
 			gone[i] = r.status == http.StatusNotFound
 			return nil
 		})
@@ -155,7 +157,7 @@ func (o *oci) manifests(ctx context.Context, repository string, tags []Tag) ([]T
 	return kept, nil
 }
 
-// manifest asks for the manifest that a tag or a digest names.
+// manifest requests the manifest of a tag or a digest.
 func (o *oci) manifest(ctx context.Context, method, repository, name string) (reply, error) {
 	r, err := o.ask(ctx, request{
 		method: method,
@@ -166,13 +168,14 @@ func (o *oci) manifest(ctx context.Context, method, repository, name string) (re
 	if err != nil || method != http.MethodHead || r.state != Found || r.header.Get(digestHeader) != "" {
 		return r, err
 	}
-	// The header is not required of a HEAD. The digest is that of the body.
+	// The spec does not require the header in an answer to HEAD. The digest is then that
+	// of the body.
 	return o.manifest(ctx, http.MethodGet, repository, name)
 }
 
 const digestHeader = "Docker-Content-Digest"
 
-// describe returns t with what the answer for its manifest says.
+// describe returns t with what the answer for its manifest tells.
 func describe(t Tag, r reply) Tag {
 	t.Digest, t.MediaType, t.Size = "", "", event.UnknownSize
 	if r.state != Found {
@@ -200,8 +203,8 @@ func describe(t Tag, r reply) Tag {
 	return t
 }
 
-// Tag implements Registry. It asks by GET, as the answer to a HEAD has no body to say
-// why it is a 404.
+// Tag implements Registry. It uses GET, since the answer to HEAD has no body to explain a
+// 404.
 func (o *oci) Tag(ctx context.Context, repository, tag string) (TagAnswer, error) {
 	r, err := o.manifest(ctx, http.MethodGet, repository, tag)
 	if err != nil {

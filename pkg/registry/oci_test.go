@@ -15,12 +15,13 @@ import (
 	"ocireffer/pkg/registry"
 )
 
-// A simple registry of one repository, wash. What it does with n and last differs.
+// A simple is a registry with one repository, wash. Tests vary what it does with n and
+// last.
 type simple struct {
 	tags                    []string
 	ignoresN, ignoresLast   bool
 	noLink, includesLast    bool
-	most                    int // entries of a page; 0: any
+	most                    int // most entries on a page; 0: any number
 	accept, noDigestsOnHEAD bool
 	requests                []string
 }
@@ -96,7 +97,7 @@ func numbered(n int) []string {
 
 const example = "registry.example.com"
 
-// openSimple serializes the requests, as the server notes them.
+// openSimple serializes the requests, since the server records them.
 func openSimple(t *testing.T, s *simple) registry.Registry {
 	t.Helper()
 	return open(t, example, handler(s.serve), func(o *registry.Options) { o.Concurrent = 1 })
@@ -121,7 +122,7 @@ func TestListsOfRegistriesThatCut(t *testing.T) {
 			s.tags = numbered(n)
 			l := list(t, openSimple(t, &s), "wash")
 			what := fmt.Sprintf("%s, %d tags", test.name, n)
-			// What fits in a page is not cut.
+			// A list that fits on a page is not cut off.
 			if want := test.complete || n <= 100; l.Complete != want {
 				t.Errorf("%s: complete %t because of %v, want %t:\n%s", what, l.Complete, l.Why, want, strings.Join(s.requests, "\n"))
 			}
@@ -129,13 +130,13 @@ func TestListsOfRegistriesThatCut(t *testing.T) {
 				t.Errorf("%s: listed %s", what, names(l))
 			}
 			if got := count(s.requests, "GET /v2/wash/tags/list"); got > 6 {
-				t.Errorf("%s: %d questions, want an end", what, got)
+				t.Errorf("%s: %d requests, want an end", what, got)
 			}
 		}
 	}
 }
 
-// Only a HEAD or GET that accepts every kind of manifest is answered by what is there.
+// The stand-in finds a manifest only if the HEAD or GET accepts every kind.
 func TestManifestsAreAskedForWithEveryKind(t *testing.T) {
 	t.Parallel()
 	for _, test := range []simple{{accept: true}, {noDigestsOnHEAD: true}} {
@@ -156,8 +157,8 @@ func TestManifestsAreAskedForWithEveryKind(t *testing.T) {
 	}
 }
 
-// A 404 may hide a missing right, and one for a list does not prove that the
-// repository is gone.
+// A 404 may hide a missing right. A 404 for a list does not prove that the repository is
+// gone.
 func TestRepositoryThatIsNotFoundIsMissing(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -203,7 +204,7 @@ func TestTagsWhoseManifestsCannotBeRead(t *testing.T) {
 		}
 	}))
 	l := list(t, r, "wash")
-	// gone is left out, so that whoever misses it asks for it by Tag.
+	// gone is left out; a caller that misses it asks by Tag.
 	wantComplete(t, l, "bad", "broken", "forbidden", "good", "none", "page")
 	for _, got := range l.Tags {
 		if want := got.Name == "good"; (got.Digest != "") != want || (got.MediaType != "") != want || got.Size != -1 {
@@ -262,7 +263,7 @@ func TestCreated(t *testing.T) {
 	noted, built := time.Date(2023, 7, 3, 14, 56, 52, 5e8, time.UTC), time.Date(2022, 1, 2, 3, 4, 5, 0, time.UTC)
 	for _, test := range []struct {
 		name      string
-		manifests []string // by how deep they are
+		manifests []string // by depth
 		config    string
 		want      time.Time
 		calls     int64
@@ -271,6 +272,8 @@ func TestCreated(t *testing.T) {
 		{"a config", []string{`{` + config + `}`}, `{"created":"2022-01-02T03:04:05Z"}`, built, 2},
 		{"an index", []string{`{"manifests":[{"digest":"` + digest + `"}]}`, `{` + config + `}`}, `{"created":"2022-01-02T03:04:05Z"}`, built, 3},
 		{"an index of an index", []string{`{"manifests":[{"digest":"` + digest + `"}]}`, `{"manifests":[{"digest":"` + digest + `"}]}`, `{` + config + `}`}, `{"created":"2022-01-02T03:04:05Z"}`, time.Time{}, 2},
+		{"an index whose second entry is none", []string{`{"manifests":[{"digest":"` + digest + `"},7]}`, `{` + config + `}`}, `{"created":"2022-01-02T03:04:05Z"}`, built, 3},
+		{"an index that is no list", []string{`{"manifests":{"digest":"` + digest + `"}}`}, "", time.Time{}, 1},
 		{"an empty index", []string{index}, "", time.Time{}, 1},
 		{"a reproducible build", []string{`{` + config + `}`}, `{"created":"1970-01-01T00:00:00Z"}`, time.Time{}, 2},
 		{"Go's zero time", []string{`{` + config + `}`}, `{"created":"0001-01-01T00:00:00Z"}`, time.Time{}, 2},
@@ -294,7 +297,7 @@ func TestCreated(t *testing.T) {
 			t.Errorf("%s: Created = %s, %v in %d calls, want %s in %d", test.name, got, err, r.Calls(), test.want, test.calls)
 		}
 	}
-	// Where the listing has a time, nothing is asked.
+	// If the listing has a time, Created makes no request.
 	r := open(t, example, handler(func(http.ResponseWriter, *http.Request) { t.Error("it asked") }))
 	for _, known := range []registry.Tag{{Digest: digest, PushedAt: noon}, {Digest: digest, NotBefore: noon}, {}} {
 		if got, err := r.Created(t.Context(), "wash", known); err != nil || !got.IsZero() {

@@ -14,48 +14,49 @@ import (
 	"ocireffer/pkg/reference"
 )
 
-// A Kind is the API by which a registry is read.
+// A Kind is the API with which a registry is read.
 type Kind string
 
 const (
-	ByHost    Kind = "" // ACR, GHCR and Docker Hub by the names of their hosts, OCI for the rest
-	ACR       Kind = "acr"
-	OCI       Kind = "oci"
-	GHCR      Kind = "ghcr"
-	DockerHub Kind = "dockerhub"
+	ByHost    Kind = ""          // ACR, GHCR and Docker Hub by the names of their hosts, OCI for the rest
+	ACR       Kind = "acr"       // Azure Container Registry: /acr/v1
+	OCI       Kind = "oci"       // any other registry: the OCI distribution spec
+	GHCR      Kind = "ghcr"      // GitHub's packages: the spec and api.github.com
+	DockerHub Kind = "dockerhub" // Docker Hub: the spec and hub.docker.com
 )
 
-// A Credential is what a registry is read with. The zero value is nobody's.
+// A Credential is a credential for reading a registry. The zero value means anonymous
+// reads.
 type Credential struct {
-	User, Password string
-	// RefreshToken is an OAuth2 refresh token, which Docker calls identity token. It is
-	// used if there is no User.
+	User, Password string // both or neither
+	// RefreshToken is an OAuth2 refresh token, which Docker calls an identity token. It
+	// is used if there is no User.
 	RefreshToken string
 }
 
-// Options say how a registry is read. The zero value reads a public registry.
+// Options configure how a registry is read. The zero value reads a public registry.
 type Options struct {
-	Kind       Kind
-	Credential Credential
+	Kind       Kind       // ByHost: chosen by the host
+	Credential Credential // zero: anonymous reads
 	// Realms are further hosts that may ask for Credential to sign in to this registry.
-	// Without them only the registry itself may, and for Docker Hub and GitLab the
-	// hosts that they are known to use.
+	// Otherwise only the registry itself may, and the hosts that Docker Hub and GitLab
+	// are known to use.
 	Realms []string
-	// Repositories are read in place of the catalogue. A token with a scope map in ACR
-	// needs them, and GHCR and Docker Hub, which have no catalogue.
+	// Repositories are read instead of the catalogue. An ACR token with a scope map needs
+	// them, and so do GHCR and Docker Hub, which have no catalogue.
 	Repositories []string
 
 	UserAgent  string            // empty: ocireffer
 	Transport  http.RoundTripper // nil: http.DefaultTransport
 	Clock      Clock             // nil: the system's
-	Rate       float64           // calls a second; 0: 10
-	Concurrent int               // calls at once; 0: 4
+	Rate       float64           // calls per second; 0: 10
+	Concurrent int               // concurrent calls; 0: 4
 }
 
-// A Clock tells the time and waits. Tests have their own.
+// A Clock tells the time and waits. Tests use their own.
 type Clock interface {
 	Now() time.Time
-	// Sleep waits for d, or returns ctx's error once that is done.
+	// Sleep waits for d. If ctx ends first, it returns ctx's error.
 	Sleep(ctx context.Context, d time.Duration) error
 }
 
@@ -74,14 +75,14 @@ func (systemClock) Sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// realms are the hosts that sign in for another one.
+// realms are the hosts that issue tokens for another host.
 var realms = map[string][]string{
 	"docker.io":           {"auth.docker.io"},
 	"registry.gitlab.com": {"gitlab.com"},
 }
 
-// Open returns a client of the registry with a host. It makes no call yet. An error
-// is about the host or the options.
+// Open returns a client of the registry host. It makes no call. An error is about the
+// host or the options.
 func Open(host string, o Options) (Registry, error) {
 	host, err := reference.ParseRegistry(host)
 	if err != nil {
@@ -111,7 +112,7 @@ func Open(host string, o Options) (Registry, error) {
 	}
 }
 
-// kindOf returns the kind of a registry by its host. Azure's national clouds have
+// kindOf returns the kind of a registry, given its host. Azure's national clouds have
 // their own domains.
 func kindOf(host string) Kind {
 	switch {
@@ -126,7 +127,7 @@ func kindOf(host string) Kind {
 	}
 }
 
-// baseURL returns where a host is asked: by HTTPS, or by HTTP if it is this machine.
+// baseURL returns the URL of a host: HTTPS, or HTTP if the host is this machine.
 func baseURL(host string) string {
 	if isLoopback(host) {
 		return "http://" + host
@@ -144,7 +145,7 @@ func isLoopback(host string) bool {
 	return name == "localhost" || err == nil && address.IsLoopback()
 }
 
-// sorted returns names in order, each once.
+// sorted returns names sorted, without duplicates.
 func sorted(names []string) []string {
 	names = slices.Clone(names)
 	slices.Sort(names)

@@ -12,7 +12,7 @@ func TestOpen(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		host, called string
-		asked        string // the first URL
+		asked        string // the first requested URL
 	}{
 		{"Wasm.azurecr.io", "wasm.azurecr.io", "https://wasm.azurecr.io/acr/v1/a/b"},
 		{"wasm.azurecr.cn", "wasm.azurecr.cn", "https://wasm.azurecr.cn/acr/v1/a/b"},
@@ -37,7 +37,7 @@ func TestOpen(t *testing.T) {
 		}))
 		repository(t, r, "a/b")
 		if r.Host() != test.called || asked[0] != test.asked {
-			t.Errorf("Open(%s) is %s and asks %s, want %s and %s", test.host, r.Host(), asked[0], test.called, test.asked)
+			t.Errorf("Open(%s) is %s and requests %s, want %s and %s", test.host, r.Host(), asked[0], test.called, test.asked)
 		}
 	}
 }

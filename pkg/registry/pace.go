@@ -11,30 +11,30 @@ import (
 )
 
 const (
-	defaultRate       = 10 // calls a second: 600 a minute, below the 1,000 reads of ACR's smallest tier
+	defaultRate       = 10 // calls per second: 600 a minute, below the 1,000 reads of ACR's smallest tier
 	defaultConcurrent = 4
 
 	maxTries     = 5
-	maxWait      = time.Minute // a registry that wants more is not waited for
+	maxWait      = time.Minute // the run gives up on a registry that asks for more
 	firstBackoff = time.Second
 )
 
-// A pace spreads calls out in time: a number at once, and a time between two starts.
+// A pace limits calls: how many run at once, and how much time passes between two starts.
 type pace struct {
 	clock Clock
-	every time.Duration // between two starts
-	slots chan struct{} // as many as may be under way
+	every time.Duration // time between two starts
+	slots chan struct{} // one for each call that may run at once
 
 	mu    sync.Mutex
 	next  time.Time // when the next call may start
-	until time.Time // none may before
+	until time.Time // no call may start before
 }
 
 func newPace(clock Clock, rate float64, concurrent int) *pace {
 	return &pace{clock: clock, every: time.Duration(float64(time.Second) / rate), slots: make(chan struct{}, concurrent)}
 }
 
-// enter waits until a call may start. Each nil error is followed by a leave.
+// enter waits until a call may start. After each nil error the caller must call leave.
 func (p *pace) enter(ctx context.Context) error {
 	select {
 	case p.slots <- struct{}{}:
@@ -73,7 +73,7 @@ func (p *pace) reserve() time.Time {
 	return start
 }
 
-// hold lets nobody start for d.
+// hold lets no call start for d.
 func (p *pace) hold(d time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -82,15 +82,16 @@ func (p *pace) hold(d time.Duration) {
 	}
 }
 
-// backoff returns how long to wait after a number of tries: doubled with each, and
-// between half and all of that, so that callers do not come back together.
+// backoff returns how long to wait after a number of tries. The wait doubles with each
+// try, and is a random part between half and all of that, so that callers do not all
+// return at once.
 func backoff(tries int) time.Duration {
 	d := firstBackoff << (tries - 1)
 	return d/2 + rand.N(d/2)
 }
 
-// retryAfter returns how long an answer asks to wait, 0 if it does not. A date counts
-// from the answer's own, as the two clocks may differ (RFC 9110, section 10.2.3).
+// retryAfter returns how long an answer asks the client to wait, or 0. A date is compared
+// with the answer's own Date, as the two clocks may differ (RFC 9110, section 10.2.3).
 func retryAfter(h http.Header, received time.Time) time.Duration {
 	value := strings.TrimSpace(h.Get("Retry-After"))
 	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil {

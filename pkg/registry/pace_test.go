@@ -14,7 +14,7 @@ import (
 	"ocireffer/pkg/registry"
 )
 
-// paced returns a client with the usual limits, on the bubble's clock.
+// paced returns a client with the default limits and the bubble's clock.
 func paced(t *testing.T, transport http.RoundTripper) registry.Registry {
 	t.Helper()
 	r, err := registry.Open("registry.example.com", registry.Options{Transport: transport})
@@ -55,7 +55,7 @@ func TestTenCallsASecondFourAtOnce(t *testing.T) {
 	})
 }
 
-// refusing answers the first requests with a status, and the rest well.
+// refusing answers the first requests with a status, and the later ones well.
 func refusing(status, times int, retryAfter func() string) handler {
 	var n atomic.Int64
 	return func(w http.ResponseWriter, _ *http.Request) {
@@ -78,8 +78,8 @@ func TestRefusedRequests(t *testing.T) {
 		name       string
 		transport  handler
 		want       registry.State
-		busy       time.Duration // of a BusyError; -1: none
-		least, max time.Duration // how long it takes
+		busy       time.Duration // After of the BusyError; -1: no BusyError
+		least, max time.Duration // shortest and longest duration
 	}{
 		{"429 for 2 s, twice", refusing(429, 2, says("2")), registry.Found, -1, 4 * time.Second, 4 * time.Second},
 		{"429 until a date", refusing(429, 1, date), registry.Found, -1, 5 * time.Second, 5 * time.Second},
@@ -113,7 +113,7 @@ func TestRefusedRequests(t *testing.T) {
 	}
 }
 
-// All wait where one was refused.
+// All calls wait when one was refused.
 func TestRefusalHoldsAll(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -124,7 +124,7 @@ func TestRefusalHoldsAll(t *testing.T) {
 			group.Go(func() { r.Repository(t.Context(), "wash") })
 		}
 		group.Wait()
-		// The refused one is under way when the others come.
+		// The refused call is already running when the others come.
 		if took := time.Since(start); took < 30*time.Second || took > 31*time.Second || r.Calls() != 9 {
 			t.Errorf("9 calls took %s in %d, want 30 s", took, r.Calls())
 		}
@@ -156,7 +156,7 @@ func TestRunThatEnds(t *testing.T) {
 	})
 }
 
-// A registry that does not answer is given up after a while, and tried again.
+// A call that hangs is given up after a while, and retried.
 func TestHangingCall(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

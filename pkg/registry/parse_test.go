@@ -4,8 +4,11 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 	"testing"
 	"time"
+
+	"ocireffer/pkg/reference"
 )
 
 func TestNextPage(t *testing.T) {
@@ -32,6 +35,8 @@ func TestNextPage(t *testing.T) {
 		{[]string{`<?n=1; rel="next"`}, "", false, true},
 		{[]string{`?n=1; rel="next"`}, "", false, true},
 		{[]string{`<?n=1>; rel="next`}, "", false, true},
+		{[]string{`<?` + strings.Repeat("n", maxQuery) + `>; rel="next"`}, strings.Repeat("n", maxQuery), true, false},
+		{[]string{`<?` + strings.Repeat("n", maxQuery+1) + `>; rel="next"`}, "", false, true},
 	} {
 		base, err := url.Parse("https://a.example/v2/wash/tags/list")
 		if err != nil {
@@ -83,7 +88,7 @@ func TestScopes(t *testing.T) {
 		{all, "registry:catalog:*", false, true},
 		{team, "repository:team/app:metadata_read", true, false},
 		{team, "repository:teams:metadata_read", false, true},
-		{token{}, "repository:wash:pull", false, false}, // opaque: it may or may not
+		{token{}, "repository:wash:pull", false, false}, // opaque: it may or may not allow that
 		{token{isKnown: true}, "repository:wash:pull", false, true},
 	} {
 		if claims, lacks := test.t.claims(test.scope), test.t.lacks(test.scope); claims != test.claims || lacks != test.lacks {
@@ -128,7 +133,7 @@ func TestAnswerThatIsTooLarge(t *testing.T) {
 	}
 }
 
-// endless answers with blanks.
+// endless answers with endless blanks.
 type endless struct{}
 
 func (endless) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -143,3 +148,46 @@ func (endless) Read(b []byte) (int, error) {
 }
 
 func (endless) Close() error { return nil }
+
+// TestNamesAreCheckedOneByOne: a list of what is no name takes no memory.
+func TestNamesAreCheckedOneByOne(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		list    string
+		checked int
+		names   string
+		bad     bool
+	}{
+		{`["a","b"]`, 2, "a,b", false},
+		{` [ "a" , "\u0062" ] `, 2, "a,b", false},
+		{`[]`, 0, "", false},
+		{`null`, 0, "", false},
+		{`["a","","b"]`, 2, "", true},
+		{`[""` + strings.Repeat(`,""`, 1e6) + `]`, 1, "", true},
+		{`["a",7]`, 1, "", true},
+		{`["a",["b"]]`, 1, "", true},
+		{`{"a":"b"}`, 0, "", true},
+		{`"a"`, 0, "", true},
+		{`7`, 0, "", true},
+	} {
+		checked := 0
+		names, err := namesOf([]byte(test.list), func(s string) error {
+			checked++
+			return reference.CheckTag(s)
+		})
+		if checked != test.checked || strings.Join(names, ",") != test.names || (err != nil) != test.bad {
+			t.Errorf("namesOf(%.20s) = %q, %v with %d names checked, want %s, error %t with %d", test.list, names, err, checked, test.names, test.bad, test.checked)
+		}
+	}
+}
+
+// TestLongTokensAreNone: each request would have it in a header that no server accepts.
+func TestLongTokensAreNone(t *testing.T) {
+	t.Parallel()
+	for length, want := range map[int]bool{0: false, 1: true, maxToken: true, maxToken + 1: false} {
+		body := `{"token":"` + strings.Repeat("a", length) + `"}`
+		if _, ok := newToken([]byte(body), nil, time.Time{}, time.Time{}); ok != want {
+			t.Errorf("a token of %d bytes is one: %t, want %t", length, ok, want)
+		}
+	}
+}

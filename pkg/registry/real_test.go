@@ -15,7 +15,7 @@ import (
 	"ocireffer/pkg/registry/ocitest"
 )
 
-// real runs a test against each real registry.
+// real runs a test with each real registry.
 func real(t *testing.T, test func(*testing.T, *ocitest.Registry, registry.Registry)) {
 	t.Parallel()
 	for _, kind := range ocitest.Kinds {
@@ -27,14 +27,15 @@ func real(t *testing.T, test func(*testing.T, *ocitest.Registry, registry.Regist
 	}
 }
 
-// A page has 100 entries, so these end in the middle of one, at its end, and behind.
+// A page has 100 entries, so these lists end in the middle of a page, at its end, and
+// just behind it.
 func TestRealListings(t *testing.T) {
 	real(t, func(t *testing.T, server *ocitest.Registry, r registry.Registry) {
 		var repositories []string
 		for _, n := range []int{1, 99, 100, 101, 250} {
 			name := fmt.Sprintf("team/r%d", n)
 			repositories = append(repositories, name)
-			server.Blob(t, name, []byte("{}")) // without one Distribution 2 does not catalogue it
+			server.Blob(t, name, []byte("{}")) // without a blob, Distribution 2 does not list the repository
 			digests := map[string]string{}
 			tags := numbered(n)
 			rand.Shuffle(n, func(i, k int) { tags[i], tags[k] = tags[k], tags[i] })
@@ -81,7 +82,7 @@ func TestRealDeletes(t *testing.T) {
 	})
 }
 
-// A repository that lost its last tag is listed, with nothing.
+// A repository that lost its last tag is still listed, without tags.
 func TestRealRepositoryWithoutTags(t *testing.T) {
 	real(t, func(t *testing.T, server *ocitest.Registry, r registry.Registry) {
 		server.Blob(t, "wash", []byte("{}"))
@@ -104,7 +105,7 @@ func image(t *testing.T, server *ocitest.Registry, tag string) (manifest, digest
 	return manifest, server.Put(t, "wash", tag, ocitest.ManifestType, []byte(manifest))
 }
 
-// Distribution answers 404 for what is there, if it is asked without its kind.
+// Distribution answers 404 for an existing manifest if Accept lacks its kind.
 func TestRealManifestAskedForWithoutItsKind(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []ocitest.Kind{ocitest.Distribution3, ocitest.Distribution2} {
@@ -128,8 +129,8 @@ func TestRealManifestAskedForWithoutItsKind(t *testing.T) {
 	}
 }
 
-// Distribution 3 does not list a tag that is called index, as a folder of its own is
-// called so. Only the question for the single tag tells that it is there.
+// Distribution 3 does not list a tag named index, since one of its own folders has that
+// name. Only a request for the tag itself finds it.
 func TestRealTagThatIsNotListed(t *testing.T) {
 	t.Parallel()
 	server := ocitest.Start(t, ocitest.Distribution3)
@@ -159,7 +160,7 @@ func TestRealCreated(t *testing.T) {
 	})
 }
 
-// What is not touched meanwhile is in every complete listing.
+// Every complete listing contains the tags that do not change meanwhile.
 func TestRealListingsWhileTagsComeAndGo(t *testing.T) {
 	real(t, func(t *testing.T, server *ocitest.Registry, r registry.Registry) {
 		want := numbered(120)

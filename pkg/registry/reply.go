@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"fmt"
@@ -11,12 +12,12 @@ import (
 	"ocireffer/pkg/reference"
 )
 
-// A reply is what came of a request.
+// A reply is the outcome of a request.
 type reply struct {
-	state State // not Gone: that needs to know what was asked for
+	state State // never Gone, which depends on what was requested
 	why   error // unless state is Found
 	code  string
-	// granted says that by its claims the token allows what was asked for.
+	// granted says that the token's claims allow the request.
 	granted bool
 
 	status   int // 0: there was no answer
@@ -25,7 +26,7 @@ type reply struct {
 	received time.Time
 }
 
-// moment returns when the registry answered.
+// moment returns the time of the registry's answer.
 func (r reply) moment() Moment {
 	if r.status == 0 {
 		return Moment{}
@@ -40,7 +41,7 @@ func (r reply) moment() Moment {
 // aged reports whether the answer comes from a cache (RFC 9111, section 5.1).
 func (r reply) aged() bool { return len(r.header.Values("Age")) > 0 }
 
-// judge says what an answer proves, with its error code if it has one.
+// judge returns what an answer proves, with its error code if it has one.
 func (c *client) judge(q request, r reply) (state State, code string, why error) {
 	if r.status == http.StatusOK {
 		return Found, "", nil
@@ -57,24 +58,37 @@ func (c *client) judge(q request, r reply) (state State, code string, why error)
 	}
 }
 
-// unknown has the codes of a 404 that speak of what was asked for: those of the OCI
-// distribution spec 1.1, and ACR's TAG_UNKNOWN. A 404 without one may be that of a
-// proxy, of a path that is not served, or of an Accept that does not fit.
+// unknown contains the error codes of a 404 that are about the requested resource: those
+// of the OCI distribution spec 1.1, and ACR's TAG_UNKNOWN. A 404 without one may come
+// from a proxy, from a path that is not served, or from an Accept that does not fit.
 var unknown = map[string]bool{"NAME_UNKNOWN": true, "MANIFEST_UNKNOWN": true, "TAG_UNKNOWN": true}
 
 // errorCode returns the first code in the body of an error (OCI distribution spec
 // 1.1, "Error Codes"), or "".
 func errorCode(body []byte) string {
 	var e struct {
-		Errors []struct{ Code string }
+		Errors first[struct{ Code string }]
 	}
-	if json.Unmarshal(body, &e) != nil || len(e.Errors) == 0 {
+	if json.Unmarshal(body, &e) != nil {
 		return ""
 	}
 	// What is logged must be short and plain.
-	code := e.Errors[0].Code
+	code := e.Errors.item.Code
 	if len(code) > 64 || strings.Trim(code, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789") != "" {
 		return reference.Quote(code)
 	}
 	return code
+}
+
+// A first is the first item of a JSON list. All of them may take many times as much memory
+// as their JSON: {} is a struct.
+type first[T any] struct{ item T }
+
+// UnmarshalJSON implements json.Unmarshaler. A list without items is no error.
+func (f *first[T]) UnmarshalJSON(list []byte) error {
+	d := json.NewDecoder(bytes.NewReader(list))
+	if begin, err := d.Token(); err != nil || begin != json.Delim('[') || !d.More() {
+		return err
+	}
+	return d.Decode(&f.item)
 }

@@ -9,25 +9,25 @@ import (
 	"time"
 )
 
-// A token is what a request is authorized with. The zero token is nobody's.
+// A token authorizes a request. The zero token is for anonymous requests.
 type token struct {
 	header string    // the value of Authorization
 	until  time.Time // when to ask for another, by our clock
-	// asked is what it was asked for, access what it allows by its own claims.
+	// asked are the scopes that were requested, access is what its own claims allow.
 	asked   []string
 	access  []access
 	isKnown bool // access could be read
 }
 
-// An access is an entry of a token's claims: ACR's in its recorded sessions, and in
-// lower case those of the token specification
+// An access is an entry in a token's claims. ACR's recorded sessions use these names; the
+// token specification has them in lower case
 // (https://distribution.github.io/distribution/spec/auth/jwt/).
 type access struct {
 	Type, Name string
 	Actions    []string
 }
 
-// claims reports whether t says itself that it allows what scope asks for.
+// claims reports whether t's own claims allow scope.
 func (t token) claims(scope string) bool {
 	kind, name, actions := splitScope(scope)
 	return t.isKnown && slices.ContainsFunc(t.access, func(a access) bool {
@@ -37,16 +37,16 @@ func (t token) claims(scope string) bool {
 	})
 }
 
-// lacks reports whether t says itself that it does not allow what scope asks for.
+// lacks reports whether t's own claims do not allow scope.
 func (t token) lacks(scope string) bool { return t.isKnown && !t.claims(scope) }
 
-// covers reports whether a name in a scope, which may end in *, has another.
+// covers reports whether pattern, a name in a scope that may end in *, covers name.
 func covers(pattern, name string) bool {
 	prefix, wildcard := strings.CutSuffix(pattern, "*")
 	return pattern == name || wildcard && strings.HasPrefix(name, prefix)
 }
 
-// splitScope splits type:name:action,action. A name may have a colon.
+// splitScope splits type:name:action,action. A name may contain a colon.
 func splitScope(scope string) (kind, name string, actions []string) {
 	kind, rest, _ := strings.Cut(scope, ":")
 	i := strings.LastIndexByte(rest, ':')
@@ -56,15 +56,15 @@ func splitScope(scope string) (kind, name string, actions []string) {
 	return kind, rest[:i], strings.Split(rest[i+1:], ",")
 }
 
-// claims are what is read of a JWT. It is not verified: the registry does that. For
-// us it only says when to ask for another, and what a 404 means.
+// claims are the parts of a JWT that are read here. It is not verified: the registry does
+// that. Here it only tells when to request another token, and what a 404 means.
 type claims struct {
 	Exp    float64
 	Access *[]access
 }
 
-// parseClaims reads the claims of a JWT (RFC 7519, section 3). ok is false if s is
-// none, as tokens need not be.
+// parseClaims parses the claims of a JWT (RFC 7519, section 3). ok is false if s is not
+// one: tokens need not be JWTs.
 func parseClaims(s string) (c claims, ok bool) {
 	parts := strings.Split(s, ".")
 	if len(parts) != 3 {
@@ -78,15 +78,15 @@ func parseClaims(s string) (c claims, ok bool) {
 }
 
 const (
-	// A token without a time lives so long at least (token specification).
+	// A token without a time lives at least this long (token specification).
 	shortestLife = time.Minute
 	longestLife  = 24 * time.Hour
-	// early is how long before its end another token is asked for.
+	// early is how long before its end to request another token.
 	early = time.Minute
 )
 
-// newToken returns the token of an answer of a token endpoint at date by the
-// registry's clock, received at now by ours.
+// newToken returns the token in an answer of a token endpoint. date is the time of the
+// answer by the registry's clock, now by ours.
 func newToken(body []byte, asked []string, date, now time.Time) (t token, ok bool) {
 	var answer struct {
 		Token       string
@@ -100,7 +100,7 @@ func newToken(body []byte, asked []string, date, now time.Time) (t token, ok boo
 	if value == "" {
 		value = answer.Token
 	}
-	if value == "" || strings.Trim(value, tokenCharacters) != "" {
+	if value == "" || len(value) > maxToken || strings.Trim(value, tokenCharacters) != "" {
 		return token{}, false
 	}
 	t = token{header: "Bearer " + value, asked: asked}
@@ -122,10 +122,14 @@ func newToken(body []byte, asked []string, date, now time.Time) (t token, ok boo
 	return t, true
 }
 
-// tokenCharacters are those of b64token (RFC 6750, section 2.1).
+// maxToken is the longest token, in bytes. It is sent with each request, and servers
+// refuse longer headers.
+const maxToken = 64 << 10
+
+// tokenCharacters are the characters of b64token (RFC 6750, section 2.1).
 const tokenCharacters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/="
 
-// seconds returns a number of seconds as a duration from 0 to longestLife.
+// seconds returns s seconds as a duration from 0 to longestLife.
 func seconds(s float64) time.Duration {
 	return time.Duration(math.Max(0, math.Min(s, longestLife.Seconds())) * float64(time.Second))
 }

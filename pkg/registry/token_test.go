@@ -22,7 +22,7 @@ func many(n int, clock *acrtest.Clock) *acrtest.Server {
 	return s
 }
 
-// readAll reads the catalogue and the tags of all repositories.
+// readAll reads the catalogue, and the tags of all repositories.
 func readAll(t *testing.T, r registry.Registry) {
 	t.Helper()
 	for _, name := range catalogue(t, r).Names {
@@ -39,7 +39,7 @@ func TestOneTokenIsEnough(t *testing.T) {
 	r := open(t, acrHost, s, on(clock))
 	readAll(t, r)
 	requests := s.Requests()
-	// A challenge and a token, the catalogue, and of each repository its attributes
+	// A challenge, a token and the catalogue. Then for each repository its attributes
 	// twice and a page of tags.
 	if got, want := len(requests), 1+1+1+20*3; got != want || r.Calls() != int64(want) {
 		t.Errorf("%d requests and %d calls, want %d:\n%s", got, r.Calls(), want, strings.Join(requests, "\n"))
@@ -49,7 +49,7 @@ func TestOneTokenIsEnough(t *testing.T) {
 	}
 }
 
-// ABAC grants nothing for a wildcard, without saying so.
+// ABAC silently grants nothing for a wildcard.
 func TestTokensInBatchesWithABAC(t *testing.T) {
 	t.Parallel()
 	clock := acrtest.NewClock(noon)
@@ -64,7 +64,8 @@ func TestTokensInBatchesWithABAC(t *testing.T) {
 		t.Errorf("%d tokens, want one that is not enough and 3 for 25 repositories:\n%s", got, strings.Join(requests, "\n"))
 	}
 
-	// What the token itself does not allow is asked for once, and not signed in for again.
+	// If a token's claims do not allow a request, the request is made once, without
+	// another sign-in.
 	r := open(t, acrHost, s, on(clock), as("some", "p"))
 	for _, name := range catalogue(t, r).Names {
 		want := registry.Forbidden
@@ -79,7 +80,7 @@ func TestTokensInBatchesWithABAC(t *testing.T) {
 	}
 }
 
-// ACR has no expires_in, and nobody's tokens live for 20 minutes.
+// ACR sends no expires_in, and anonymous tokens live for 20 minutes.
 func TestTokensAreRenewedBeforeTheyExpire(t *testing.T) {
 	t.Parallel()
 	for _, behind := range []time.Duration{0, time.Hour, -time.Hour} {
@@ -102,7 +103,7 @@ func TestTokensAreRenewedBeforeTheyExpire(t *testing.T) {
 func TestRevokedTokenIsReplaced(t *testing.T) {
 	t.Parallel()
 	clock := acrtest.NewClock(noon)
-	first, second := many(1, clock), many(1, clock) // with another key
+	first, second := many(1, clock), many(1, clock) // the second has another key
 	var s http.RoundTripper = first
 	r := open(t, acrHost, switching{&s}, on(clock))
 	list(t, r, "r00")
@@ -146,7 +147,7 @@ func TestCredentials(t *testing.T) {
 			got := repository(t, r, fmt.Sprintf("r%02d", i))
 			wantState(t, test.name+": a repository", got.State, got.Why, test.want)
 		}
-		// What was refused a moment ago is not asked for again.
+		// What was just refused is not requested again.
 		requests := s.Requests()
 		if got := count(requests, "GET /oauth2/token") + count(requests, "POST /oauth2/token"); got != 0 {
 			t.Errorf("%s: signed in %d times for 12 repositories after the catalogue", test.name, got)
@@ -154,7 +155,7 @@ func TestCredentials(t *testing.T) {
 	}
 }
 
-// exchange returns a refresh token of ACR for one of Entra.
+// exchange exchanges an Entra token for an ACR refresh token.
 func exchange(t *testing.T, s *acrtest.Server) string {
 	t.Helper()
 	form := url.Values{"grant_type": {"access_token"}, "service": {acrHost}, "access_token": {"entra"}}

@@ -1,6 +1,6 @@
-// Package requestlog writes one structured line for each request. Handlers add
-// attributes to it with Add. It logs neither headers nor query strings: a token may
-// be in either.
+// Package requestlog writes one structured log line for each request. Handlers add
+// attributes to it with Add. It logs neither headers nor query strings, since either may
+// contain a token.
 package requestlog
 
 import (
@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// NewJSON returns a logger for Lambda, which reads the time of a line from its
-// "timestamp" and filters by its "level".
+// NewJSON returns a logger for Lambda, which takes the time of a line from "timestamp"
+// and filters by "level".
 func NewJSON(w io.Writer) *slog.Logger {
 	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{
 		ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
@@ -26,8 +26,8 @@ func NewJSON(w io.Writer) *slog.Logger {
 	}))
 }
 
-// Handler calls next and then logs one line, at level error for a status of 500 or
-// more, warn for 400 or more. A panic becomes a 500, with its stack in the line.
+// Handler calls next and then logs one line: at level error for a status of 500 or more,
+// at level warn for 400 or more. A panic becomes a 500, with its stack in the line.
 func Handler(log *slog.Logger, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		begin := time.Now()
@@ -42,7 +42,7 @@ func Handler(log *slog.Logger, next http.Handler) http.Handler {
 				}
 			}
 			if sw.status == 0 {
-				sw.status = http.StatusOK // as net/http does for a handler that writes nothing
+				sw.status = http.StatusOK // net/http's answer if a handler writes nothing
 			}
 			attrs := []slog.Attr{
 				slog.String("method", r.Method),
@@ -60,19 +60,19 @@ func Handler(log *slog.Logger, next http.Handler) http.Handler {
 	})
 }
 
-// WithID returns a context whose request has id in its line.
+// WithID returns a context whose request has id in its log line.
 func WithID(ctx context.Context, id string) context.Context {
 	return context.WithValue(ctx, idKey{}, id)
 }
 
-// ID returns the id of ctx's request, or "" if it has none.
+// ID returns the ID of ctx's request, or "" if it has none.
 func ID(ctx context.Context) string {
 	id, _ := ctx.Value(idKey{}).(string)
 	return id
 }
 
-// Add adds attributes to the line of ctx's request. Only one goroutine at a time may
-// call it.
+// Add adds attributes to the log line of ctx's request. It must not be called
+// concurrently.
 func Add(ctx context.Context, attrs ...slog.Attr) {
 	if added, ok := ctx.Value(lineKey{}).(*line); ok {
 		added.attrs = append(added.attrs, attrs...)
@@ -84,7 +84,7 @@ type (
 	lineKey struct{}
 )
 
-// A line has the attributes that handlers have added so far.
+// A line contains the attributes that handlers have added so far.
 type line struct{ attrs []slog.Attr }
 
 func level(status int) slog.Level {

@@ -14,8 +14,7 @@ import (
 	"ocireffer/pkg/requestlog"
 )
 
-// serve serves r with h and returns the answer and the one line logged, parsed and
-// as it is.
+// serve serves r with h. It returns the answer and the one logged line, parsed and raw.
 func serve(t *testing.T, h http.HandlerFunc, r *http.Request) (w *httptest.ResponseRecorder, line map[string]any, raw string) {
 	t.Helper()
 	var log bytes.Buffer
@@ -78,7 +77,7 @@ func TestDurationIsInMilliseconds(t *testing.T) {
 	t.Parallel()
 	_, line, _ := serve(t, func(http.ResponseWriter, *http.Request) { time.Sleep(20 * time.Millisecond) }, httptest.NewRequest("GET", "/", nil))
 	if ms, _ := line["durationMs"].(float64); ms < 20 || ms > 10_000 {
-		t.Errorf("durationMs = %v, want 20 and what the machine was late", line["durationMs"])
+		t.Errorf("durationMs = %v, want 20 and the machine's delay", line["durationMs"])
 	}
 }
 
@@ -146,7 +145,7 @@ func TestPanicIsA500WithItsStackInTheLine(t *testing.T) {
 		panic("planted")
 	}, httptest.NewRequest("GET", "/", nil))
 	if w.Code != 500 || w.Body.String() != "Internal error\n" {
-		t.Errorf("answer = %d %q, want 500 and no word of the panic", w.Code, w.Body)
+		t.Errorf("answer = %d %q, want 500 without details of the panic", w.Code, w.Body)
 	}
 	for key, want := range map[string]any{"level": "ERROR", "status": 500.0, "outcome": "panic", "panic": "planted", "repository": "wash"} {
 		if line[key] != want {
@@ -158,7 +157,7 @@ func TestPanicIsA500WithItsStackInTheLine(t *testing.T) {
 	}
 }
 
-// TestPanicAfterTheStatusKeepsIt: a status cannot be taken back once it is sent.
+// TestPanicAfterTheStatusKeepsIt: a sent status cannot be changed.
 func TestPanicAfterTheStatusKeepsIt(t *testing.T) {
 	t.Parallel()
 	w, line, _ := serve(t, func(w http.ResponseWriter, _ *http.Request) {

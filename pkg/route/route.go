@@ -1,5 +1,6 @@
-// Package route has the routing rules of an API Gateway HTTP API, so that localhost
-// and Lambda choose the same handler for a request.
+// Package route implements the routing rules of an API Gateway HTTP API, so that
+// localhost and Lambda choose the same handler for a request. The routes themselves are
+// in packages ingest and lookup.
 package route
 
 import (
@@ -8,15 +9,15 @@ import (
 	"strings"
 )
 
-// Routes maps route keys of an HTTP API, such as "GET /{name+}", to handlers.
-// It is itself a handler that routes as the API does, by method and path. The most
-// literal route wins, nothing is redirected, and everything else is 404. The value
-// of a variable is the request's PathValue, decoded.
+// Routes maps route keys of an HTTP API, such as "GET /{name+}", to handlers. It is
+// itself a handler that routes as the API does, by method and path. The most literal
+// route wins, nothing is redirected, and everything else is 404. A variable's value is
+// decoded, and is a PathValue of the request.
 //
 // See https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-routes.html
 type Routes map[string]http.HandlerFunc
 
-// ServeHTTP implements http.Handler. Without a route it answers as API Gateway does.
+// ServeHTTP implements http.Handler. If no route matches, it answers as API Gateway does.
 func (routes Routes) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	serve, variables := routes.match(r.Method, r.URL.Path)
 	if serve == nil {
@@ -61,10 +62,10 @@ func (routes Routes) match(method, path string) (serve http.HandlerFunc, variabl
 	return serve, variables
 }
 
-// matchPath reports whether pattern matches path. Of two patterns that match, the
-// more literal one has the greater rank. A rank has one letter for each segment: c
-// for a literal, b for {x}, a for {x+}. The last matches the rest of the path, which
-// must not be empty.
+// matchPath reports whether pattern matches path. Of two matching patterns, the more
+// literal one has the greater rank. A rank has one letter for each segment: c for a
+// literal, b for {x}, a for {x+}. {x+} matches the rest of the path, which must not be
+// empty.
 func matchPath(pattern, path string) (rank string, variables map[string]string, ok bool) {
 	pattern, path = strings.TrimPrefix(pattern, "/"), strings.TrimPrefix(path, "/")
 	variables = map[string]string{}

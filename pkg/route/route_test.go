@@ -86,8 +86,8 @@ func TestMostLiteralRouteWins(t *testing.T) {
 	}
 }
 
-// TestEarlierLiteralSegmentWins: API Gateway prefers the route whose first different
-// segment is the more literal.
+// TestEarlierLiteralSegmentWins: API Gateway prefers the route that is more literal in
+// the first segment that differs.
 func TestEarlierLiteralSegmentWins(t *testing.T) {
 	t.Parallel()
 	routes := echoes("GET /{category}/wash", "GET /team/{name}", "GET /team/{name+}")
@@ -96,7 +96,7 @@ func TestEarlierLiteralSegmentWins(t *testing.T) {
 		"/other/wash":  "GET /{category}/wash category=other",
 		"/team/a/wash": "GET /team/{name+} name=a/wash",
 	} {
-		// Map iteration has a random order, which must not matter.
+		// The random order of map iteration must not matter.
 		for range 20 {
 			if got := get(routes, "GET", target).Body.String(); got != want {
 				t.Fatalf("GET %s = %q, want %q", target, got, want)

@@ -10,18 +10,18 @@ import (
 	"ocireffer/pkg/reference"
 )
 
-// Tables and files in use contain the keys and texts of this file. Changing any of
-// it requires a new DataVersion.
+// Tables and files in use contain the keys and texts of this file. Any change to them
+// requires a new DataVersion.
 
 // DataVersion is the version of a backend's data: its keys, items and indexes.
 const DataVersion = 1
 
-// ErrDataVersion says that a store keeps data of a version that this build cannot
-// use. It is never worth a retry.
+// ErrDataVersion says that the data in a store has a version that this build cannot use.
+// A retry never helps.
 var ErrDataVersion = errors.New("unsupported data version")
 
-// CheckDataVersion returns an ErrDataVersion, with what to do, if this build cannot
-// use data of version found.
+// CheckDataVersion returns an ErrDataVersion that says what to do, if this build cannot
+// use data of the version found.
 func CheckDataVersion(found int) error {
 	switch {
 	case found > DataVersion:
@@ -33,14 +33,14 @@ func CheckDataVersion(found int) error {
 	}
 }
 
-// An Order is an order of a name's references. A backend has an index for each.
+// An Order sorts the references of a name. A backend has an index for each.
 type Order int
 
 const (
-	ByPushed  Order = iota // the last pushed; of several pushed at one time, the greatest text
+	ByPushed  Order = iota // the last push; of several at the same time, the greatest text
 	ByRelease              // the highest release, else the highest prerelease, else as ByPushed
-	ByVersion              // the highest version, be it a release or a prerelease, else as ByPushed
-	ByDigest               // by digest and repository, then by what the tag says: see digestKey. No Query has it
+	ByVersion              // the highest version, release or prerelease, else as ByPushed
+	ByDigest               // by digest and repository, then by how much the tag says: see saysKey. No Query has it
 )
 
 // Orders lists every Order that a Query can have.
@@ -55,11 +55,11 @@ var orderNames = [len(Indexes)]string{"ByPushed", "ByRelease", "ByVersion", "ByD
 func (o Order) String() string { return orderNames[o] }
 
 // Keys are a reference's sort keys, by Order. A reader wants the reference with the
-// greatest key. Fallbacks (a prerelease if there is no release, the last push if no
-// tag is a version) are encoded in the key, so they never cost a second read. No two
-// references have the same key. A key has at most 1,024 bytes of printable ASCII;
-// DynamoDB's limit is 1,024 bytes. The ByDigest key of a reference whose digest is
-// unknown is empty: it is not in that index.
+// greatest key. Fallbacks are encoded in the key, so they never cost a second read: a
+// prerelease if there is no release, the last push if no tag is a version. No two
+// references have the same key. A key has at most 1,024 bytes of printable ASCII, which
+// is DynamoDB's limit. The ByDigest key is empty if the reference's digest is unknown:
+// that reference is not in the index.
 type Keys [len(Indexes)]string
 
 // Classes of references, the first byte of a version key.
@@ -82,8 +82,8 @@ func KeysOf(p event.Push) Keys {
 // pushedKey returns the ByPushed key of p's reference.
 func pushedKey(p event.Push) string { return event.Stamp(p.PushedAt) + " " + p.Reference.String() }
 
-// keysAs returns the keys of the orders that a Query can have, with p's tag taken for
-// version, or for none if ok is false.
+// keysAs returns the keys of the orders that a Query can have. It treats p's tag as
+// version, or as no version if ok is false.
 func keysAs(p event.Push, version reference.Version, ok bool) Keys {
 	pushed := pushedKey(p)
 	if !ok {
@@ -99,16 +99,15 @@ func keysAs(p event.Push, version reference.Version, ok bool) Keys {
 	return Keys{ByPushed: pushed, ByRelease: class + key, ByVersion: release + key}
 }
 
-// longestDigest is the length of a sha512 digest, which is the longest that a key
-// contains.
+// longestDigest is the length of a sha512 digest, the longest that a key contains.
 const longestDigest = len("sha512:") + 128
 
-// digestPrefix returns how the ByDigest keys begin of those references of a
-// registry's repository that have a digest, and no others.
+// digestPrefix returns the beginning that the ByDigest keys of a digest in a registry's
+// repository share, and no other keys have.
 //
-// A digest of an algorithm that is not registered may be longer than one of sha512,
-// too long for a key that has a registry, a repository and a tag of full length, too.
-// Its SHA-256 takes its place then, behind a # that begins no digest.
+// A digest of an unregistered algorithm may be longer than a sha512 digest. A key with it
+// and with a registry, repository and tag of full length would be too long. Such a digest
+// is replaced by its SHA-256 behind a #, which begins no digest.
 func digestPrefix(registry, repository, digest string) string {
 	if len(digest) > longestDigest {
 		digest = fmt.Sprintf("#%x", sha256.Sum256([]byte(digest)))
@@ -116,19 +115,19 @@ func digestPrefix(registry, repository, digest string) string {
 	return digest + " " + registry + "/" + repository + " "
 }
 
-// Classes of tags, by how much they say about what they name: the first byte of the
-// rest of a ByDigest key.
+// Classes of tags, by how much they say about their image. The class is the first byte
+// behind the digestPrefix of a ByDigest key.
 const (
 	latestTag       = "a"
 	otherTag        = "b" // ordered by time of push
-	shortPrerelease = "c" // of two numbers, as are releases of the next class
+	shortPrerelease = "c" // has two numbers, as have the releases of the next class
 	shortRelease    = "d"
 	fullPrerelease  = "e"
 	fullRelease     = "f"
 )
 
-// saysKey returns the rest of p's ByDigest key, behind its digestPrefix. Of the tags
-// of one digest the greatest says most.
+// saysKey returns the part of p's ByDigest key behind its digestPrefix. Of the tags with
+// one digest, the one with the greatest key says most.
 func saysKey(p event.Push, version reference.Version, ok bool) string {
 	pushed := event.Stamp(p.PushedAt) + " " + p.Reference.Tag
 	if !ok {
@@ -150,16 +149,16 @@ func saysKey(p event.Push, version reference.Version, ok bool) string {
 	return class + version.Key() + " " + pushed
 }
 
-// DigestPrefix returns how the ByDigest keys begin of the references that have the
-// digest of t, and no others.
+// DigestPrefix returns the beginning that the ByDigest keys of the references with t's
+// digest share, and no other keys have.
 func DigestPrefix(t event.Target) string { return digestPrefix(t.Registry, t.Repository, t.Digest) }
 
-// registryMark begins the partition of a registry's repository. No name begins with
-// it, nor with #, which begins a backend's own partitions.
+// registryMark begins the partition of a registry's repository. No name begins with it,
+// nor with the # that begins a backend's own partitions.
 const registryMark = "@"
 
-// Partition returns the text under which a backend keeps the references of a name.
-// It differs even for two names with the same text.
+// Partition returns the text under which a backend keeps the references of a name. Two
+// different names have different partitions, even if their texts are equal.
 func Partition(n reference.Name) string {
 	if n.Registry == "" {
 		return n.Repository

@@ -17,7 +17,7 @@ import (
 
 var noon = time.Date(2023, 7, 3, 12, 0, 0, 0, time.UTC)
 
-// pushOf returns a push of wash:tag, some seconds after noon.
+// pushOf returns a push of wash:tag at some seconds after noon.
 func pushOf(tag string, seconds int) event.Push {
 	return event.Push{
 		Reference: reference.Reference{Registry: "a.io", Repository: "wash", Tag: tag},
@@ -41,7 +41,7 @@ const (
 	digestB = "sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
 )
 
-// inOrder sets the digest of pushes.
+// inOrder returns pushes with this digest.
 func inOrder(digest string, pushes ...event.Push) []event.Push {
 	for i := range pushes {
 		pushes[i].Digest = digest
@@ -49,16 +49,16 @@ func inOrder(digest string, pushes ...event.Push) []event.Push {
 	return pushes
 }
 
-// TestKeysSort compares each pair of a list that is in order, both ways.
+// TestKeysSort compares each pair in a sorted list, both ways.
 func TestKeysSort(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		order  store.Order
-		pushes []event.Push // from the least on
+		pushes []event.Push // from the least to the greatest
 	}{
 		{order: store.ByPushed, pushes: []event.Push{
 			pushOf("9.0.0", -1),
-			pushOf("1.0.0", 0), // of one time the greater text is the newer
+			pushOf("1.0.0", 0), // at one time, the greater text is the newer
 			pushOf("latest", 0),
 			inRegistry("b.io", pushOf("1.0.0-rc.1", 0)),
 			pushOf("0.1.0", 1),
@@ -92,7 +92,7 @@ func TestKeysSort(t *testing.T) {
 		}},
 		{order: store.ByDigest, pushes: slices.Concat(
 			inOrder(digestA,
-				pushOf("latest", 100), // it says less than any other tag
+				pushOf("latest", 100), // says less than any other tag
 				pushOf("nightly", 1),  // no versions: by push
 				pushOf("20231103", 2),
 				pushOf("LATEST", 3),
@@ -100,7 +100,7 @@ func TestKeysSort(t *testing.T) {
 				pushOf("1.3-rc.1", 5), // two numbers: prereleases, then releases
 				pushOf("1.1", 9),
 				pushOf("1.2", 8),
-				pushOf("1.0.0-rc.1", 7), // three and more: the same
+				pushOf("1.0.0-rc.1", 7), // three or more: the same
 				pushOf("1.0.0-rc.2", 6),
 				pushOf("0.9.0", 20),
 				pushOf("1.0.0", 11), // of equal precedence: more numbers, then the later push
@@ -181,8 +181,8 @@ func TestUnknownDigestHasNoKey(t *testing.T) {
 	}
 }
 
-// TestDigestPrefixBeginsTheKeysOfTheDigest, of its repository and registry, and no
-// others.
+// TestDigestPrefixBeginsTheKeysOfTheDigest: it begins the keys of the digest in its
+// repository and registry, and no others.
 func TestDigestPrefixBeginsTheKeysOfTheDigest(t *testing.T) {
 	t.Parallel()
 	sha512, long := "sha512:"+strings.Repeat("a", 128), "blake+x:"+strings.Repeat("a", 247)
@@ -204,7 +204,7 @@ func TestDigestPrefixBeginsTheKeysOfTheDigest(t *testing.T) {
 	})
 }
 
-// TestLongDigestIsHashed: one of sha512 is not, since its key still fits.
+// TestLongDigestIsHashed: a sha512 digest is not, since its key still fits.
 func TestLongDigestIsHashed(t *testing.T) {
 	t.Parallel()
 	sha512 := "sha512:" + strings.Repeat("a", 128)
@@ -283,7 +283,7 @@ func TestKeyIsOfOneReference(t *testing.T) {
 	})
 }
 
-// anyName draws names that look alike.
+// anyName draws names that resemble each other.
 var anyName = rapid.Custom(func(t *rapid.T) reference.Name {
 	return reference.Name{
 		Registry:   rapid.SampledFrom([]string{"", "", "a.io", "b.io:5000", "localhost", "[::1]:5000"}).Draw(t, "registry"),
@@ -325,7 +325,7 @@ func TestPartitionsStay(t *testing.T) {
 	}
 }
 
-// TestGivenNameIsThatOfThePartition: each partition of a reference says its given
+// TestGivenNameIsThatOfThePartition: each partition of a reference implies its given
 // name.
 func TestGivenNameIsThatOfThePartition(t *testing.T) {
 	t.Parallel()

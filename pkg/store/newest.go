@@ -9,7 +9,7 @@ import (
 )
 
 // Pick is Reader.Pick: the rule of what is newest. It scans q's order for the first
-// reference, and, if that one's tag says little, ByDigest for the tag that says most.
+// reference. If that one's tag says little, it scans ByDigest for the tag that says most.
 func (scan Scanner) Pick(ctx context.Context, q Query) (event.Push, error) {
 	first, looked, err := scan.first(ctx, q)
 	if err != nil {
@@ -30,10 +30,10 @@ func (scan Scanner) Pick(ctx context.Context, q Query) (event.Push, error) {
 			break
 		}
 	}
-	return first, nil // the others were deleted meanwhile, or are too many
+	return first, nil // the others were just deleted, or there are too many
 }
 
-// first returns the first reference in q's order, and how many it looked at.
+// first returns the first reference in q's order, and how many references it looked at.
 func (scan Scanner) first(ctx context.Context, q Query) (best event.Push, looked int, err error) {
 	cut := q.cut()
 	bestKey, more := "", false
@@ -67,7 +67,7 @@ func (scan Scanner) first(ctx context.Context, q Query) (best event.Push, looked
 
 func (q Query) matches(p event.Push) bool { return q.Match == nil || q.Match(p.Reference.Tag) }
 
-// atOnce returns the Scan.AtOnce of q: without Match the first reference is the answer.
+// atOnce returns the Scan.AtOnce of q. Without Match the first reference is the answer.
 func (q Query) atOnce(most int) int {
 	if q.Match == nil {
 		return 1
@@ -75,9 +75,9 @@ func (q Query) atOnce(most int) int {
 	return min(most, pageSize)
 }
 
-// cut returns the text behind which q looks for versions, where no index has them. It
-// is empty if a version may begin with Prefix, as with v or 1. does: then the tags that
-// match are versions as they are, and come first in the orders of versions.
+// cut returns the text that q strips from tags to find versions that no index has. It is
+// empty if a version may begin with Prefix, as with v or 1. does: then the matching tags
+// are versions as they are, and the orders of versions list them first.
 func (q Query) cut() string {
 	if _, begins := reference.ParseVersion(q.Prefix + "1.1"); begins || q.Order == ByPushed || q.Match == nil {
 		return ""
@@ -85,7 +85,7 @@ func (q Query) cut() string {
 	return q.Prefix
 }
 
-// versionOf returns the version that a tag is, else the one that it is without cut.
+// versionOf returns the version of a tag, else the version of the tag without cut.
 func versionOf(tag, cut string) (v reference.Version, ok bool) {
 	if v, ok := reference.ParseVersion(tag); ok || cut == "" {
 		return v, ok

@@ -14,17 +14,17 @@ import (
 	"ocireffer/pkg/store"
 )
 
-// What Pick answers is in storetest, since each backend must answer it. Here is what it
-// reads for that.
+// storetest checks what Pick answers, since every backend must answer the same. These
+// tests check what Pick reads.
 
 var wash = reference.Name{Repository: "wash"}
 
-// A reader scans references in memory and notes what it is asked for.
+// A reader scans references in memory and records the scans.
 type reader struct {
 	pushes []event.Push
 	scans  []store.Scan
-	looked int                                    // how many references were taken
-	before func(store.Scan) ([]event.Push, error) // may change what a scan reads
+	looked int                                    // how many references were read
+	before func(store.Scan) ([]event.Push, error) // may change the result of a scan
 }
 
 func (r *reader) scan(_ context.Context, s store.Scan) iter.Seq2[event.Push, error] {
@@ -52,7 +52,7 @@ func (r *reader) scan(_ context.Context, s store.Scan) iter.Seq2[event.Push, err
 	}
 }
 
-// scansOf are the scans of a Pick.
+// scansOf are the scans of one Pick.
 type scansOf []struct {
 	order  store.Order
 	atOnce int
@@ -68,7 +68,7 @@ func (r *reader) took() (scans scansOf) {
 	return scans
 }
 
-// TestPickScansTwiceForATagThatSaysLittle, and once for any other.
+// TestPickScansTwiceForATagThatSaysLittle: for any other tag it scans once.
 func TestPickScansTwiceForATagThatSaysLittle(t *testing.T) {
 	t.Parallel()
 	any := func(string) bool { return true }
@@ -108,7 +108,7 @@ func TestPickScansTwiceForATagThatSaysLittle(t *testing.T) {
 	}
 }
 
-// TestFirstIsTheAnswerIfItIsGone: all references of its digest are deleted between the
+// TestFirstIsTheAnswerIfItIsGone: all references with its digest are deleted between the
 // two scans.
 func TestFirstIsTheAnswerIfItIsGone(t *testing.T) {
 	t.Parallel()
@@ -124,7 +124,7 @@ func TestFirstIsTheAnswerIfItIsGone(t *testing.T) {
 	}
 }
 
-// TestErrorsOfScansAreReturned: those of each scan of each method.
+// TestErrorsOfScansAreReturned: every method returns the error of each of its scans.
 func TestErrorsOfScansAreReturned(t *testing.T) {
 	t.Parallel()
 	planted := errors.New("planted")
@@ -165,14 +165,15 @@ func TestErrorsOfScansAreReturned(t *testing.T) {
 	}
 }
 
-// TestPickLooksAtAThousand references in both scans together, beside the one that shows
-// that there are more. Of the tags without a dot the best is stable.
+// TestPickLooksAtAThousand: both scans together look at a thousand references, and the
+// first reads one more to see whether there are more. The best tag without a dot is
+// stable.
 func TestPickLooksAtAThousand(t *testing.T) {
 	t.Parallel()
 	withoutDot := func(tag string) bool { return !strings.Contains(tag, ".") }
 	for _, test := range []struct {
 		name         string
-		newer, older int // references of the same digest, pushed after and before
+		newer, older int // numbers of references with the same digest, pushed after and before
 		want         string
 		looked       int
 	}{
@@ -205,13 +206,13 @@ func TestPickLooksAtAThousand(t *testing.T) {
 	}
 }
 
-// TestOnlyAPrefixOfNoVersionIsCut: one that may begin a version is not, so that the
-// first version is the answer, and no other reference is looked at.
+// TestOnlyAPrefixOfNoVersionIsCut: a prefix that may begin a version is not cut, so the
+// first version is the answer, and Pick looks at no other reference.
 func TestOnlyAPrefixOfNoVersionIsCut(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		prefix string
-		want   string // of 1.9.1 and 1.10.0 behind the prefix
+		want   string // the answer among 1.9.1 and 1.10.0 behind the prefix
 		looked int
 	}{
 		{prefix: "foo-", want: "foo-1.10.0", looked: 2},
@@ -255,7 +256,7 @@ func TestPageEndsAfterAThousand(t *testing.T) {
 		name   string
 		match  func(string) bool
 		limit  int
-		pages  []int // how many references each has
+		pages  []int // number of references on each page
 		looked int
 	}{
 		{name: "none matches", match: onlyTag("none"), limit: 10, pages: []int{0, 0, 0}, looked: 1001 + 1001 + 1},

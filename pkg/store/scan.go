@@ -9,26 +9,26 @@ import (
 	"ocireffer/pkg/reference"
 )
 
-// A Scan says which live references of a name are read: those whose key in an index
-// begins with Prefix or is less than Below. At most one of the two is set.
+// A Scan says which live references of a name to read: those whose key in an index begins
+// with Prefix or is less than Below. At most one of the two is set.
 type Scan struct {
 	Name   reference.Name
-	Order  Order // whose index is read
-	Prefix string
-	Below  string
-	AtOnce int // how many to read with one call; above 0
+	Order  Order  // whose index is read
+	Prefix string // of the keys to read; empty: any
+	Below  string // read only keys less than this; empty: all
+	AtOnce int    // how many to read with one call; at least 1
 }
 
-// A Scanner is how a backend reads references, from the one with the greatest key down.
-// It yields no more after an error, which is that of its context once that has ended. Its
-// methods are the answers that all backends give.
+// A Scanner is a backend's way to read references, from the greatest key down. It stops
+// after an error. Once its context has ended, it yields the context's error. Its methods
+// implement the reads that are the same for all backends.
 type Scanner func(context.Context, Scan) iter.Seq2[event.Push, error]
 
-// pageSize is how many references are read at once when few of them may be wanted. Eleven
-// pages have MaxScan references, and the one that shows that more follow.
+// pageSize is how many references to read at once when few of them may be wanted. Eleven
+// pages contain MaxScan references and the one that shows that more follow.
 const pageSize = (MaxScan + 1) / 11
 
-// sameDigest returns the scan of those references of p's repository that have its digest.
+// sameDigest returns the scan of the references in p's repository that have p's digest.
 // The tag of the first says most.
 func sameDigest(name reference.Name, p event.Push, atOnce int) Scan {
 	prefix := digestPrefix(p.Reference.Registry, p.Reference.Repository, p.Digest)
@@ -52,7 +52,8 @@ func (scan Scanner) Versioned(ctx context.Context, name reference.Name, p event.
 	return event.Push{}, ErrNotFound
 }
 
-// Entry returns the entry of a name, which is not published if it has no live reference.
+// Entry returns the entry of a name. It is not published if the name has no live
+// reference.
 func (scan Scanner) Entry(ctx context.Context, name reference.Name) (Entry, error) {
 	newest, err := scan.Pick(ctx, Query{Name: name})
 	if err != nil {

@@ -17,7 +17,7 @@ func TestListingHasEntriesWithAllWords(t *testing.T) {
 	entry := func(name, newest string) store.Entry {
 		ref, ok := reference.Split(newest)
 		if !ok {
-			t.Fatalf("%s is no reference", newest)
+			t.Fatalf("%s is not a reference", newest)
 		}
 		return store.Entry{Name: reference.Name{Repository: name}, Newest: event.Push{Reference: ref}}
 	}
@@ -202,7 +202,7 @@ func TestApplyRefusesNothing(t *testing.T) {
 	}
 }
 
-// TestPromisesStay checks numbers that the documentation and the template repeat.
+// TestPromisesStay checks numbers that the documentation and the template also contain.
 func TestPromisesStay(t *testing.T) {
 	t.Parallel()
 	if store.TombstoneTTL != 30*24*time.Hour {

@@ -1,8 +1,8 @@
-// Package template reads the project's template.yaml, for tests that compare it with
-// the code. It reads only the parts that those tests need.
+// Package template reads the project's template.yaml for tests that compare it with the
+// code. It reads only what those tests need.
 //
-// A function of CloudFormation is read as its argument: !Ref BadgeLabel as
-// "BadgeLabel", !GetAtt Table.Arn as "Table.Arn".
+// It reads a CloudFormation function as its argument: !Ref BadgeLabel as "BadgeLabel",
+// !GetAtt Table.Arn as "Table.Arn".
 package template
 
 import (
@@ -20,7 +20,7 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// A Template is a parsed template. The keys of its maps are logical ids.
+// A Template is a parsed template. The keys of its maps are logical IDs.
 type Template struct {
 	Parameters    map[string]Parameter
 	Functions     map[string]Function
@@ -29,24 +29,24 @@ type Template struct {
 	Alarms        map[string]Alarm
 	Table         Table // the resource Table
 
-	SystemLogLevel  string  // from which on functions log lines of Lambda's own
-	RouteRate       float64 // requests a second that the HTTP API lets through to a route without a throttle of its own
-	AccessLogFormat string  // of the HTTP API: a line with variables of API Gateway, such as $context.path, and of !Sub
+	SystemLogLevel  string  // the lowest level of Lambda's own lines that functions log
+	RouteRate       float64 // requests per second on a route of the HTTP API without its own throttle
+	AccessLogFormat string  // of the HTTP API: a line with API Gateway's variables, such as $context.path, and !Sub's
 }
 
-// A Parameter is what a user of the template may set.
+// A Parameter is a parameter that a user of the template may set.
 type Parameter struct {
-	Default        string `yaml:"Default"` // a number, too, is text here
+	Default        string `yaml:"Default"` // a number is text here, too
 	Description    string `yaml:"Description"`
 	AllowedPattern string `yaml:"AllowedPattern"`
 }
 
 // A Function is a Lambda function.
 type Function struct {
-	Timeout   int               // in seconds; Lambda ends the function then
-	Variables map[string]string // of its own environment, not of Globals; the value is the name that it refers to
+	Timeout   int               // in seconds; Lambda stops the function then
+	Variables map[string]string // in its own environment, not in Globals; a value is the name that it refers to
 	Routes    map[string]Route  // by the name of the event
-	Filters   []string          // patterns of the records of the table's stream that reach it; a record needs one
+	Filters   []string          // patterns of the stream's records that reach it; a record must match at least one
 }
 
 // A Route is a route of the HTTP API.
@@ -73,11 +73,11 @@ func (g Grant) String() string { return g.Action + " on " + g.Resource }
 
 // A MetricFilter counts log lines.
 type MetricFilter struct {
-	LogGroup string // logical id
+	LogGroup string // logical ID
 	Pattern  string
-	Metric   string // the name of the metric that it feeds
+	Metric   string // name of the metric that it feeds
 
-	Condition string // without which the stack does not have it; empty: it always has
+	Condition string // without it the stack does not have the filter; empty: it always has
 }
 
 // An Alarm watches metrics.
@@ -94,16 +94,15 @@ type Metric struct {
 
 // A Table is the DynamoDB table.
 type Table struct {
-	// Schema has the keys, indexes, billing mode and stream, and no name. The rest has
-	// no effect in DynamoDB Local or, like the protection from deletion, is in a test's
-	// way.
+	// Schema has the keys, indexes, billing mode and stream, but no name. The rest has no
+	// effect in DynamoDB Local, or would hinder a test, as deletion protection would.
 	Schema *dynamodb.CreateTableInput
-	// ExpiryAttribute is the attribute with the time after which DynamoDB may drop an
-	// item; empty: it drops none.
+	// ExpiryAttribute is the attribute with the time after which DynamoDB may drop the
+	// item. If it is empty, DynamoDB drops none.
 	ExpiryAttribute string
 }
 
-// Read reads the template.yaml in the module's root. It fails t if it cannot.
+// Read reads template.yaml in the module's root. A failure fails t.
 func Read(t testing.TB) Template {
 	t.Helper()
 	root, err := moduleRoot()
@@ -136,9 +135,8 @@ func moduleRoot() (string, error) {
 	}
 }
 
-// Parse reads a template. It refuses one with a role that it cannot judge, such as
-// one with a wildcard in an action of DynamoDB, and a function with a variable that is
-// not a !Ref.
+// Parse parses a template. It refuses a role that it cannot judge, such as one with a
+// wildcard in a DynamoDB action, and a function with a variable that is not a !Ref.
 func Parse(text []byte) (Template, error) {
 	var doc struct {
 		Parameters map[string]Parameter `yaml:"Parameters"`
@@ -233,7 +231,7 @@ func parseFunction(node yaml.Node) (Function, error) {
 	return f, nil
 }
 
-// oneOrMany is a value that CloudFormation takes alone or in a list.
+// oneOrMany is a value that CloudFormation accepts alone or in a list.
 type oneOrMany []yaml.Node
 
 func (v *oneOrMany) UnmarshalYAML(n *yaml.Node) error {
@@ -278,7 +276,7 @@ func parseRole(node yaml.Node) (Role, error) {
 	return role, nil
 }
 
-// grants returns the grants of s for DynamoDB.
+// grants returns the DynamoDB grants in s.
 func (s statement) grants() (grants []Grant, err error) {
 	for _, action := range s.Action {
 		operation, ok := strings.CutPrefix(action.Value, "dynamodb:")
@@ -315,7 +313,7 @@ func parseAPI(node yaml.Node) (accessLogFormat string, routeRate float64, err er
 			ThrottlingRateLimit float64 `yaml:"ThrottlingRateLimit"`
 		} `yaml:"DefaultRouteSettings"`
 		AccessLogSettings struct {
-			Format oneOrMany `yaml:"Format"` // a text, or that of a !Sub and its variables
+			Format oneOrMany `yaml:"Format"` // a text, or the text and the variables of a !Sub
 		} `yaml:"AccessLogSettings"`
 	}
 	if err := node.Decode(&properties); err != nil {
@@ -367,14 +365,14 @@ func parseAlarm(node yaml.Node, condition string) (Alarm, error) {
 	return alarm, nil
 }
 
-// parseTable goes from YAML to the SDK's type by way of JSON: CloudFormation and the
+// parseTable converts YAML to the SDK's type through JSON, since CloudFormation and the
 // SDK name most fields alike.
 func parseTable(node yaml.Node) (Table, error) {
 	var properties map[string]any
 	if err := node.Decode(&properties); err != nil {
 		return Table{}, err
 	}
-	var unlike struct { // what CloudFormation and the SDK do not write alike
+	var unlike struct { // fields that CloudFormation and the SDK name differently
 		TimeToLiveSpecification struct {
 			Enabled       bool   `yaml:"Enabled"`
 			AttributeName string `yaml:"AttributeName"`

@@ -24,14 +24,14 @@ import (
 	"ocireffer/pkg/store/dynamo/dynamotest"
 )
 
-// A table has two clients, as on AWS: ingest writes, and the views function follows
-// the stream.
+// A table has two clients, as on AWS: ingest writes, and the views function reads the
+// stream.
 type table struct {
 	name   string
 	ingest *dynamo.DB
 	views  *dynamo.DB
 	stream *dynamotest.Stream
-	fails  func(operation, body string) bool // which of ingest's calls fail; nil: none
+	fails  func(operation, body string) bool // reports which of ingest's calls fail; nil: none
 }
 
 func newTable(t *testing.T) *table {
@@ -65,8 +65,8 @@ func (tab *table) RoundTrip(r *http.Request) (*http.Response, error) {
 	return http.DefaultTransport.RoundTrip(r)
 }
 
-// follow has the views function follow the stream until nothing more comes. It returns
-// how many records it was called with, and the keys of those that it was spared.
+// follow runs the views function on the stream until nothing more comes. It returns how
+// many records the function got, and the keys of those that the filters dropped.
 func (tab *table) follow(t *testing.T) (records int, dropped []string) {
 	t.Helper()
 	for {
@@ -114,8 +114,8 @@ func (tab *table) push(t *testing.T, p event.Push) {
 	}
 }
 
-// wantViews wants p to be the newest of wash under both names and in the catalogue, or
-// nothing there if p is nil.
+// wantViews wants p to be the newest push of wash under both names and in the catalogue.
+// If p is nil, there must be none.
 func (tab *table) wantViews(t *testing.T, p *event.Push) {
 	t.Helper()
 	var want event.Push
@@ -148,7 +148,7 @@ func wantFollowed(t *testing.T, records, wantRecords int, dropped, wantDropped [
 		t.Errorf("views was called with %d records, want %d", records, wantRecords)
 	}
 	if diff := cmp.Diff(wantDropped, dropped); diff != "" {
-		t.Errorf("records that views was spared: -want +got\n%s", diff)
+		t.Errorf("records that the filters dropped: -want +got\n%s", diff)
 	}
 }
 
@@ -178,7 +178,7 @@ func TestSecondNameFollowsADeadPush(t *testing.T) {
 	tab.wantViews(t, &p)
 }
 
-// TestLongDeleteIsFollowed: ingest marks none of 60 references.
+// TestLongDeleteIsFollowed: ingest marks none of 60 references, so views does.
 func TestLongDeleteIsFollowed(t *testing.T) {
 	t.Parallel()
 	tab := newTable(t)
@@ -199,7 +199,7 @@ func TestLongDeleteIsFollowed(t *testing.T) {
 		t.Errorf("views was called with %d records of a delete, want 2", records)
 	}
 	if want := 2*many + 1; len(dropped) != want { // a mark of each copy, and the entry
-		t.Errorf("views was spared %d records, want %d", len(dropped), want)
+		t.Errorf("the filters dropped %d records, want %d", len(dropped), want)
 	}
 	tab.wantViews(t, nil)
 }
@@ -230,8 +230,8 @@ func TestSecondTombstoneFollowsADeadDelete(t *testing.T) {
 	tab.wantViews(t, nil)
 }
 
-// TestOtherWritesCallNothing: the data version, the members of categories and what
-// DynamoDB drops, as it is expired.
+// TestOtherWritesCallNothing: that includes the data version, the members of categories,
+// and expired items that DynamoDB drops.
 func TestOtherWritesCallNothing(t *testing.T) {
 	t.Parallel()
 	tab := newTable(t)

@@ -1,7 +1,6 @@
-// Package views lets a Lambda function keep up to date what depends on the table's
-// items: it takes the records of the table's stream, has the store derive from them,
-// and tells Lambda which ones to deliver again. What depends on what is the store's
-// matter.
+// Package views is the Lambda function on the table's stream. It takes the stream's
+// records, makes the store derive from them, and tells Lambda which ones to deliver
+// again. What depends on a changed item is up to the store.
 package views
 
 import (
@@ -15,18 +14,18 @@ import (
 	"ocireffer/pkg/store/dynamo"
 )
 
-// A Deriver derives from changed items, as dynamo.DB does. The result has an error
-// for each change that must come again.
+// A Deriver derives from changed items, as dynamo.DB does. The result has an error for
+// each change that must be delivered again.
 type Deriver interface {
 	Derive(ctx context.Context, changes []dynamo.Change) []error
 }
 
-// A Batch is what Lambda delivers of a stream, as far as it is needed here.
+// A Batch is the part of a stream's batch that is needed here.
 //
 // See https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html
 type Batch struct{ Records []Record }
 
-// A Record says which item was written, and by its SequenceNumber Lambda knows it.
+// A Record says which item was written. SequenceNumber is Lambda's name for the record.
 type Record struct {
 	DynamoDB struct {
 		Keys           dynamo.Change
@@ -34,13 +33,13 @@ type Record struct {
 	} `json:"dynamodb"`
 }
 
-// answerTime is how long before the function's end Derive stops, so that there is
-// time to log and to answer.
+// answerTime is how long before the function's timeout Derive stops, to leave time for
+// the log and the answer.
 const answerTime = time.Second
 
 // Handler returns the Lambda function. It answers with the sequence numbers of the
-// records that failed, which Lambda delivers again from the first one on, and logs
-// one line for each batch.
+// records that failed, and logs one line for each batch. Lambda delivers the records
+// again from the first failed one on.
 func Handler(d Deriver, log *slog.Logger) func(context.Context, Batch) (events.DynamoDBEventResponse, error) {
 	return func(ctx context.Context, batch Batch) (response events.DynamoDBEventResponse, _ error) {
 		begin := time.Now()
@@ -69,7 +68,7 @@ func derive(ctx context.Context, d Deriver, changes []dynamo.Change) []error {
 	return d.Derive(ctx, changes)
 }
 
-// logBatch writes the line of a batch: an error if a record failed.
+// logBatch logs the line of a batch, at level error if a record failed.
 func logBatch(ctx context.Context, log *slog.Logger, records int, errs []error, took time.Duration) {
 	attrs := []slog.Attr{
 		slog.String("outcome", "derived"),

@@ -20,13 +20,13 @@ import (
 
 func TestMain(m *testing.M) { dynamolocal.Main(m) }
 
-// A deriver is a function as a Deriver.
+// A deriver is a function that implements Deriver.
 type deriver func(context.Context, []dynamo.Change) []error
 
 func (f deriver) Derive(ctx context.Context, changes []dynamo.Change) []error { return f(ctx, changes) }
 
-// invoke calls the function with a batch as Lambda does, and returns its answer and
-// its log.
+// invoke calls the function with a batch as Lambda does, and returns its answer and its
+// log.
 func invoke(ctx context.Context, t testing.TB, d Deriver, batch string) (answer, log string, err error) {
 	t.Helper()
 	var lines bytes.Buffer
@@ -34,7 +34,7 @@ func invoke(ctx context.Context, t testing.TB, d Deriver, batch string) (answer,
 	return string(b), lines.String(), err
 }
 
-// batchOf returns a batch of the changes of keys in the partition wash. Their sequence
+// batchOf returns a batch of changes of keys in the partition wash. Their sequence
 // numbers are 101, 102 and so on.
 func batchOf(keys ...string) string {
 	type text struct{ S string }
@@ -53,7 +53,7 @@ func batchOf(keys ...string) string {
 	return string(b)
 }
 
-// failOn fails the changes of some keys.
+// failOn returns a deriver that fails for the changes of some keys.
 func failOn(failing map[string]error) deriver {
 	return func(_ context.Context, changes []dynamo.Change) (errs []error) {
 		for _, c := range changes {
@@ -110,7 +110,7 @@ func TestRecordWithoutKeysIsRefused(t *testing.T) {
 	}
 }
 
-// TestDeriveStopsInTimeToAnswer: 1 s before the function's end.
+// TestDeriveStopsInTimeToAnswer: it stops 1 s before the function's timeout.
 func TestDeriveStopsInTimeToAnswer(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -131,7 +131,7 @@ func TestDeriveStopsInTimeToAnswer(t *testing.T) {
 	})
 }
 
-// TestBatchIsLoggedInALine: with its outcome, and each error of it.
+// TestBatchIsLoggedInALine: the line has the outcome and each error.
 func TestBatchIsLoggedInALine(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

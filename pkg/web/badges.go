@@ -19,12 +19,13 @@ type badge struct {
 	page  string // URL
 }
 
-// badge returns one that is drawn here, with these parameters.
+// badge returns a badge that this site draws, with these parameters.
 func (s Site) badge(name reference.Name, parameters url.Values) badge {
 	return badge{name.String(), s.URL + badgePath(name, parameters), s.URL + RepositoryPath(name, onlyTags(parameters))}
 }
 
-// onlyTags returns the parameters that choose tags: the page shows all else at once.
+// onlyTags returns the parameters that choose tags. The page shows everything else
+// without parameters.
 func onlyTags(parameters url.Values) url.Values {
 	tags := url.Values{}
 	for _, name := range []string{"tag", "ignore"} {
@@ -41,13 +42,14 @@ func (b badge) html() string {
 	return `<a href="` + html.EscapeString(b.page) + `"><img src="` + html.EscapeString(b.image) + `" alt="` + html.EscapeString(b.name) + `"></a>`
 }
 
-// asciidoc escapes what AsciiDoc would take for formatting within an address.
+// asciidoc returns b in AsciiDoc, with its addresses escaped where AsciiDoc would see
+// formatting.
 func (b badge) asciidoc() string {
 	escape := strings.NewReplacer("_", "%5F", "--", "-%2D").Replace
 	return "image:" + escape(b.image) + "[" + b.name + `,link="` + escape(b.page) + `"]`
 }
 
-// badges has a row for each badge that the repository can have.
+// badges draws a row for each badge that the repository can have.
 func (r Repository) badges() g.Node {
 	return h.Details(h.Class("badges"),
 		h.Summary(g.Text("Badges")),
@@ -61,7 +63,7 @@ func (r Repository) badges() g.Node {
 
 type badgeKind struct{ shows, parameters string }
 
-// badgeKinds returns the badges that are drawn here: those that have something to show.
+// badgeKinds returns the badges that this site draws and that have something to show.
 func (r Repository) badgeKinds() []badgeKind {
 	kinds := []badgeKind{{"newest reference", ""}}
 	if r.hasHighest() {
@@ -83,18 +85,18 @@ func (r Repository) badgeRow(k badgeKind) g.Node {
 	)
 }
 
-// badgeParameters returns those of a kind, with the tags that the page is about.
+// badgeParameters returns the parameters of a kind of badge, for the tags on the page.
 func (r Repository) badgeParameters(query string) url.Values {
 	parameters, err := url.ParseQuery(query)
 	if err != nil {
-		panic(err) // it is one of ours
+		panic(err) // the query is a constant
 	}
 	maps.Copy(parameters, onlyTags(r.Filter))
 	return parameters
 }
 
-// shieldsRow has the badge that shields.io draws. Its image would be loaded from
-// elsewhere, so it is not shown.
+// shieldsRow draws the row of the badge that shields.io draws. It does not show the
+// image, which would be loaded from elsewhere.
 func (r Repository) shieldsRow() g.Node {
 	b := r.badge(r.Name, onlyTags(r.Filter))
 	answer := r.URL + path(r.Name)

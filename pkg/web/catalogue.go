@@ -52,8 +52,8 @@ func (c Catalogue) description() string {
 	return description
 }
 
-// registries returns those of the page's newest references, and the chosen one. The
-// store does not list registries, so those of other pages are missing.
+// registries returns the registries of the page's newest references, and the chosen one.
+// The store does not list registries, so those on other pages are missing.
 func (c Catalogue) registries() (all []string) {
 	if c.Registry != "" {
 		all = append(all, c.Registry)
@@ -67,7 +67,7 @@ func (c Catalogue) registries() (all []string) {
 	return slices.Compact(all)
 }
 
-// sortHead draws the head of a column that repositories can be sorted by.
+// sortHead draws the head of a column that sorts repositories.
 func (c Catalogue) sortHead(text string, newest bool) g.Node {
 	if c.Newest != newest {
 		return h.Th(h.Scope("col"), h.Class("sort"), h.A(h.Href(c.sorted(newest).path()), g.Text(text)))
@@ -110,7 +110,8 @@ func (c Catalogue) row(e store.Entry) g.Node {
 	)
 }
 
-// highest shows the highest version: as a reference to copy, if it is not the newest.
+// highest draws the highest version. It is a reference to copy if it differs from the
+// newest.
 func highest(e store.Entry) g.Node {
 	switch version := e.Version(); {
 	case version == "":
@@ -122,7 +123,7 @@ func highest(e store.Entry) g.Node {
 	}
 }
 
-// pages links to the other pages.
+// pages draws links to the other pages.
 func (c Catalogue) pages() g.Node {
 	if c.IsFirst() && c.Next == "" {
 		return nil

@@ -43,7 +43,7 @@ func TestCatalogueIsCompleteWithoutScript(t *testing.T) {
 	})
 }
 
-// TestListShowsAVersionOrATag: the tag of the newest where no tag is a version.
+// TestListShowsAVersionOrATag: it shows the newest's tag if no tag is a version.
 func TestListShowsAVersionOrATag(t *testing.T) {
 	t.Parallel()
 	e := entryOf("a.azurecr.io/wash:latest")
@@ -54,14 +54,15 @@ func TestListShowsAVersionOrATag(t *testing.T) {
 	}
 }
 
-// TestLongListsFold: what is more than a few lines, and lists beyond the first ones.
+// TestLongListsFold: what exceeds a few lines is folded, and so are lists beyond the
+// first ones.
 func TestLongListsFold(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		members, more int
 		shown         int
 		summary       string // empty: nothing is folded
-		folded        int    // members and links in the fold
+		folded        int    // number of members and links in the fold
 	}{
 		{members: 8, shown: 8},
 		{members: 9, shown: 9},
@@ -93,8 +94,8 @@ func TestLongListsFold(t *testing.T) {
 	wantAll(t, "link", attrs(elements(t, page, "a"), "href"), "/?category=list-6", "/?category=list-7")
 }
 
-// TestHighestVersionCanBePulled: where the newest reference is another, it is shown as a
-// reference, too.
+// TestHighestVersionCanBePulled: if the newest reference is another, the highest version
+// is shown as a reference, too.
 func TestHighestVersionCanBePulled(t *testing.T) {
 	t.Parallel()
 	newest := push("a.azurecr.io/wash:v0.18.1")
@@ -113,7 +114,7 @@ func TestHighestVersionCanBePulled(t *testing.T) {
 	}
 }
 
-// TestNewestIsMarkedAsWhatItIs, so that nobody takes a prerelease for a release.
+// TestNewestIsMarkedAsWhatItIs: nobody should take a prerelease for a release.
 func TestNewestIsMarkedAsWhatItIs(t *testing.T) {
 	t.Parallel()
 	for tag, want := range map[string]string{
@@ -127,13 +128,13 @@ func TestNewestIsMarkedAsWhatItIs(t *testing.T) {
 	}
 }
 
-// TestSortLinksKeepWhatWasTyped, and so does the search box.
+// TestSortLinksKeepWhatWasTyped: so does the search box.
 func TestSortLinksKeepWhatWasTyped(t *testing.T) {
 	t.Parallel()
 	for what, c := range map[string]struct {
 		view   View
-		link   string // in the head of a column
-		sorted string // its direction and text
+		link   string // link in the head of a column
+		sorted string // direction and text of the sorted column
 		hidden []string
 	}{
 		"by name":    {View{}, "/?sort=pushed", "ascending Repository", nil},
@@ -166,7 +167,7 @@ func TestSortLinksKeepWhatWasTyped(t *testing.T) {
 	}
 }
 
-// TestRegistriesOfThePageCanBeChosen where there are several.
+// TestRegistriesOfThePageCanBeChosen: they can if there are several.
 func TestRegistriesOfThePageCanBeChosen(t *testing.T) {
 	t.Parallel()
 	for what, c := range map[string]struct {
@@ -188,14 +189,14 @@ func TestRegistriesOfThePageCanBeChosen(t *testing.T) {
 		wantEqual(t, what+": options", texts(options), c.options)
 		for _, o := range options {
 			if _, selected := o.attr["selected"]; selected != (o.text == c.chosen) {
-				t.Errorf("%s: %s is selected: %t, want that of %q", what, o.text, selected, c.chosen)
+				t.Errorf("%s: %s is selected: %t, want only %q selected", what, o.text, selected, c.chosen)
 			}
 		}
 	}
 }
 
-// TestLinksLeadToWhatIsListed: a repository whose path begins with a registry is
-// found in its own registry only. Its name stays as it is listed.
+// TestLinksLeadToWhatIsListed: a repository whose path begins with a registry is found
+// only with its own registry. The list shows its name unchanged.
 func TestLinksLeadToWhatIsListed(t *testing.T) {
 	t.Parallel()
 	e := store.Entry{Name: reference.Name{Repository: "wasmcloud.azurecr.io/wash"}, Newest: push("mirror.azurecr.io/wasmcloud.azurecr.io/wash:1")}
@@ -230,7 +231,8 @@ func TestEmptyPageShowsWhatWorksThere(t *testing.T) {
 	}
 }
 
-// TestCatalogueIsSmall: a hundred repositories with long names, as they are sent.
+// TestCatalogueIsSmall measures a page of a hundred repositories with long names, as it
+// is sent.
 func TestCatalogueIsSmall(t *testing.T) {
 	t.Parallel()
 	c := Catalogue{Site: site, Entries: entries(100), Next: "abc"}
@@ -258,8 +260,8 @@ func wantSmall(t *testing.T, what string, page []byte) {
 	t.Logf("%s has %d bytes and %d elements", what, len(page), n)
 }
 
-// TestVersionsStayWhole: a reference breaks behind a slash or in front of its tag, and
-// only where a phone has no room for it.
+// TestVersionsStayWhole: a reference breaks after a slash or before its tag, and only if
+// a phone has no room for it.
 func TestVersionsStayWhole(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{

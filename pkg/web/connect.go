@@ -9,7 +9,7 @@ import (
 	h "maragu.dev/gomponents/html"
 )
 
-// howToConnect tells whoever runs an empty catalogue how to fill it.
+// howToConnect tells the operator of an empty catalogue how to fill it.
 func (s Site) howToConnect() g.Node {
 	const example = "/api/references/ghcr.io/acme/app:1.2.3"
 	if s.isLocal() {
@@ -29,7 +29,7 @@ func (s Site) howToConnect() g.Node {
 	}
 }
 
-// isLocal reports whether the site has an address that only its own machine can reach.
+// isLocal reports whether only its own machine can reach the site.
 func (s Site) isLocal() bool {
 	u, err := url.Parse(s.URL)
 	if err != nil {

@@ -13,11 +13,11 @@ import (
 	"ocireffer/pkg/xmltext"
 )
 
-// A Feed tells of pushes, the last first, in the Atom format of RFC 4287.
+// A Feed lists pushes in the Atom format of RFC 4287, the last first.
 type Feed struct {
 	Site
 	Title   string
-	Path    string // of the feed itself, with its parameters; it tells the feed from others of the site
+	Path    string // path of the feed itself, with its parameters; each feed of a site has a different one
 	Page    string // path of the page that shows the same, with its parameters
 	Entries []FeedEntry
 }
@@ -25,12 +25,12 @@ type Feed struct {
 // A FeedEntry is a push.
 type FeedEntry struct {
 	Push    event.Push
-	Name    reference.Name      // whose page shows it
-	Highest reference.Reference // the highest version of Name; zero: not told
+	Name    reference.Name      // name of the page that shows it
+	Highest reference.Reference // the highest version of Name; zero: not shown
 }
 
-// CatalogueFeed returns the feed of the newest references of repositories, which come in
-// the order of their pushes. Those that are not published are left out.
+// CatalogueFeed returns the feed of the newest references of repositories. entries must
+// be sorted by push. It omits unpublished ones.
 func CatalogueFeed(site Site, v View, entries []store.Entry) Feed {
 	f := Feed{Site: site, Title: v.title(), Path: v.path("format", "atom"), Page: v.path()}
 	for _, e := range entries {
@@ -41,8 +41,8 @@ func CatalogueFeed(site Site, v View, entries []store.Entry) Feed {
 	return f
 }
 
-// RepositoryFeed returns the feed of references of a name. filter has the parameters of
-// the page that choose them.
+// RepositoryFeed returns the feed of references of a name. filter has the page's
+// parameters that choose them.
 func RepositoryFeed(site Site, name reference.Name, filter url.Values, pushes []event.Push) Feed {
 	f := Feed{Site: site, Title: name.String(), Path: feedPath(name, filter), Page: RepositoryPath(name, filter)}
 	for _, p := range pushes {
@@ -51,9 +51,9 @@ func RepositoryFeed(site Site, name reference.Name, filter url.Values, pushes []
 	return f
 }
 
-// XML returns the feed. The updated element of a feed without entries, which must have
-// one, says 1970: nothing was ever pushed, and the feed stays the same until something
-// is.
+// XML returns the feed as XML. A feed must have an updated element; without entries it
+// says 1970, since nothing was ever pushed. So the feed does not change until something
+// is pushed.
 func (f Feed) XML() []byte {
 	updated := time.Unix(0, 0)
 	if len(f.Entries) > 0 {
@@ -78,7 +78,7 @@ func (f Feed) XML() []byte {
 	return []byte(s.String())
 }
 
-// writeHead writes what a feed and each entry must have.
+// writeHead writes the elements that a feed and each entry must have.
 func writeHead(s *strings.Builder, title, id string, updated time.Time) {
 	writeElement(s, "title", title)
 	writeElement(s, "id", id)
@@ -93,13 +93,13 @@ func writeLink(s *strings.Builder, rel, contentType, href string) {
 	s.WriteString(`<link rel="` + rel + `" type="` + contentType + `" href="` + xmltext.Escape(href) + `"/>`)
 }
 
-// id returns the id of a push, which is the same in all feeds, whatever the host's name.
-// A reference that is pushed again has another.
+// id returns the ID of a push. It is the same in all feeds, whatever the host's name.
+// Another push of the same reference has another ID.
 func (e FeedEntry) id() string {
 	return urn("push", e.Push.ListedAs().String(), e.Push.Reference.String(), event.Stamp(e.Push.PushedAt), e.Push.Digest)
 }
 
-// summary says what the title does not.
+// summary returns what the title does not say.
 func (e FeedEntry) summary() string {
 	text := e.Push.Digest
 	if e.Highest != (reference.Reference{}) && e.Highest != e.Push.Reference {
@@ -114,7 +114,7 @@ func (e FeedEntry) summary() string {
 // namespace is a random UUID.
 var namespace = [16]byte{0x7b, 0x75, 0xc9, 0x44, 0x5c, 0xb7, 0x4a, 0x06, 0xbb, 0x73, 0xd8, 0xcc, 0xea, 0x6a, 0xa1, 0x46}
 
-// urn returns a URN that depends on parts alone: a UUID by RFC 9562, section 5.5.
+// urn returns a URN that depends only on parts: a UUID by RFC 9562, section 5.5.
 func urn(parts ...string) string {
 	hash := sha1.New()
 	hash.Write(namespace[:])

@@ -93,7 +93,7 @@ func TestFeedOfARepository(t *testing.T) {
 	wantEqual(t, "summary", got.Entries[0].Summary, push("a.io/a:1").Digest)
 }
 
-// TestEmptyFeedStaysTheSame: it has an updated element, and no clock goes into it.
+// TestEmptyFeedStaysTheSame: it has an updated element that does not depend on the clock.
 func TestEmptyFeedStaysTheSame(t *testing.T) {
 	t.Parallel()
 	before := CatalogueFeed(Site{URL: site.URL, Now: now}, View{}, nil)
@@ -102,8 +102,8 @@ func TestEmptyFeedStaysTheSame(t *testing.T) {
 	wantEqual(t, "updated", readFeed(t, before).Updated, "1970-01-01T00:00:00Z")
 }
 
-// TestFeedIDs: they stay when the host gets another name, and differ for each push and
-// for each feed.
+// TestFeedIDs: IDs stay when the host gets another name, and differ for each push and for
+// each feed.
 func TestFeedIDs(t *testing.T) {
 	t.Parallel()
 	pattern := regexp.MustCompile(`^urn:uuid:[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`)
@@ -151,11 +151,11 @@ func TestFeedIDs(t *testing.T) {
 	here, there := readFeed(t, RepositoryFeed(site, parseName("wash"), nil, []event.Push{p})), readFeed(t, RepositoryFeed(elsewhere, parseName("a.azurecr.io/wash"), nil, []event.Push{p}))
 	wantEqual(t, "id of a push at another host, in another feed", there.Entries[0].ID, here.Entries[0].ID)
 	wantEqual(t, "id of a feed at another host", readFeed(t, CatalogueFeed(elsewhere, View{}, nil)).ID, readFeed(t, CatalogueFeed(site, View{}, nil)).ID)
-	// What a reader has seen must stay so in the next release.
+	// What a reader has seen must keep its ID in the next release.
 	wantEqual(t, "id of a push", here.Entries[0].ID, "urn:uuid:7abade9b-63af-5930-8bf3-d59c75a16e59")
 }
 
-// FuzzFeed: any text from outside stays text, and the feed is XML.
+// FuzzFeed: any text from outside stays text, and the feed stays XML.
 func FuzzFeed(f *testing.F) {
 	f.Add("a <b>", "https://example.com", "application/x")
 	f.Add("]]>\x00\xff", "http://\"&'<", "\uFFFE")

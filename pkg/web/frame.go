@@ -7,16 +7,16 @@ import (
 	h "maragu.dev/gomponents/html"
 )
 
-// A frame is what is around the main part of a page.
+// A frame is everything around the main part of a page.
 type frame struct {
 	Site
 	title       string
 	description string   // for search engines and link previews; empty: none
-	path        string   // of the page, with the parameters that it depends on; empty: it is an error's
+	path        string   // path of the page, with the parameters that it depends on; empty: the page shows an error
 	view        View     // what the search box keeps
-	registries  []string // of which a search may choose one
-	asJSON      string   // path of the same for programs; empty: there is no such
-	feed        string   // path of its feed; empty: it has none
+	registries  []string // the registries that a search may choose from
+	asJSON      string   // path of the same content as JSON; empty: there is none
+	feed        string   // path of its feed; empty: there is none
 }
 
 // page draws a page with this main part.
@@ -54,8 +54,8 @@ func (f frame) page(main ...g.Node) []byte {
 
 func (f frame) fullTitle() string { return f.title + " · " + f.Title }
 
-// links draws what search engines, link previews and feed readers look for. An error has
-// none of it.
+// links draws the elements for search engines, link previews and feed readers. The page
+// of an error has none of them.
 func (f frame) links() g.Node {
 	if f.path == "" {
 		return nil
@@ -97,10 +97,10 @@ func (f frame) registryChoice() g.Node {
 // Problem is a page about what went wrong and what to do.
 type Problem struct {
 	Site
-	Heading string
-	Text    string
-	Links   []Link // where to go from there, beside all repositories
-	JSON    string // path of the same for programs; empty: there is no such
+	Heading string // what went wrong
+	Text    string // why, and what to do
+	Links   []Link // where to go from there, besides all repositories
+	JSON    string // path of the same answer as JSON; empty: there is none
 }
 
 // A Link leads to another page of the site.

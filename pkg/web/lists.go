@@ -17,12 +17,12 @@ type Category struct {
 	More    int // how many members it has besides Members
 }
 
-// ShownLists is how many lists a page shows with their members. Of others it has the
-// names alone, folded.
+// ShownLists is how many lists a page shows with their members. It shows only the names
+// of the others, folded.
 const ShownLists = 6
 
-// shownMembers is how many members of a list are not folded: a few lines. A single one
-// more is shown, too: it takes as much room as to say so.
+// shownMembers is how many members of a list are not folded: a few lines. If only one
+// more would be folded, it is shown, too: the fold would need as much room.
 const shownMembers = 8
 
 func lists(all []Category) g.Node {
@@ -39,7 +39,7 @@ func lists(all []Category) g.Node {
 	}
 }
 
-// listLink leads to the page of a list.
+// listLink draws a link to the page of a list.
 func listLink(c Category, text string) g.Node {
 	return h.A(h.Href(View{Category: c.Name}.path()), g.Text(text))
 }

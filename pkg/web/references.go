@@ -11,11 +11,11 @@ import (
 	"ocireffer/pkg/event"
 )
 
-// columns says which columns of the table of references have something in them.
+// columns says which columns of the table of references are not empty.
 type columns struct{ version, digest, kind bool }
 
-// table has the references: those of one digest together, where the newest of them
-// belongs.
+// table draws the references. Those of one digest are together, at the place of the
+// newest of them.
 func (r Repository) table() g.Node {
 	if len(r.References) == 0 {
 		return h.P(g.Text(r.nothing()))
@@ -32,7 +32,7 @@ func (r Repository) table() g.Node {
 	)
 }
 
-// nothing says why the page has no references.
+// nothing says why the page shows no references.
 func (r Repository) nothing() string {
 	if r.Next != "" {
 		return "None of these matches."
@@ -40,8 +40,8 @@ func (r Repository) nothing() string {
 	return "There are no older ones."
 }
 
-// byDigest returns references in groups of one digest in one repository, in the order of
-// the first of each group.
+// byDigest groups references by digest and repository. The groups keep the order of their
+// first references.
 func byDigest(all []event.Push) (groups [][]event.Push) {
 	for _, p := range all {
 		i := slices.IndexFunc(groups, func(same []event.Push) bool {
@@ -56,8 +56,8 @@ func byDigest(all []event.Push) (groups [][]event.Push) {
 	return groups
 }
 
-// group draws the rows of the references of one digest, of which the first has what all
-// share.
+// group draws the rows of the references of one digest. The first row has what all of
+// them share.
 func (r Repository) group(same []event.Push, c columns) g.Node {
 	shared := func(value g.Node) g.Node {
 		return h.Td(g.If(len(same) > 1, h.RowSpan(strconv.Itoa(len(same)))), value)
@@ -75,10 +75,11 @@ func (r Repository) group(same []event.Push, c columns) g.Node {
 	return h.TBody(rows)
 }
 
-// digest draws a digest, if it is known. The style shortens it, and it is copied whole.
+// digest draws a digest, if it is known. The style sheet shortens it, but copying it
+// gives the whole digest.
 func digest(text string) g.Node { return g.If(text != "", h.Code(h.Class("digest"), g.Text(text))) }
 
-// kindOf returns what the media type of a manifest says about what it is; empty: nothing.
+// kindOf returns what the media type of a manifest tells a person, or "".
 func kindOf(mediaType string) string {
 	switch {
 	case mediaType == "application/vnd.oci.image.index.v1+json",

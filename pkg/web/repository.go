@@ -16,10 +16,10 @@ import (
 type Repository struct {
 	Site
 	Name       reference.Name
-	Filter     url.Values // the parameters that choose what is shown, for all of its pages
-	Newest     event.Push // only the first page has it; zero: no match among those that were looked at
-	Highest    event.Push // the highest version; zero: no tag is one, or none that was looked at
-	BySemver   bool       // Highest is what the reader has asked for, and comes first
+	Filter     url.Values // the parameters that choose references, for all of the name's pages
+	Newest     event.Push // only on the first page; zero: none of the references that were looked at matches
+	Highest    event.Push // the highest version; zero: no tag that was looked at is a version
+	BySemver   bool       // the reader asked for Highest, so it comes first
 	References []event.Push
 	Page       string // token of the page; empty: the first
 	Next       string // token of the next page; empty on the last
@@ -57,7 +57,7 @@ func (r Repository) description() string {
 	return r.Name.String() + ": " + strings.Join(parts, ", ") + "."
 }
 
-// pagePath returns the path of one of the pages.
+// pagePath returns the path of the page with this token.
 func (r Repository) pagePath(token string) string {
 	p := RepositoryPath(r.Name, r.Filter)
 	if token != "" {
@@ -74,8 +74,8 @@ func (r Repository) jsonPath() string {
 	return ReferencesPath(r.Name, parameters)
 }
 
-// ways links to where the page belongs: all repositories, those of its registry, and
-// what has the same name elsewhere.
+// ways draws links to related pages: all repositories, those in the same registry, and
+// repositories of the same name elsewhere.
 func (r Repository) ways() g.Node {
 	links := []Link{{"All repositories", "/"}}
 	if r.Name.Registry != "" {
@@ -94,8 +94,8 @@ func (r Repository) ways() g.Node {
 	}))
 }
 
-// registries returns the registries that have a page of the name of their own. A name
-// that was given by hand has none.
+// registries returns the registries that have their own page for the name. A name that
+// was given by hand has none.
 func (r Repository) registries() (all []string) {
 	if r.Name.Registry != "" {
 		return nil
@@ -109,7 +109,7 @@ func (r Repository) registries() (all []string) {
 	return slices.Compact(all)
 }
 
-// filter says that the page does not show all tags.
+// filter draws the note that the page does not show all tags.
 func (r Repository) filter() g.Node {
 	var said []string
 	if tags := r.Filter["tag"]; len(tags) > 0 {
@@ -124,8 +124,8 @@ func (r Repository) filter() g.Node {
 	return h.P(g.Text("Only tags "+strings.Join(said, " and ")+". "), h.A(h.Href(RepositoryPath(r.Name, nil)), g.Text("Show all tags")))
 }
 
-// cards shows the newest reference and the highest version side by side, the one that
-// was asked for first.
+// cards draws the newest reference and the highest version side by side, the requested
+// one first.
 func (r Repository) cards() g.Node {
 	var cards g.Group
 	switch {
@@ -164,7 +164,7 @@ func (r Repository) card(id, title string, p event.Push) g.Node {
 	)
 }
 
-// pages links to the other pages.
+// pages draws links to the other pages.
 func (r Repository) pages() g.Node {
 	if r.Page == "" && r.Next == "" {
 		return nil

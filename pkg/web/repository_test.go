@@ -13,7 +13,7 @@ import (
 
 const mediaTypeIndex = "application/vnd.oci.image.index.v1+json"
 
-// bare returns a push of which nothing is known but the reference and its time.
+// bare returns a push with only a reference and a time.
 func bare(ref string) event.Push {
 	p := push(ref)
 	p.Digest, p.MediaType, p.Size = "", "", event.UnknownSize
@@ -47,7 +47,7 @@ func TestRepositoryPage(t *testing.T) {
 	})
 }
 
-// TestHeadOfARepository: which cards there are, and in which order.
+// TestHeadOfARepository checks which cards there are, and in which order.
 func TestHeadOfARepository(t *testing.T) {
 	t.Parallel()
 	newest, highest := push("a.io/app:2.0.0-rc.1"), push("a.io/app:1.0.0")
@@ -74,8 +74,8 @@ func TestHeadOfARepository(t *testing.T) {
 	}
 }
 
-// TestReferencesOfOneDigestStandTogether, where the newest of them belongs, with what
-// they share once.
+// TestReferencesOfOneDigestStandTogether: they are at the place of the newest of them,
+// and show only once what they share.
 func TestReferencesOfOneDigestStandTogether(t *testing.T) {
 	t.Parallel()
 	digested := func(ref, digest string) event.Push {
@@ -102,7 +102,7 @@ func TestReferencesOfOneDigestStandTogether(t *testing.T) {
 	wantEqual(t, "shared cells", attrs(elements(t, page, "td"), "rowspan"), []string{"3", "3"})
 }
 
-// TestEmptyColumnsGo: nothing is known of some registries' manifests.
+// TestEmptyColumnsGo: some registries tell nothing about manifests.
 func TestEmptyColumnsGo(t *testing.T) {
 	t.Parallel()
 	digested, typed := bare("a.io/app:x"), bare("a.io/app:x")
@@ -131,7 +131,7 @@ func TestEmptyColumnsGo(t *testing.T) {
 	}
 }
 
-// TestKindOf: what the media types of manifests are for people.
+// TestKindOf checks what media types of manifests tell people.
 func TestKindOf(t *testing.T) {
 	t.Parallel()
 	for mediaType, want := range map[string]string{
@@ -149,8 +149,8 @@ func TestKindOf(t *testing.T) {
 	}
 }
 
-// TestWaysOutOfARepository: to all, to those of its registry, and to the same name in
-// any registry or in one.
+// TestWaysOutOfARepository: the links lead to all repositories, to those in the same
+// registry, and to the same name in any registry or in one.
 func TestWaysOutOfARepository(t *testing.T) {
 	t.Parallel()
 	given := push("c.io/team/app:1")
@@ -172,7 +172,7 @@ func TestWaysOutOfARepository(t *testing.T) {
 	}
 }
 
-// TestFilteredPageSaysSo, and its badges are of the same tags.
+// TestFilteredPageSaysSo: its badges show the same tags.
 func TestFilteredPageSaysSo(t *testing.T) {
 	t.Parallel()
 	page := Repository{Site: site, Name: parseName("app"), Newest: bare("a.io/app:1.0.0"), Filter: url.Values{"tag": {"1.*", "2.*"}, "ignore": {"*-dev"}, "sort": {"semver"}}}.HTML()
@@ -221,7 +221,7 @@ func TestRepositoryPages(t *testing.T) {
 	}
 }
 
-// TestBadgesOfARepository: with a preview, and for three languages.
+// TestBadgesOfARepository: each has a preview, and code in three languages.
 func TestBadgesOfARepository(t *testing.T) {
 	t.Parallel()
 	newest := push("a.azurecr.io/team/my_app:v1.2.0")
@@ -252,7 +252,7 @@ func TestBadgesOfARepository(t *testing.T) {
 		[]string{"/team/my_app?format=svg", "/team/my_app?format=svg&show=tag", "/team/my_app?format=svg&show=date"})
 }
 
-// TestRepositoryPageOfARegistry: its badges are of that registry's repository.
+// TestRepositoryPageOfARegistry: its badges show that registry's repository.
 func TestRepositoryPageOfARegistry(t *testing.T) {
 	t.Parallel()
 	const path = "/a.azurecr.io:5000/team/app"
@@ -264,7 +264,8 @@ func TestRepositoryPageOfARegistry(t *testing.T) {
 		"[!["+path[1:]+"](https://img.shields.io/endpoint?url="+url.QueryEscape(site.URL+path)+")]("+site.URL+path+"?format=html)")
 }
 
-// TestPullCommandHasTheReference wherever the configured command wants it.
+// TestPullCommandHasTheReference: the reference is where the configured command has
+// {reference}.
 func TestPullCommandHasTheReference(t *testing.T) {
 	t.Parallel()
 	for command, want := range map[string]string{
@@ -279,7 +280,7 @@ func TestPullCommandHasTheReference(t *testing.T) {
 	}
 }
 
-// TestExactTimesAreOnes that HTML knows: RFC 3339 with a blank.
+// TestExactTimesAreOnes: HTML accepts RFC 3339 with a blank.
 func TestExactTimesAreOnes(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2023, 7, 3, 16, 56, 52, 5, time.FixedZone("", 7200))

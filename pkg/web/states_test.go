@@ -124,8 +124,8 @@ func TestCatalogueStates(t *testing.T) {
 	}
 }
 
-// TestPagesLeadToTheSameForPrograms: JSON, feed and the page's own address are of just
-// what it shows.
+// TestPagesLeadToTheSameForPrograms: JSON, feed and the page's own address describe
+// exactly what the page shows.
 func TestPagesLeadToTheSameForPrograms(t *testing.T) {
 	t.Parallel()
 	catalogue := func(v View) []byte { return Catalogue{Site: site, View: v, Entries: entries(1)}.HTML() }
@@ -171,7 +171,7 @@ func TestPagesLeadToTheSameForPrograms(t *testing.T) {
 	}
 }
 
-// TestLinkPreviewsSayWhatAPageIs without one being asked for what is on it.
+// TestLinkPreviewsSayWhatAPageIs: each page has a description of its content.
 func TestLinkPreviewsSayWhatAPageIs(t *testing.T) {
 	t.Parallel()
 	newest, highest := push("ghcr.io/acme/app:2.0.0-rc.1"), push("ghcr.io/acme/app:1.9.0")

@@ -14,16 +14,16 @@ import (
 
 // How many characters of a text stay on one line.
 const (
-	longestPiece = 32 // of a reference: a phone that is 320 pixels wide has room for them
-	longestPart  = 20 // of a name: the first column of the catalogue has
+	longestPiece = 32 // of a reference: they fit on a phone that is 320 pixels wide
+	longestPart  = 20 // of a name: they fit into the catalogue's first column
 )
 
-// code draws a text that people copy. On a narrow page it breaks behind a slash or a
-// blank and in front of a tag, never within a version that fits on a line.
+// code draws a text that people copy. On a narrow page it breaks after a slash or a blank
+// and before a tag, but never inside a version that fits on a line.
 func code(text string) g.Node { return h.Code(breakable(text, longestPiece)...) }
 
-// breakable returns a text with opportunities to break it into lines of at most longest
-// characters, no more than are needed.
+// breakable returns a text with places to break it into lines of at most longest
+// characters. There are no more such places than needed.
 func breakable(text string, longest int) (nodes []g.Node) {
 	line := ""
 	for _, piece := range pieces(text, longest) {
@@ -38,10 +38,10 @@ func breakable(text string, longest int) (nodes []g.Node) {
 
 var wbr = g.Raw("<wbr>")
 
-// pieces splits a text where it may break. What is longer than a line is cut.
+// pieces splits a text where it may break. A piece longer than a line is cut.
 func pieces(text string, longest int) (all []string) {
 	tag := strings.LastIndexByte(text, ':')
-	if strings.IndexByte(text[tag+1:], '/') >= 0 { // the colon is a port's
+	if strings.IndexByte(text[tag+1:], '/') >= 0 { // the colon belongs to a port
 		tag = -1
 	}
 	begin := 0
@@ -58,7 +58,7 @@ func pieces(text string, longest int) (all []string) {
 // isRune reports whether a character begins at i.
 func isRune(text string, i int) bool { return text[i]&0xc0 != 0x80 }
 
-// kindOfTag says of a tag what a reader should know before using it; empty: nothing.
+// kindOfTag returns what a reader should know about a tag before using it, or "".
 func kindOfTag(tag string) string {
 	version, ok := reference.ParseVersion(tag)
 	switch {
@@ -72,8 +72,8 @@ func kindOfTag(tag string) string {
 }
 
 // isFloating reports whether a tag that is no version looks like one that moves from
-// version to version: a word such as latest, or a number such as v2. A number of a build
-// or a commit id has more digits.
+// version to version: a word such as latest, or a number such as v2. The number of a
+// build or a commit ID has more digits.
 func isFloating(tag string) bool {
 	digits := strings.TrimPrefix(tag, "v")
 	if len(digits) <= 3 {
@@ -94,11 +94,12 @@ func markOf(tag string) g.Node {
 	return g.If(kind != "", g.Group{g.Text(" "), h.Small(h.Class("mark"), g.Text(kind))})
 }
 
-// stamp is how exact times are written: to the second, as the attribute datetime may be.
+// stamp is the layout of exact times: to the second, in a form that the attribute
+// datetime allows.
 const stamp = "2006-01-02 15:04:05Z"
 
-// ago draws how long before now t was. The style shows the exact time beside it, from
-// the attribute.
+// ago draws the age of t. The style sheet shows the exact time, which is in an attribute,
+// beside it.
 func ago(now, t time.Time) g.Node {
 	return h.Time(h.DateTime(t.UTC().Format(stamp)), g.Text(age(now.Sub(t))))
 }
@@ -117,7 +118,7 @@ func age(d time.Duration) string {
 	return "just now"
 }
 
-// count returns a number and the noun that goes with it.
+// count returns a number with the matching noun.
 func count(n int, one, many string) string {
 	if n == 1 {
 		return "1 " + one

@@ -2,19 +2,19 @@ package web
 
 import "net/url"
 
-// A View is what a page of the catalogue lists, or its feed.
+// A View says what a page of the catalogue, or its feed, lists.
 type View struct {
-	Search   string // the words that were searched for, if any
+	Search   string // the words of a search, if any
 	Category string // a curated list, if any
-	Registry string // the registry of the newest references, if only that one's are listed
-	Newest   bool   // the last pushed first; else by name
+	Registry string // the only registry whose newest references are listed, if any
+	Newest   bool   // sorted by push, the last first; else by name
 	Page     string // token of the page; empty: the first
 }
 
 // isAll reports whether all repositories are listed.
 func (v View) isAll() bool { return v.Search == "" && v.Category == "" && v.Registry == "" }
 
-// IsFirst reports whether the page is the one that a reader begins with.
+// IsFirst reports whether the page is the site's first page.
 func (v View) IsFirst() bool { return v.isAll() && v.Page == "" }
 
 func (v View) title() string {
@@ -31,20 +31,20 @@ func (v View) title() string {
 	return title
 }
 
-// path returns the path of the view's first page, with more parameters, of which each is
-// a name and its value.
+// path returns the path of the view's first page. more has further parameters, each as a
+// name and a value.
 func (v View) path(more ...string) string {
 	return withParameters("/", append(more, "q", v.Search, "category", v.Category, "registry", v.Registry, "sort", v.sort())...)
 }
 
-// sorted returns v in an order.
+// sorted returns v sorted by push or by name.
 func (v View) sorted(newest bool) View {
 	v.Newest = newest
 	return v
 }
 
-// jsonPath returns the path of the same for programs. The API has a curated list by name
-// and as a whole: then it is empty, unless the page is that.
+// jsonPath returns the path of the same list in the API, or "". The API has a curated
+// list only as a whole, sorted by name.
 func (v View) jsonPath() string {
 	switch {
 	case v.Category == "":
@@ -58,7 +58,7 @@ func (v View) jsonPath() string {
 	}
 }
 
-// sort returns the value of the parameter sort, empty for the default.
+// sort returns the value of the parameter sort, or "" for the default.
 func (v View) sort() string {
 	if v.Newest {
 		return "pushed"

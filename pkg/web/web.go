@@ -1,13 +1,13 @@
-// Package web draws the pages that people read: the catalogue, a repository with
-// its references, and what went wrong. It knows neither requests nor the store's
-// calls: all that a page shows is in its struct. Each page is complete without its
-// script, which only adds buttons that copy, previews of badges, and a search that
-// answers while one types.
+// Package web draws the pages that people read: the catalogue, a repository with its
+// references, and errors. It knows neither requests nor the store's calls: everything
+// that a page shows is in its struct. Each page is complete without its script, which
+// only adds buttons that copy, previews of badges, and a search that answers while the
+// reader types.
 //
-// The pages are plain functions, not html/template. That would add 3.9 MB to a
-// Lambda binary, since it makes the linker keep every method of every type, and
-// draw a page in three times the time; these functions are 0.35 MB. They escape
-// just as well, because no value is part of a script or a style.
+// The pages are plain functions, not html/template. That would add 3.9 MB to a Lambda
+// binary, because it makes the linker keep every method of every type, and it would need
+// three times as long to draw a page. These functions add 0.35 MB. They escape just as
+// well, because no value is part of a script or a style.
 package web
 
 import (
@@ -22,14 +22,14 @@ import (
 	"ocireffer/pkg/reference"
 )
 
-// Site is what all pages know.
+// Site is what all pages need.
 type Site struct {
 	URL      string    // scheme and host, without a slash at its end
-	Now      time.Time // from which ages are counted
-	Instance string    // tells its feeds from those of other sites, whatever its URL
-	Version  string    // of the build
+	Now      time.Time // the time from which ages are counted
+	Instance string    // distinguishes its feeds from those of other sites, whatever the URL
+	Version  string    // version of the build
 
-	Title       string // of the site, in the head of each page
+	Title       string // title of the site, in the head of each page
 	PullCommand string // with {reference} where a reference goes
 }
 
@@ -41,7 +41,7 @@ func RepositoryPath(name reference.Name, parameters url.Values) string {
 	return pathOf(name, "html", parameters)
 }
 
-// ReferencesPath returns the path of the same for programs.
+// ReferencesPath returns the path of the same references in the API.
 func ReferencesPath(name reference.Name, parameters url.Values) string {
 	p := "/api/repositories" + path(name)
 	if len(parameters) > 0 {
@@ -66,7 +66,7 @@ func badgePath(name reference.Name, parameters url.Values) string {
 	return pathOf(name, "svg", parameters)
 }
 
-// Policy returns the Content-Security-Policy of all pages: their own style and
+// Policy returns the Content-Security-Policy of all pages. It allows their own style and
 // script, badges and searches of their own origin, and nothing else.
 var Policy = sync.OnceValue(func() string {
 	return "default-src 'none'; style-src '" + hash(style) + "'; script-src '" + hash(script()) + "'; img-src 'self' data:; " +
@@ -84,9 +84,9 @@ var style string
 //go:embed script.js
 var scriptFile string
 
-// script returns the script as it is sent: without indentation and comment lines,
-// which are a fifth of it. It is shortened for the first page, not at the start,
-// because a badge needs no script.
+// script returns the script as it is sent: without indentation and comment lines, which
+// are a fifth of it. It is shortened for the first page, not at the start, because a
+// badge needs no script.
 var script = sync.OnceValue(func() string {
 	var b strings.Builder
 	for line := range strings.Lines(scriptFile) {
@@ -97,5 +97,5 @@ var script = sync.OnceValue(func() string {
 	return b.String()
 })
 
-// icon is a tag on a string, for the browser's tab.
+// icon is the icon of the browser's tab: a tag on a string.
 const icon = `data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'><path fill='%230b5cad' d='M1 2v6l7 7 6-6-7-7z'/><circle cx='4.5' cy='5.5' r='1.5' fill='white'/></svg>`

@@ -53,7 +53,7 @@ func entries(n int) (all []store.Entry) {
 	return all
 }
 
-// elements returns the elements of a page with this name, all if it is empty.
+// elements returns the elements with this name in a page, or all if name is empty.
 func elements(t testing.TB, page []byte, name string) (found []element) {
 	t.Helper()
 	root, err := html.Parse(bytes.NewReader(page))
@@ -94,7 +94,7 @@ func texts(elements []element) (all []string) {
 	return all
 }
 
-// attrs returns the values of an attribute, of the elements that have it.
+// attrs returns the values of an attribute, from the elements that have it.
 func attrs(elements []element, name string) (all []string) {
 	for _, e := range elements {
 		if value, ok := e.attr[name]; ok {
@@ -104,7 +104,7 @@ func attrs(elements []element, name string) (all []string) {
 	return all
 }
 
-// mainOf returns the main part of a page: the rest is the same on all pages.
+// mainOf returns the main part of a page. The rest is the same on all pages.
 func mainOf(page []byte) string {
 	_, main, _ := strings.Cut(string(page), `<main id="main">`)
 	main, _, _ = strings.Cut(main, "</main>")
@@ -129,7 +129,7 @@ func wantAll(t *testing.T, what string, got []string, want ...string) {
 
 func soon(name string) store.Entry { return store.Entry{Name: parseName(name)} }
 
-// TestPolicyAllowsOnlyTheStyleAndScriptOfPages by their hashes.
+// TestPolicyAllowsOnlyTheStyleAndScriptOfPages: it has their hashes.
 func TestPolicyAllowsOnlyTheStyleAndScriptOfPages(t *testing.T) {
 	t.Parallel()
 	for _, page := range [][]byte{Catalogue{Site: site}.HTML(), Problem{}.HTML()} {
@@ -153,7 +153,7 @@ func TestPolicyAllowsOnlyTheStyleAndScriptOfPages(t *testing.T) {
 	wantEqual(t, "policy", Policy(), want)
 }
 
-// TestScriptIsShortened: no comments and no indentation, and all else.
+// TestScriptIsShortened: only comments and indentation are missing.
 func TestScriptIsShortened(t *testing.T) {
 	t.Parallel()
 	var want []string
@@ -165,8 +165,8 @@ func TestScriptIsShortened(t *testing.T) {
 	wantEqual(t, "script", strings.Split(strings.TrimSuffix(script(), "\n"), "\n"), want)
 }
 
-// FuzzText: any text from outside stays text. A page has the same elements with the
-// same names of attributes as the page of a harmless text.
+// FuzzText: any text from outside stays text. The page has the same elements and the same
+// names of attributes as the page of a harmless text.
 func FuzzText(f *testing.F) {
 	for _, s := range []string{"wash", `"><script>alert(1)</script>`, "' onload=x", "</title><b>", "&lt;", "\x00\xff", "javascript:x", "${x}"} {
 		f.Add(s)
@@ -188,7 +188,7 @@ func FuzzText(f *testing.F) {
 func shape(t *testing.T, page []byte) (all []string) {
 	t.Helper()
 	for _, e := range elements(t, page, "") {
-		if e.name != "wbr" { // a long text has more
+		if e.name != "wbr" { // a long text has more of them
 			all = append(all, e.name+" "+strings.Join(slices.Sorted(maps.Keys(e.attr)), " "))
 		}
 	}
@@ -215,7 +215,7 @@ func TestProblemPage(t *testing.T) {
 	wantEqual(t, "title", texts(elements(t, page, "title")), []string{"No such <category> · Our images"})
 }
 
-// TestEachPageIsForPeople: what a screen reader, a phone and a keyboard need.
+// TestEachPageIsForPeople checks what a screen reader, a phone and a keyboard need.
 func TestEachPageIsForPeople(t *testing.T) {
 	t.Parallel()
 	for name, page := range map[string][]byte{

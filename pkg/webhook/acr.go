@@ -15,7 +15,7 @@ import (
 // See https://learn.microsoft.com/azure/container-registry/container-registry-webhook-reference
 // and https://learn.microsoft.com/azure/event-grid/event-schema-container-registry.
 
-// parseACR reads an event of Azure Container Registry, with or without an envelope.
+// parseACR parses an event from Azure Container Registry, with or without an envelope.
 func parseACR(body object, d Delivery) Item {
 	e := unwrap(body)
 	if isConnected(e.payload) {
@@ -37,12 +37,12 @@ func parseACR(body object, d Delivery) Item {
 	}.parse(d)
 }
 
-// An envelope is what an event of Event Grid or a CloudEvent says around its payload.
-// Without an envelope all but the payload is empty.
+// An envelope is what an Event Grid event or a CloudEvent says around its payload.
+// Without an envelope, only payload is set.
 type envelope struct {
-	payload                 object // nil if the envelope holds none
+	payload                 object // nil if the envelope contains none
 	eventType, time         string
-	resource, resourceField string // the registry as a resource of Azure's
+	resource, resourceField string // the registry as an Azure resource, and the field that names it
 }
 
 func unwrap(body object) envelope {
@@ -55,7 +55,7 @@ func unwrap(body object) envelope {
 	return envelope{payload: body}
 }
 
-// payloadOf returns the payload of an envelope, which may be a text that holds the
+// payloadOf returns the payload in an envelope, which may be a text that contains the
 // JSON.
 func payloadOf(data json.RawMessage) object {
 	if text, ok := textOf(data); ok {
@@ -64,7 +64,7 @@ func payloadOf(data json.RawMessage) object {
 	return objectOf(data)
 }
 
-// isConnected reports whether an event is of a connected registry: it is a copy, on
+// isConnected reports whether an event comes from a connected registry. That is a copy on
 // somebody's premises, and has no host.
 func isConnected(payload object) bool {
 	for name := range payload {
@@ -75,10 +75,10 @@ func isConnected(payload object) bool {
 	return false
 }
 
-// hostOf returns the login server of a registry in Azure, empty if resource does not
-// name one: /subscriptions/…/providers/Microsoft.ContainerRegistry/registries/NAME.
+// hostOf returns the login server of an Azure registry, or "" if resource does not name
+// one: /subscriptions/…/providers/Microsoft.ContainerRegistry/registries/NAME.
 func hostOf(resource string) string {
-	// Names of resources are the same in any case.
+	// Azure's resource names ignore case.
 	_, rest, _ := strings.Cut(strings.ToLower(resource), "/registries/")
 	name, _, _ := strings.Cut(rest, "/")
 	if name == "" {
@@ -87,8 +87,8 @@ func hostOf(resource string) string {
 	return name + ".azurecr.io"
 }
 
-// Types of the events that are not ignored. Microsoft's own sample has those of a
-// registry without the namespace.
+// Event types that are not ignored. Microsoft's own sample has those of a registry
+// without the namespace.
 const (
 	namespace      = "Microsoft.ContainerRegistry."
 	typePushed     = "ImagePushed"
@@ -96,8 +96,8 @@ const (
 	typeValidation = "Microsoft.EventGrid.SubscriptionValidationEvent"
 )
 
-// action returns the action, or else the reason to ignore the event. The type on
-// the envelope says the action, or without an envelope the payload does.
+// action returns the action, or else the reason to ignore the event. The envelope's type
+// gives the action, or without an envelope the payload does.
 func (e envelope) action() (action, reason string) {
 	switch e.eventType {
 	case "":
@@ -115,8 +115,8 @@ func (e envelope) action() (action, reason string) {
 	return action, ""
 }
 
-// parseValidation reads Event Grid's question whether its subscription is welcome.
-// The answer repeats the code of the question.
+// parseValidation parses Event Grid's validation of a new subscription. The answer
+// repeats the code in it.
 //
 // See https://learn.microsoft.com/azure/event-grid/end-point-validation-event-grid-events-schema
 func parseValidation(payload object) Item {

@@ -20,7 +20,7 @@ const (
 	where  = `"request":{"host":"wasmcloud.azurecr.io"}`
 )
 
-// native returns a native payload of Azure's.
+// native returns a native payload from Azure.
 func native(action, target string) string {
 	return fmt.Sprintf(`{"action":%q,"timestamp":"2023-07-03T14:56:52.0604218Z","target":%s,%s}`, action, target, where)
 }
@@ -47,7 +47,7 @@ func TestPushDropsBadOptionalFields(t *testing.T) {
 
 	for name, c := range map[string]struct {
 		body string
-		want func(*event.Push) // changes the push of the full payload
+		want func(*event.Push) // changes the push in the full payload
 	}{
 		"full":                          {body: full, want: unchanged},
 		"no action":                     {body: replace(`"action":"push",`, ""), want: unchanged},
@@ -139,7 +139,7 @@ func TestDeleteCoversDigestElseTagElseRepository(t *testing.T) {
 	}
 }
 
-// TestTimesAreInUTC holds for the time of receipt, too: backends write both.
+// TestTimesAreInUTC: the time of receipt is, too, since backends write both.
 func TestTimesAreInUTC(t *testing.T) {
 	t.Parallel()
 	there := now.In(time.FixedZone("there", 3600))
@@ -298,7 +298,7 @@ func binaryMode(eventType string) http.Header {
 	return header
 }
 
-// envelopes are the ways in which one payload of Azure's can be sent.
+// envelopes are the ways in which Azure can send a payload.
 var envelopes = map[string]struct {
 	body   func(payload string) string
 	header http.Header
@@ -374,8 +374,8 @@ func TestEnvelopeTypeReplacesAMissingAction(t *testing.T) {
 	}
 }
 
-// TestConnectedRegistryIsIgnored: it is a copy on somebody's premises, which is not
-// found at the registry's host.
+// TestConnectedRegistryIsIgnored: it is a copy on somebody's premises, and not reachable
+// under the registry's host.
 func TestConnectedRegistryIsIgnored(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"connectedRegistry", "connectedregistry", "ConnectedRegistry"} {
@@ -393,7 +393,7 @@ func TestConnectedRegistryIsIgnored(t *testing.T) {
 	}
 }
 
-// TestDataMayBeText: an SDK of Azure's has a sample whose data is the payload as text.
+// TestDataMayBeText: a sample in one of Azure's SDKs has the payload as text in data.
 func TestDataMayBeText(t *testing.T) {
 	t.Parallel()
 	payload := native("push", `{"repository":"wash","tag":"0.18.1","digest":"`+digest+`"}`)
@@ -410,7 +410,7 @@ func TestDataMayBeText(t *testing.T) {
 	for _, data := range []string{`"push"`, `"\"{}\""`, `""`} {
 		body := `{"eventType":"Microsoft.ContainerRegistry.ImagePushed","data":` + data + `}`
 		if item := parseOne(t, body); item.Err == nil || item.Err.Error() != "target is missing" {
-			t.Errorf("Parse(%s): %v, error %v, want that the target is missing", body, item.Event, item.Err)
+			t.Errorf("Parse(%s): %v, error %v, want target is missing", body, item.Event, item.Err)
 		}
 	}
 }
@@ -426,17 +426,17 @@ func TestShortEventTypesAreUnderstood(t *testing.T) {
 		t.Errorf("ImageDeleted: %+v, error %v, want a delete", item.Answer, item.Err)
 	}
 	if item := parseOne(t, `{"eventType":"ImageQuarantined","data":`+payload+`}`); item.Answer != ignored(`event type "ImageQuarantined"`) {
-		t.Errorf("ImageQuarantined: %+v, event %v, error %v, want that it is ignored", item.Answer, item.Event, item.Err)
+		t.Errorf("ImageQuarantined: %+v, event %v, error %v, want it ignored", item.Answer, item.Event, item.Err)
 	}
 }
 
-// TestResourceNamesTheRegistryWithoutAHost: Event Grid's schema has request as optional.
+// TestResourceNamesTheRegistryWithoutAHost: request is optional in Event Grid's schema.
 func TestResourceNamesTheRegistryWithoutAHost(t *testing.T) {
 	t.Parallel()
 	const resource = "/subscriptions/0/resourceGroups/rg/providers/Microsoft.ContainerRegistry/registries/"
 	for name, c := range map[string]struct {
 		topic, request string
-		want           string // registry, or error
+		want           string // the registry, or the error
 	}{
 		"topic":                  {topic: resource + "demo", want: "demo.azurecr.io"},
 		"in another case":        {topic: strings.ToUpper(resource + "demo"), want: "demo.azurecr.io"},
@@ -468,7 +468,7 @@ func TestResourceNamesTheRegistryWithoutAHost(t *testing.T) {
 	}
 }
 
-// TestRegionalEndpointIsItsRegistry: what is pushed to one region is deleted in all.
+// TestRegionalEndpointIsItsRegistry: a push to one region can be deleted in all.
 func TestRegionalEndpointIsItsRegistry(t *testing.T) {
 	t.Parallel()
 	body := strings.Replace(native("push", `{"repository":"wash","tag":"1"}`), "wasmcloud.azurecr.io", "WasmCloud.eastus.geo.azurecr.io", 1)
@@ -477,7 +477,8 @@ func TestRegionalEndpointIsItsRegistry(t *testing.T) {
 	}
 }
 
-// TestGivenRegistryTakesThePlaceOfAnyOther also where the event's own is none.
+// TestGivenRegistryTakesThePlaceOfAnyOther: it does even if the event's own registry is
+// invalid or missing.
 func TestGivenRegistryTakesThePlaceOfAnyOther(t *testing.T) {
 	t.Parallel()
 	for _, request := range []string{`,"request":{"host":"registry:5000"}`, `,"request":{"host":"a b"}`, `,"request":{"host":7}`, ""} {

@@ -8,8 +8,8 @@ import (
 	"ocireffer/pkg/reference"
 )
 
-// JFrog Artifactory keeps an image as files, and tells which of them changed. It has
-// no time. The host by which a client pulls depends on its settings.
+// JFrog Artifactory stores an image as files, and reports which file changed. It reports
+// no time. The host from which a client pulls depends on Artifactory's settings.
 //
 // See https://docs.jfrog.com/integrations/docs/webhook-event-types.
 
@@ -26,14 +26,15 @@ func parseArtifactory(body object, d Delivery) Item {
 	var registry string
 	if host := hostOfURL(body.textOr("jpd_origin")); host != "" {
 		registry = r.registry(host, "jpd_origin")
-	} else { // without a base URL of the user's
+	} else { // the user has not set a base URL
 		registry = r.givenRegistry()
 	}
 	if r.err == nil && isDigestFolder(tag) {
 		return ignore("manifest of %s has no tag", repository)
 	}
 	if kind == "deleted" {
-		// The tag's folder went; other tags have copies of the manifest.
+		// Only the tag's folder is gone; other tags have their own copies of the
+		// manifest.
 		return r.delete(event.Target{Registry: registry, Repository: repository, Tag: tag}, d.Now.UTC())
 	}
 	p := event.Push{
@@ -47,8 +48,9 @@ func parseArtifactory(body object, d Delivery) Item {
 	return r.push(p)
 }
 
-// splitPath returns the repository, with the key of Artifactory's own in front, and the
-// tag of a manifest at IMAGE/TAG/manifest.json. image_name is the last part of IMAGE.
+// splitPath returns the repository, which begins with Artifactory's own repository key,
+// and the tag of a manifest at IMAGE/TAG/manifest.json. image_name is the last part of
+// IMAGE.
 func splitPath(r *reader, data object) (repository, tag string) {
 	key, path := r.required(data, "data.repo_key", anyText), r.required(data, "data.path", anyText)
 	parts := strings.Split(path, "/")
@@ -63,8 +65,8 @@ func splitPath(r *reader, data object) (repository, tag string) {
 	return repository, tag
 }
 
-// isDigestFolder reports whether a manifest is in a folder that is named by its digest,
-// as that of a platform is, in place of a tag.
+// isDigestFolder reports whether a manifest's folder is named after its digest instead of
+// a tag. The manifest of one platform has such a folder.
 func isDigestFolder(tag string) bool {
 	hex, ok := strings.CutPrefix(tag, "sha256__")
 	return ok && reference.CheckDigest("sha256:"+hex) == nil

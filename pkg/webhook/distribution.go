@@ -7,9 +7,9 @@ import (
 	"ocireffer/pkg/event"
 )
 
-// CNCF Distribution, and GitLab's registry, which is made from it, send native events
-// in an envelope. They send what is not answered 2xx or 3xx again and again, and
-// nothing else until then.
+// CNCF Distribution, and GitLab's registry, which derives from it, send native events in
+// an envelope. Until an envelope is answered with 2xx or 3xx, they repeat it and send
+// nothing else.
 //
 // See https://distribution.github.io/distribution/about/notifications/
 // and https://docs.gitlab.com/administration/packages/container_registry/.
@@ -21,6 +21,9 @@ func parseDistribution(body object, d Delivery) []Item {
 	if len(events) == 0 {
 		return []Item{ignore("the envelope has no events")}
 	}
+	if err := checkSize(len(events), 0); err != nil {
+		return []Item{refuse(err)}
+	}
 	items := make([]Item, len(events))
 	for i, raw := range events {
 		items[i] = parseNotification(raw, d)
@@ -29,8 +32,8 @@ func parseDistribution(body object, d Delivery) []Item {
 	return items
 }
 
-// parseNotification reads one event of an envelope. Blobs are pushed and deleted too:
-// their pushes have no tag, and their digest is that of no reference.
+// parseNotification parses one event in an envelope. Blobs are pushed and deleted too:
+// their pushes have no tag, and no reference has their digest.
 func parseNotification(raw json.RawMessage, d Delivery) Item {
 	payload := objectOf(raw)
 	if payload == nil {

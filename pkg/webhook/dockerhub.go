@@ -7,7 +7,7 @@ import (
 	"ocireffer/pkg/reference"
 )
 
-// Docker Hub tells of pushes alone, without their digest.
+// Docker Hub reports only pushes, without their digest.
 //
 // See https://docs.docker.com/docker-hub/repos/manage/webhooks/.
 

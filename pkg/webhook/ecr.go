@@ -7,7 +7,7 @@ import (
 	"ocireffer/pkg/reference"
 )
 
-// Amazon ECR sends its events to EventBridge, a rule of which sends them on.
+// Amazon ECR sends its events to EventBridge, and an EventBridge rule forwards them.
 //
 // See https://docs.aws.amazon.com/AmazonECR/latest/userguide/ecr-eventbridge.html.
 
@@ -33,7 +33,7 @@ func parseECR(body object, d Delivery) Item {
 	if action == "DELETE" {
 		t := event.Target{Registry: registry, Repository: repository, Tag: tag, Digest: r.optional(detail, "detail.image-digest", reference.CheckDigest)}
 		if tag != "" {
-			t.Digest = "" // deleting by tag takes this tag from the image, and leaves its others
+			t.Digest = "" // a delete by tag removes only this tag from the image
 		}
 		return r.delete(t, at)
 	}
@@ -46,7 +46,7 @@ func parseECR(body object, d Delivery) Item {
 	})
 }
 
-// ecrHost returns the host of an account's registry, empty if a part is missing.
+// ecrHost returns the host of an account's registry, or "" if a part is missing.
 func ecrHost(account, region string) string {
 	if account == "" || region == "" {
 		return ""

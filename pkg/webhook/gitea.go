@@ -7,15 +7,15 @@ import (
 	"ocireffer/pkg/reference"
 )
 
-// Gitea and Forgejo send an event for each version of a package: a tag in lower case,
-// or a digest. They also send the headers of GitHub, so only the body tells who it is.
+// Gitea and Forgejo send an event for each version of a package: a tag in lower case, or
+// a digest. They also send GitHub's headers, so only the body identifies them.
 //
 // See https://docs.gitea.com/usage/webhooks and modules/structs/hook.go in
 // https://github.com/go-gitea/gitea.
 
 func isGitea(body object) bool { return body.object("package").has("type") || isGitPush(body) }
 
-// isGitPush reports whether a body tells of commits. Gitea's Test Delivery does.
+// isGitPush reports whether a body is about commits. Gitea's Test Delivery sends one.
 func isGitPush(body object) bool { return body.has("ref") && body.has("before") && body.has("after") }
 
 func parseGitea(body object, d Delivery) Item {
@@ -38,7 +38,7 @@ func parseGitea(body object, d Delivery) Item {
 	repository := lowerRepository(r, p, "package")
 	tag := r.required(p, "package.version", reference.CheckTag)
 	if action == "deleted" {
-		// created_at is the time of the push, so receipt is all that is known.
+		// created_at is the time of the push. Only the receipt is known of the delete.
 		return r.delete(event.Target{Registry: registry, Repository: repository, Tag: tag}, d.Now.UTC())
 	}
 	return r.push(event.Push{
@@ -48,7 +48,7 @@ func parseGitea(body object, d Delivery) Item {
 	})
 }
 
-// hostOfURL returns the host of a URL, empty if it has none.
+// hostOfURL returns the host of a URL, or "".
 func hostOfURL(s string) string {
 	u, err := url.Parse(s)
 	if err != nil {

@@ -9,13 +9,13 @@ import (
 	"ocireffer/pkg/reference"
 )
 
-// GitHub sends an event for each version of a package, and none when one is deleted.
+// GitHub sends an event for each new version of a package, and none for a deleted one.
 //
 // See https://docs.github.com/webhooks/webhook-events-and-payloads#package
 // and https://github.com/octokit/webhooks.
 
-// githubRegistry is where GitHub keeps containers, unless package_url says otherwise:
-// GitHub Enterprise has hosts of its own.
+// githubRegistry is GitHub's registry, unless package_url says otherwise: GitHub
+// Enterprise has its own hosts.
 const githubRegistry = "ghcr.io"
 
 func isGitHub(body object) bool {
@@ -24,7 +24,7 @@ func isGitHub(body object) bool {
 
 func isGitHubPing(body object) bool { return body.has("zen") && body.has("hook_id") }
 
-// githubPackage returns the package of an event: of a webhook, or of a GitHub App.
+// githubPackage returns the package in an event, which a webhook or a GitHub App sends.
 func githubPackage(body object) object {
 	if p := body.object("package"); p != nil {
 		return p
@@ -65,8 +65,8 @@ func parseGitHub(body object, d Delivery) Item {
 	})
 }
 
-// lowerRepository returns owner/name of a package of GitHub's or Gitea's. Both show
-// the owner's name as its owner writes it, and serve it in lower case.
+// lowerRepository returns owner/name of a package in GitHub or Gitea. Both spell the
+// owner's name as the owner does, but serve it in lower case.
 func lowerRepository(r *reader, p object, path string) string {
 	owner := r.required(p.object("owner"), path+".owner.login", anyText)
 	name := r.required(p, path+".name", anyText)
@@ -78,7 +78,7 @@ func lowerRepository(r *reader, p object, path string) string {
 }
 
 // splitPackageURL returns the host and the tag of a package_url, such as
-// ghcr.io/owner/name:tag; empty where it has none.
+// ghcr.io/owner/name:tag. A missing part is empty.
 func splitPackageURL(url string) (host, tag string) {
 	host, rest, _ := strings.Cut(url, "/")
 	if _, err := reference.ParseRegistry(host); err != nil {
@@ -90,13 +90,12 @@ func splitPackageURL(url string) (host, tag string) {
 	return host, tag
 }
 
-// redelivered is for how long GitHub sends an event again when it is asked to (3 days),
-// and a day more.
+// redelivered is how long GitHub redelivers an event on request (3 days), plus a day.
 const redelivered = 4 * 24 * time.Hour
 
-// githubTime returns the time of a push. Versions have no time. The package's is
-// updated_at in some events, and in others that of its creation long ago: it is only
-// taken where it may be that of this push.
+// githubTime returns the time of a push. Versions have no time. The package's updated_at
+// is the time of the push in some events, and in others that of its creation long ago. So
+// it counts only if it may be the time of this push.
 func githubTime(p object, now time.Time) time.Time {
 	updated, err := event.ParseTime(p.textOr("updated_at"), now)
 	if err != nil || now.Sub(updated) > redelivered {

@@ -10,8 +10,8 @@ import (
 	"ocireffer/pkg/reference"
 )
 
-// Harbor sends events of its own, or the same as CloudEvents. Of an artifact with
-// several tags it names the first. It deletes by digest.
+// Harbor sends its own events, or the same as CloudEvents. It names only the first of
+// several tags of an artifact. It deletes by digest.
 //
 // See https://goharbor.io/docs/main/working-with-projects/project-configuration/configure-webhooks/.
 
@@ -43,6 +43,9 @@ func parseHarbor(body object, d Delivery) []Item {
 	if len(resources) == 0 {
 		return []Item{refuse(errors.New("resources are missing"))}
 	}
+	if err := checkSize(len(resources), len(resources)*(body.bytes()-len(data["resources"]))); err != nil {
+		return []Item{refuse(err)}
+	}
 	items := make([]Item, len(resources))
 	for i, raw := range resources {
 		items[i] = parseResource(data.object("repository"), objectOf(raw), push, at, d)
@@ -51,14 +54,14 @@ func parseHarbor(body object, d Delivery) []Item {
 	return items
 }
 
-// parseResource reads what was pushed to a repository, or deleted from it.
+// parseResource parses what was pushed to a repository or deleted from it.
 func parseResource(repository, resource object, push bool, at time.Time, d Delivery) Item {
 	r := &reader{Delivery: d}
 	name := r.required(repository, "repository.repo_full_name", reference.CheckRepository)
 	host, _, _ := strings.Cut(resource.textOr("resource_url"), "/"+name)
 	registry := r.registry(host, "resource_url")
 	if !push {
-		// The digest goes, with all its tags.
+		// The digest is deleted, with all its tags.
 		t := event.Target{Registry: registry, Repository: name, Digest: r.optional(resource, "digest", reference.CheckDigest)}
 		if t.Digest == "" {
 			t.Tag = r.optional(resource, "tag", reference.CheckTag)
@@ -71,13 +74,13 @@ func parseResource(repository, resource object, push bool, at time.Time, d Deliv
 		Size:      event.UnknownSize,
 		PushedAt:  at,
 	}
-	if resource.digest("tag") == "" { // what was pushed by digest has it as its tag
+	if resource.digest("tag") == "" { // after a push by digest, the tag is the digest
 		p.Reference.Tag = r.optional(resource, "tag", reference.CheckTag)
 	}
 	return r.push(p)
 }
 
-// listWith returns a list of one item as JSON.
+// listWith returns a JSON list with one item.
 func listWith(raw json.RawMessage) json.RawMessage {
 	return json.RawMessage("[" + string(raw) + "]")
 }

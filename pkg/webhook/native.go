@@ -10,19 +10,19 @@ import (
 )
 
 // A native is an event in the form of CNCF Distribution, which Azure Container Registry
-// and GitLab share: action, target, request and timestamp.
+// and GitLab also use: action, target, request and timestamp.
 //
 // See https://distribution.github.io/distribution/about/notifications/#json-format
 type native struct {
 	payload object
 	action  string
 	at      time.Time
-	// elsewhere is the host where request.host is missing, and resource the field that
-	// it is from; empty: there is none.
+	// elsewhere is the host to use if request.host is missing, and resource the field
+	// that it comes from. Both are empty if there is none.
 	elsewhere, resource string
 }
 
-// parse reads an event whose action is known.
+// parse parses an event whose action is known.
 func (n native) parse(d Delivery) Item {
 	switch n.action {
 	case "push":
@@ -38,8 +38,8 @@ func (n native) parse(d Delivery) Item {
 	}
 }
 
-// nativeAction returns the action of a payload, or else the reason to ignore it. One
-// with a target and no action is a push.
+// nativeAction returns the action in a payload, or else the reason to ignore it. A
+// payload with a target and no action is a push.
 func nativeAction(payload object) (action, reason string) {
 	action, ok := payload.text("action")
 	if !ok && payload.has("target") {
@@ -51,8 +51,8 @@ func nativeAction(payload object) (action, reason string) {
 	return action, ""
 }
 
-// parsePush reads a push. A bad digest, media type or size is dropped and the push
-// still counts; a bad tag is refused.
+// parsePush parses a push. It drops a bad digest, media type or size and keeps the push;
+// it refuses a bad tag.
 func (n native) parsePush(d Delivery) Item {
 	target, name, err := n.parseTarget(d)
 	if err != nil {
@@ -78,9 +78,9 @@ func (n native) parsePush(d Delivery) Item {
 	return Item{Event: event.Event{Push: &p}}
 }
 
-// parseDelete reads a delete. A bad tag or digest is refused: without it the delete
-// would remove more than was meant. An empty one is as good as none, but only beside
-// the other.
+// parseDelete parses a delete. It refuses a bad tag or digest: without it, the delete
+// would remove more than was meant. An empty one counts as absent, but only beside the
+// other.
 func (n native) parseDelete(d Delivery) Item {
 	target, name, err := n.parseTarget(d)
 	if err != nil {
@@ -101,13 +101,13 @@ func (n native) parseDelete(d Delivery) Item {
 		return refuse(errDigest)
 	}
 	if digest != "" {
-		tag = "" // the manifest was deleted, and with it all its tags
+		tag = "" // the manifest was deleted with all its tags
 	}
 	return deleted(event.Target{Registry: name.Registry, Repository: name.Repository, Tag: tag, Digest: digest}, n.at, d.Now)
 }
 
-// parseTarget reads the target, and the name of its repository in its registry.
-// Pushes and deletes both need them.
+// parseTarget parses the target, and the name of its repository with its registry. Pushes
+// and deletes both need them.
 func (n native) parseTarget(d Delivery) (target object, name reference.Name, err error) {
 	target = n.payload.object("target")
 	if target == nil {

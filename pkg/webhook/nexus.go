@@ -5,8 +5,8 @@ import (
 	"ocireffer/pkg/reference"
 )
 
-// Sonatype Nexus tells which component changed, without host, digest or a time that
-// names its zone as RFC 3339 wants it.
+// Sonatype Nexus reports which component changed, without host or digest. Its time is not
+// RFC 3339, since it has no usable zone.
 //
 // See https://help.sonatype.com/en/working-with-webhooks.html.
 

@@ -15,8 +15,8 @@ import (
 // object is a JSON object whose fields are decoded one by one.
 type object map[string]json.RawMessage
 
-// objectOf returns raw as an object, or nil if it is not one. Names match exactly; of
-// two fields of one name the last counts.
+// objectOf returns raw as an object, or nil if it is not one. Names match exactly; of two
+// fields with the same name the last counts.
 func objectOf(raw json.RawMessage) object {
 	var o object
 	if json.Unmarshal(raw, &o) != nil {
@@ -59,7 +59,7 @@ func (o object) textOr(name string) string {
 
 // object returns a field that is an object, or nil if it is missing or not one.
 func (o object) object(name string) object {
-	if !o.has(name) { // as of most senders' shapes, and an error takes long to make
+	if !o.has(name) { // often the case when shapes are tried; decoding would build an error
 		return nil
 	}
 	return objectOf(o[name])
@@ -73,18 +73,26 @@ func (o object) list(name string) []json.RawMessage {
 	return listOf(o[name])
 }
 
+// bytes returns about how many bytes o has as JSON.
+func (o object) bytes() (n int) {
+	for name, value := range o {
+		n += len(name) + len(value)
+	}
+	return n
+}
+
 // with returns o as JSON, with one of its fields replaced.
 func (o object) with(name string, value json.RawMessage) json.RawMessage {
 	changed := maps.Clone(o)
 	changed[name] = value
 	b, err := json.Marshal(changed)
 	if err != nil {
-		panic(err) // all of them are JSON
+		panic(err) // all fields are JSON
 	}
 	return b
 }
 
-// Optional fields of a push: what is no value of its kind counts as unknown.
+// Optional fields of a push. An invalid value counts as unknown.
 
 // digest returns a field with a digest, or "".
 func (o object) digest(name string) string {
@@ -113,9 +121,8 @@ func (o object) size(name string) int64 {
 
 var errEmpty = errors.New("is empty")
 
-// field parses a string field of o, whose name is the last part of path. It returns
-// the zero T if the field is missing or null, and errEmpty if it is "". An error
-// names path.
+// field parses a string field of o, whose name is the last part of path. It returns the
+// zero T if the field is missing or null, and errEmpty if it is "". An error names path.
 func field[T any](o object, path string, parse func(string) (T, error)) (T, error) {
 	var zero T
 	name := path[strings.LastIndexByte(path, '.')+1:]

@@ -10,8 +10,8 @@ import (
 	"ocireffer/pkg/reference"
 )
 
-// Google Artifact Registry and Container Registry publish to a topic of Pub/Sub, a
-// push subscription of which sends on.
+// Google Artifact Registry and Container Registry publish to a Pub/Sub topic, and a push
+// subscription forwards the events.
 //
 // See https://cloud.google.com/artifact-registry/docs/configure-notifications
 // and https://cloud.google.com/pubsub/docs/push#receive_push.
@@ -59,19 +59,20 @@ func parseImageDelete(data object, at time.Time, d Delivery) Item {
 	r := &reader{Delivery: d}
 	tagged := readImage(r, data, "tag", ":", reference.CheckTag)
 	deleted := readImage(r, data, "digest", "@", reference.CheckDigest)
-	if deleted.last != "" { // with all its tags
+	if deleted.last != "" { // the delete removes all its tags
 		return r.delete(event.Target{Registry: deleted.Registry, Repository: deleted.Repository, Digest: deleted.last}, at)
 	}
 	return r.delete(event.Target{Registry: tagged.Registry, Repository: tagged.Repository, Tag: tagged.last}, at)
 }
 
-// An image is a name with a tag or a digest behind it; the zero image is none.
+// An image is a name followed by a tag or a digest; the zero image is none.
 type image struct {
 	reference.Name
 	last string
 }
 
-// readImage reads an optional field with HOST/PATH, a separator, and a tag or a digest.
+// readImage reads an optional field that contains HOST/PATH, a separator, and a tag or a
+// digest.
 func readImage(r *reader, data object, path, separator string, check func(string) error) image {
 	text := r.optional(data, path, anyText)
 	if text == "" {

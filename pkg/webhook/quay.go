@@ -8,8 +8,8 @@ import (
 	"ocireffer/pkg/reference"
 )
 
-// Quay tells which tags of a repository are new, and neither their digest nor a time.
-// After three refusals it sends no more until its user asks it to.
+// Quay reports which tags of a repository are new, but neither their digest nor a time.
+// After three refusals it stops sending until its user restarts it.
 //
 // See https://docs.quay.io/guides/notifications.html and notifications/ in
 // https://github.com/quay/quay.
@@ -24,6 +24,9 @@ func parseQuay(body object, d Delivery) []Item {
 	if isQuayTest(body) {
 		return []Item{answer(Pong, "pong")}
 	}
+	if err := checkSize(len(tags), len(tags)*(body.bytes()-len(body["updated_tags"]))); err != nil {
+		return []Item{refuse(err)}
+	}
 	items := make([]Item, len(tags))
 	for i, tag := range tags {
 		items[i] = parseQuayTag(body, tag, d)
@@ -32,8 +35,8 @@ func parseQuay(body object, d Delivery) []Item {
 	return items
 }
 
-// isQuayTest reports whether a body comes of the button Test Notification: it names
-// the real repository, and always these two tags.
+// isQuayTest reports whether a body comes from the button Test Notification: it names the
+// real repository, and always these two tags.
 func isQuayTest(body object) bool {
 	var tags []string
 	for _, raw := range body.list("updated_tags") {
@@ -43,7 +46,7 @@ func isQuayTest(body object) bool {
 	return body.has("pruned_image_count") && strings.Join(tags, " ") == "latest foo"
 }
 
-// parseQuayTag reads the push of one tag.
+// parseQuayTag parses the push of one tag.
 func parseQuayTag(body object, tag json.RawMessage, d Delivery) Item {
 	r := &reader{Delivery: d}
 	host, repository, _ := strings.Cut(r.required(body, "docker_url", anyText), "/")

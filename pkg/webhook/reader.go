@@ -9,9 +9,8 @@ import (
 	"ocireffer/pkg/reference"
 )
 
-// A reader reads the fields without which an event cannot be used. After the first
-// that is wrong it reads on, and err is about that one: a sender's parser looks at it
-// once, at its end.
+// A reader reads the fields that an event needs. After a wrong field it continues, and
+// err keeps the first error, so that a sender's parser only checks it once, at the end.
 type reader struct {
 	Delivery
 	err error
@@ -23,7 +22,7 @@ func (r *reader) fail(err error) {
 	}
 }
 
-// required reads a field that must be there.
+// required reads a required field.
 func (r *reader) required(o object, path string, check func(string) error) string {
 	s := r.optional(o, path, check)
 	if s == "" {
@@ -41,11 +40,11 @@ func (r *reader) optional(o object, path string, check func(string) error) strin
 	return s
 }
 
-// anyText is the check of a field that is looked at further.
+// anyText is the check of a field that is examined later.
 func anyText(string) error { return nil }
 
-// registry returns the registry of the delivery, or else host, which the field at path
-// names.
+// registry returns the registry of the delivery if it has one, else host. The field at
+// path names host.
 func (r *reader) registry(host, path string) string {
 	if r.Registry != "" {
 		return r.Registry
@@ -69,15 +68,15 @@ func (r *reader) givenRegistry() string {
 	return r.Registry
 }
 
-// check fails unless check accepts s, which was made of the field at path.
+// check fails unless check accepts s, which comes from the field at path.
 func (r *reader) check(s, path string, check func(string) error) {
 	if err := check(s); err != nil {
 		r.fail(fmt.Errorf("%s: %w", path, err))
 	}
 }
 
-// push returns the item of a push. Without a tag it is one of a platform of an image,
-// say, and is ignored; but it must have one of tag and digest.
+// push returns the item of a push. It ignores a push without a tag, such as that of a
+// single platform's manifest, but refuses one with neither tag nor digest.
 func (r *reader) push(p event.Push) Item {
 	ref := p.Reference
 	switch {
@@ -94,8 +93,8 @@ func (r *reader) push(p event.Push) Item {
 
 var errNoTagNoDigest = errors.New("tag and digest are missing")
 
-// delete returns the item of a delete of a tag or of a digest. One of neither would
-// remove the whole repository: only native events mean that.
+// delete returns the item of a delete of a tag or of a digest. It refuses one with
+// neither: that would remove the whole repository, which only native events mean.
 func (r *reader) delete(t event.Target, at time.Time) Item {
 	if t.Tag == "" && t.Digest == "" {
 		r.fail(errNoTagNoDigest)

@@ -16,8 +16,8 @@ import (
 	"ocireffer/pkg/webhook/webhooktest"
 )
 
-// deletesRepositories are the senders a delete of which may be of a whole repository.
-// Of any other it would be a field that was missed.
+// deletesRepositories are the senders whose deletes may be of a whole repository. From
+// any other sender, such a delete would mean that a field was missed.
 var deletesRepositories = []string{"isAnything", "isDistribution"}
 
 // nameOf returns the name of a sender's shape, such as isHarbor.
@@ -26,9 +26,9 @@ func nameOf(s sender) string {
 	return name[strings.LastIndexByte(name, '.')+1:]
 }
 
-// FuzzSenders lets each sender's parser read any body, also one of another's shape. No
-// parser panics, says the same of the same body, and takes a delete of a tag or a digest
-// for one of the repository.
+// FuzzSenders gives any body to each sender's parser, also one of another's shape. A
+// parser must not panic, must give the same result for the same body, and must not turn
+// the delete of a tag or a digest into one of the repository.
 func FuzzSenders(f *testing.F) {
 	for _, s := range webhooktest.Samples(f) {
 		body := s.Body
@@ -66,7 +66,7 @@ func checkParser(t *testing.T, s sender, body object, d Delivery) {
 	t.Helper()
 	items := s.parse(body, d)
 	if len(items) == 0 {
-		t.Errorf("%s has nothing to say", nameOf(s))
+		t.Errorf("%s returns an empty item", nameOf(s))
 	}
 	for _, item := range items {
 		if e := item.Event.Delete; e != nil && e.Tag == "" && e.Digest == "" && !slices.Contains(deletesRepositories, nameOf(s)) {
@@ -85,8 +85,8 @@ func checkParser(t *testing.T, s sender, body object, d Delivery) {
 	}
 }
 
-// TestSamplesHaveOneShape: the order of senders decides nothing for a body that is
-// known. Anything is the last one's.
+// TestSamplesHaveOneShape: at most one sender's shape matches a known body, so their
+// order does not matter. The last sender matches anything.
 func TestSamplesHaveOneShape(t *testing.T) {
 	t.Parallel()
 	for _, sample := range webhooktest.Samples(t) {
@@ -98,7 +98,7 @@ func TestSamplesHaveOneShape(t *testing.T) {
 			}
 		}
 		if len(shapes) > 1 {
-			t.Errorf("%s is of %v, want at most one", sample.File, shapes)
+			t.Errorf("%s has the shapes %v, want at most one", sample.File, shapes)
 		}
 	}
 }
@@ -110,7 +110,7 @@ func TestLastSenderTakesAnything(t *testing.T) {
 	}
 	for _, name := range deletesRepositories {
 		if !slices.ContainsFunc(senders, func(s sender) bool { return nameOf(s) == name }) {
-			t.Errorf("%s is no sender", name)
+			t.Errorf("%s is not a sender", name)
 		}
 	}
 }

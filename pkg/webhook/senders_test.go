@@ -26,7 +26,7 @@ func delivery(s webhooktest.Sample) webhook.Delivery {
 	return webhook.Delivery{Header: header.Get, Registry: s.Registry, Now: s.Received}
 }
 
-// TestSamplesAreRead wants the events of each known body, and the answers of those that
+// TestSamplesAreRead wants the events of each known body, and the answers of bodies that
 // change nothing.
 func TestSamplesAreRead(t *testing.T) {
 	t.Parallel()
@@ -58,7 +58,7 @@ func TestSamplesAreRead(t *testing.T) {
 	}
 }
 
-// TestSamplesCanBeSentAgain: each event of the log by itself, without headers.
+// TestSamplesCanBeSentAgain sends each logged event by itself, without headers.
 func TestSamplesCanBeSentAgain(t *testing.T) {
 	t.Parallel()
 	for _, s := range webhooktest.Samples(t) {
@@ -74,7 +74,8 @@ func TestSamplesCanBeSentAgain(t *testing.T) {
 	}
 }
 
-// bodyOf returns the body of a sample, with parts of it replaced: pairs of old and new.
+// bodyOf returns a sample's body with parts of it replaced. oldnew has pairs of old and
+// new text.
 func bodyOf(t *testing.T, file string, oldnew ...string) string {
 	t.Helper()
 	for _, s := range webhooktest.Samples(t) {
@@ -90,7 +91,7 @@ func bodyOf(t *testing.T, file string, oldnew ...string) string {
 		body := compact.String()
 		for i := 0; i < len(oldnew); i += 2 {
 			if !strings.Contains(body, oldnew[i]) {
-				t.Fatalf("%s has no %s: %s", file, oldnew[i], body)
+				t.Fatalf("%s does not contain %s: %s", file, oldnew[i], body)
 			}
 		}
 		return strings.NewReplacer(oldnew...).Replace(body)
@@ -99,7 +100,7 @@ func bodyOf(t *testing.T, file string, oldnew ...string) string {
 	return ""
 }
 
-// TestOtherEventsOfSendersAreIgnored: each sender has more kinds of events than pushes
+// TestOtherEventsOfSendersAreIgnored: each sender has other kinds of events than pushes
 // and deletes of images.
 func TestOtherEventsOfSendersAreIgnored(t *testing.T) {
 	t.Parallel()
@@ -135,7 +136,7 @@ func TestOtherEventsOfSendersAreIgnored(t *testing.T) {
 	}
 }
 
-// parseIn returns the items of a body that is sent to a URL with a registry.
+// parseIn returns the items in a body sent to a URL with a registry.
 func parseIn(t *testing.T, body, registry string) []webhook.Item {
 	t.Helper()
 	items, err := webhook.Parse([]byte(body), webhook.Delivery{Header: noHeaders, Registry: registry, Now: now})
@@ -145,8 +146,8 @@ func parseIn(t *testing.T, body, registry string) []webhook.Item {
 	return items
 }
 
-// TestBadEventsOfSendersAreRefusedAndTheFieldNamed: no delete reaches further than was
-// meant, and no push is stored under half a name.
+// TestBadEventsOfSendersAreRefusedAndTheFieldNamed: no delete may remove more than was
+// meant, and no push may be stored under part of its name.
 func TestBadEventsOfSendersAreRefusedAndTheFieldNamed(t *testing.T) {
 	t.Parallel()
 	const neither = "tag and digest are missing"
@@ -220,7 +221,7 @@ func checkRefused(t *testing.T, what, body, registry, want string) {
 	}
 }
 
-// TestZotNeedsARegistryAndAReference: nothing else in its events names a host.
+// TestZotNeedsARegistryAndAReference: nothing else in zot's events names a host.
 func TestZotNeedsARegistryAndAReference(t *testing.T) {
 	t.Parallel()
 	cloudEvent := func(kind, data string) string {
@@ -241,7 +242,7 @@ func TestZotNeedsARegistryAndAReference(t *testing.T) {
 	}
 }
 
-// google returns a message of Pub/Sub with this data.
+// google returns a Pub/Sub message with this data.
 func google(data string) string {
 	return `{"message":{"data":"` + base64.StdEncoding.EncodeToString([]byte(data)) + `","publishTime":"2023-07-03T14:56:52.5Z"},"subscription":"s"}`
 }
@@ -278,7 +279,7 @@ func TestGoogleTellsOfTagsAndDigests(t *testing.T) {
 	checkRefused(t, "no base64", strings.Replace(google(`{}`), `"data":"`, `"data":"!`, 1), "", "message.data is not base64")
 }
 
-// said returns what an item says, as text.
+// said returns a text for an item.
 func said(item webhook.Item) string {
 	switch {
 	case item.Err != nil:
@@ -290,8 +291,8 @@ func said(item webhook.Item) string {
 	}
 }
 
-// TestGitHubTimeIsThatOfThisPushOrReceipt: the package's time is in some events that of
-// its creation, long ago.
+// TestGitHubTimeIsThatOfThisPushOrReceipt: in some events, the package's time is that of
+// its creation long ago.
 func TestGitHubTimeIsThatOfThisPushOrReceipt(t *testing.T) {
 	t.Parallel()
 	const sent = `"updated_at":"2026-11-20T09:20:31Z"`
@@ -323,8 +324,8 @@ func TestGitHubTimeIsThatOfThisPushOrReceipt(t *testing.T) {
 	}
 }
 
-// TestGitHubPackagesAreNamedByOwnerAndURL: Enterprise has hosts of its own, and Apps get
-// the package under another name.
+// TestGitHubPackagesAreNamedByOwnerAndURL: GitHub Enterprise has its own hosts, and
+// GitHub Apps get the package in another field.
 func TestGitHubPackagesAreNamedByOwnerAndURL(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -346,7 +347,7 @@ func TestGitHubPackagesAreNamedByOwnerAndURL(t *testing.T) {
 	}
 	item := parseOne(t, bodyOf(t, "ghcr-package-published.json", `"container_metadata":{`, `"container_metadata":null,"x":{`, `widget:2.1.0"}`, `widget:"}`))
 	if item.Answer.Outcome != webhook.Ignored {
-		t.Errorf("no metadata, and no tag in the URL = %s, want that it is ignored", said(item))
+		t.Errorf("no metadata, and no tag in the URL = %s, want it ignored", said(item))
 	}
 }
 
@@ -405,7 +406,8 @@ func TestSendersNameTheirRegistry(t *testing.T) {
 	}
 }
 
-// TestECRDeletesWhatItNames: by tag, that tag alone; by digest, all its tags.
+// TestECRDeletesWhatItNames: a delete by tag removes only that tag, a delete by digest
+// all tags of the digest.
 func TestECRDeletesWhatItNames(t *testing.T) {
 	t.Parallel()
 	for _, oldnew := range [][]string{{`,"image-tag":"8.0.0"`, ""}, {`"image-tag":"8.0.0"`, `"image-tag":""`}} {
@@ -416,7 +418,7 @@ func TestECRDeletesWhatItNames(t *testing.T) {
 	}
 }
 
-// TestUnusableTimesAreThoseOfReceipt, and the event still counts.
+// TestUnusableTimesAreThoseOfReceipt: an event with an unusable time still counts.
 func TestUnusableTimesAreThoseOfReceipt(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

@@ -1,7 +1,7 @@
-// Package webhook reads the events that registries send when something happens to a
-// repository. It takes the body of a request and the time, and returns events: it
-// stores nothing and does not ask the clock. The shape of a body says who sends it;
-// each sender has a file of its own, and a line in senders.go.
+// Package webhook parses the events that registries send when something happens to a
+// repository. It turns the body of a request into events: it stores nothing and does not
+// ask the clock. The shape of a body tells who sent it. Each sender has its own file, and
+// a line in senders.go.
 package webhook
 
 import (
@@ -14,56 +14,56 @@ import (
 	"ocireffer/pkg/event"
 )
 
-// An Item is the result for one event of a body: an event to store, an answer to
-// send, or an error. Exactly one of Event, Answer and Err is set.
+// An Item is the result for one event in a body: an event to store, an answer to send, or
+// an error. Exactly one of Event, Answer and Err is set.
 type Item struct {
 	Event  event.Event
 	Answer Answer
 	Err    error
 
-	// Insistent says that the sender does not bear a refusal: it sends a refused event
-	// again for ever, and nothing else until then, or it stops sending.
+	// Insistent says that the sender cannot handle a refusal: it repeats a refused event
+	// for ever and sends nothing else, or it stops sending.
 	Insistent bool
 
-	// Raw is the event as JSON, so that it can be sent again by itself.
+	// Raw is the event as JSON, so that it can be sent again on its own.
 	Raw json.RawMessage
 }
 
 // An Answer is the response to an event that changes nothing.
 type Answer struct {
-	Outcome Outcome
-	Text    string
-	JSON    bool // Text is JSON and must be the whole answer
+	Outcome Outcome // for the log
+	Text    string  // for the sender
+	JSON    bool    // Text is JSON and must be the whole answer
 }
 
-// An Outcome is the reason, in a word, why there is nothing to store.
+// An Outcome says in a word why there is nothing to store.
 type Outcome string
 
 const (
-	Pong      Outcome = "pong"      // someone tests the webhook
-	Ignored   Outcome = "ignored"   // the event is of a kind that ocireffer does not store
-	Validated Outcome = "validated" // Event Grid asks whether its subscription is welcome
+	Pong      Outcome = "pong"      // a test of the webhook
+	Ignored   Outcome = "ignored"   // ocireffer does not store events of this kind
+	Validated Outcome = "validated" // Event Grid validates its subscription
 )
 
 // MaxBatch is how many events a body may have. Event Grid sends at most 5,000.
 const MaxBatch = 5000
 
-// A Delivery is what a request says beside its body.
+// A Delivery is what a request says besides its body.
 type Delivery struct {
-	// Header returns the value of a header, empty if it is absent. Only CloudEvents in
-	// binary mode have fields there.
+	// Header returns the value of a header, or "" if it is absent. Only CloudEvents in
+	// binary mode use headers.
 	Header func(name string) string
-	// Registry takes the place of the one that an event names, or does not name. It is
-	// as reference.ParseRegistry returns it; empty: the event's own.
+	// Registry replaces the registry of an event, named or not. It comes from
+	// reference.ParseRegistry. If it is empty, the event must name its registry.
 	Registry string
 	// Now is the time of receipt.
 	Now time.Time
 }
 
-// Parse reads the events of a request's body, in order. An error says why the body
-// has no events at all; a single bad event is an Item with Err.
+// Parse parses the events in a request's body, in order. An error says why the body has
+// no events at all; a single bad event is an Item with Err.
 //
-// Each level is decoded by itself, so that a field of a wrong type does not make
+// It decodes each level separately, so that a field of a wrong type does not make
 // json.Unmarshal reject the rest.
 func Parse(body []byte, d Delivery) ([]Item, error) {
 	// RFC 8259, section 8.1: JSON is UTF-8. The decoder would replace bad bytes.
@@ -89,26 +89,44 @@ func parseBatch(batch []json.RawMessage, d Delivery) ([]Item, error) {
 	if len(batch) == 0 {
 		return nil, errors.New("the body is an empty array")
 	}
-	if len(batch) > MaxBatch {
-		return nil, tooMany(len(batch))
+	if err := checkSize(len(batch), 0); err != nil {
+		return nil, err
 	}
 	items := make([]Item, 0, len(batch))
+	size := 0
 	for _, raw := range batch {
-		items = append(items, parse(raw, d)...)
-	}
-	if len(items) > MaxBatch { // some of them have several events each
-		return nil, tooMany(len(items))
+		more := parse(raw, d) // an envelope may contain several events
+		for _, item := range more {
+			size += len(item.Raw)
+		}
+		items = append(items, more...)
+		if err := checkSize(len(items), size); err != nil {
+			return nil, err
+		}
 	}
 	return items, nil
 }
 
-func tooMany(events int) error {
-	return fmt.Errorf("the body has %d events, more than %d", events, MaxBatch)
+// maxRaw is how many bytes Item.Raw of a body's items may have together. The events of an
+// envelope repeat what they share, so that it can be much more than the body has.
+const maxRaw = 8 << 20
+
+// checkSize returns why a body is not taken apart: it has too many events, or these too
+// many bytes.
+func checkSize(events, size int) error {
+	switch {
+	case events > MaxBatch:
+		return fmt.Errorf("the body has more than %d events", MaxBatch)
+	case size > maxRaw:
+		return fmt.Errorf("the events of the body would have more than %d bytes, each with what they share", maxRaw)
+	default:
+		return nil
+	}
 }
 
-// fromBinaryMode returns a CloudEvent in binary mode as one in structured mode: the
-// data is in the body and the other attributes are in headers, and Item.Raw must
-// have both, so that it can be sent again without the headers.
+// fromBinaryMode converts a CloudEvent from binary to structured mode. In binary mode the
+// data is in the body and the other attributes are in headers. Item.Raw must contain
+// both, so that the event can be sent again without the headers.
 //
 // See https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/http-protocol-binding.md#31-binary-content-mode
 func fromBinaryMode(data json.RawMessage, header func(string) string) (json.RawMessage, error) {
@@ -125,7 +143,7 @@ func fromBinaryMode(data json.RawMessage, header func(string) string) (json.RawM
 	return b, nil
 }
 
-// parse reads what is one event, or an envelope of several.
+// parse parses one event, or an envelope of several.
 func parse(raw json.RawMessage, d Delivery) []Item {
 	body := objectOf(raw)
 	if body == nil {
@@ -133,9 +151,6 @@ func parse(raw json.RawMessage, d Delivery) []Item {
 	}
 	s := senderOf(body)
 	items := s.parse(body, d)
-	if len(items) > MaxBatch {
-		items = []Item{refuse(tooMany(len(items)))}
-	}
 	for i := range items {
 		items[i].Insistent = s.insistent
 		if items[i].Raw == nil {
@@ -157,7 +172,7 @@ func ignore(format string, args ...any) Item {
 
 func refuse(err error) Item { return Item{Err: err} }
 
-// deleted returns the item of a delete at a time, which was received at another.
+// deleted returns the item of a delete with its time and the time of its receipt.
 func deleted(t event.Target, at, received time.Time) Item {
 	return Item{Event: event.Event{Delete: &event.Delete{Target: t, DeletedAt: at, ReceivedAt: received.UTC()}}}
 }

@@ -23,13 +23,13 @@ var now = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
 func noHeaders(string) string { return "" }
 
-// parseOne returns the one item of a body that is sent without headers.
+// parseOne returns the only item in a body sent without headers.
 func parseOne(t *testing.T, body string) webhook.Item {
 	t.Helper()
 	return parseWith(t, body, nil)
 }
 
-// parseWith returns the one item of a body that is sent with these headers.
+// parseWith returns the only item in a body sent with these headers.
 func parseWith(t *testing.T, body string, header http.Header) webhook.Item {
 	t.Helper()
 	items, err := webhook.Parse([]byte(body), webhook.Delivery{Header: header.Get, Now: now})
@@ -53,7 +53,7 @@ func TestBodiesWithoutEventsAreRefused(t *testing.T) {
 		"too deep":        {body: deep, want: "the body is not JSON"},
 		"not UTF-8":       {body: "{\"action\":\"\xff\"}", want: "the body is not UTF-8"},
 		"empty array":     {body: "[]", want: "the body is an empty array"},
-		"too many events": {body: "[" + strings.Repeat("1,", webhook.MaxBatch) + "1]", want: "the body has 5001 events, more than 5000"},
+		"too many events": {body: "[" + strings.Repeat("1,", webhook.MaxBatch) + "1]", want: "the body has more than 5000 events"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -69,7 +69,7 @@ func TestBodiesOtherThanObjectsAreRefused(t *testing.T) {
 	t.Parallel()
 	for _, body := range []string{`"push"`, "1", "null", "true", "[null]", "[[]]", "[7]"} {
 		if item := parseOne(t, body); item.Err == nil || item.Err.Error() != "the event is not an object" {
-			t.Errorf("Parse(%s): error %v, want that the event is not an object", body, item.Err)
+			t.Errorf("Parse(%s): error %v, want the event is not an object", body, item.Err)
 		}
 	}
 }
@@ -87,6 +87,50 @@ func TestBatchMayHave5000Events(t *testing.T) {
 	for i, item := range items {
 		if item.Answer.Outcome != webhook.Pong {
 			t.Fatalf("item %d = %+v, want a pong", i, item)
+		}
+	}
+}
+
+// TestEnvelopesOfTooMuchAreNotTakenApart: their events repeat what they share, so that a
+// body of 1 MiB could become gigabytes.
+func TestEnvelopesOfTooMuchAreNotTakenApart(t *testing.T) {
+	t.Parallel()
+	const tooMany, tooLarge = "the body has more than 5000 events", "the events of the body would have more than 8388608 bytes, each with what they share"
+	list := func(n int, item string) string { return "[" + strings.Repeat(item+",", n-1) + item + "]" }
+	quay := func(tags, shared int) string {
+		return `{"docker_url":"quay.io/a/b","x":"` + strings.Repeat("x", shared) + `","updated_tags":` + list(tags, `"1"`) + `}`
+	}
+	harbor := func(resources, shared int) string {
+		return `{"type":"PUSH_ARTIFACT","x":"` + strings.Repeat("x", shared) + `","event_data":{"repository":{"repo_full_name":"a/b"},"resources":` + list(resources, `{"tag":"1","resource_url":"h.io/a/b:1"}`) + `}}`
+	}
+	distribution := func(events int) string { return `{"events":` + list(events, "{}") + `}` }
+	for name, c := range map[string]struct {
+		body  string
+		items int
+		want  string // of the only item, or of the body; empty: it is taken apart
+	}{
+		"Quay, 5,000":               {body: quay(5000, 1000), items: 5000},
+		"Quay, 5,001":               {body: quay(5001, 0), items: 1, want: tooMany},
+		"Quay, more shared":         {body: quay(5000, 2000), items: 1, want: tooLarge},
+		"Quay, few and much shared": {body: quay(8, 1e6), items: 8},
+		"Harbor, 5,000":             {body: harbor(5000, 1000), items: 5000},
+		"Harbor, 5,001":             {body: harbor(5001, 0), items: 1, want: tooMany},
+		"Harbor, more shared":       {body: harbor(5000, 2000), items: 1, want: tooLarge},
+		"Distribution, 5,000":       {body: distribution(5000), items: 5000},
+		"Distribution, 5,001":       {body: distribution(5001), items: 1, want: tooMany},
+		"batch of envelopes":        {body: list(2, distribution(2500)), items: 5000},
+		"batch of too many":         {body: list(2, distribution(2501)), want: tooMany},
+		"batch of long ones":        {body: list(2, quay(100, 50_000)), want: tooLarge},
+	} {
+		items, err := webhook.Parse([]byte(c.body), webhook.Delivery{Header: noHeaders, Now: now})
+		if len(items) != c.items {
+			t.Errorf("%s: %d items, want %d", name, len(items), c.items)
+		}
+		if c.items == 1 {
+			err = items[0].Err
+		}
+		if c.want == "" && err != nil || c.want != "" && (err == nil || err.Error() != c.want) {
+			t.Errorf("%s: error %v, want %q", name, err, c.want)
 		}
 	}
 }
@@ -125,7 +169,7 @@ func TestBatchKeepsOrderAndSkipsBadEvents(t *testing.T) {
 	}
 }
 
-// TestBatchIsNeverReadInBinaryMode: the body's own shape decides.
+// TestBatchIsNeverReadInBinaryMode: the shape of the body decides.
 func TestBatchIsNeverReadInBinaryMode(t *testing.T) {
 	t.Parallel()
 	header := binaryMode("Microsoft.ContainerRegistry.ImagePushed")
@@ -138,8 +182,7 @@ func TestBatchIsNeverReadInBinaryMode(t *testing.T) {
 	}
 }
 
-// TestRawKeepsBinaryModeHeaders: an event in the log can still be told from
-// others.
+// TestRawKeepsBinaryModeHeaders: a logged event can still be told from others.
 func TestRawKeepsBinaryModeHeaders(t *testing.T) {
 	t.Parallel()
 	header := binaryMode("x")
@@ -153,9 +196,9 @@ func TestRawKeepsBinaryModeHeaders(t *testing.T) {
 	}
 }
 
-// FuzzParse checks each item of any body: it is one of an event, an answer and an
-// error; its event can be stored; its event as a line of JSON is the same event; and
-// its Raw, sent by itself and without headers, is the same item.
+// FuzzParse checks each item of any body: it has exactly one of an event, an answer and
+// an error; its event can be stored; its event as a line of JSON is the same event; and
+// its Raw, sent by itself and without headers, gives the same item.
 func FuzzParse(f *testing.F) {
 	for _, body := range sampleBodies(f) {
 		f.Add(body, "", "")
@@ -192,11 +235,11 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// sameText makes two errors equal if they read alike.
+// sameText treats two errors as equal if their texts are.
 var sameText = cmp.Comparer(func(a, b error) bool { return fmt.Sprint(a) == fmt.Sprint(b) })
 
-// checkItem checks that exactly one field of item is set, and that the sender reads
-// one line about it.
+// checkItem checks that exactly one field of item is set, and that the sender gets one
+// line about it.
 func checkItem(t *testing.T, item webhook.Item) {
 	t.Helper()
 	set := 0
@@ -218,14 +261,14 @@ func checkItem(t *testing.T, item webhook.Item) {
 		t.Errorf("Raw = %s, want JSON", item.Raw)
 	}
 	if item.Event.IsZero() && text == "" {
-		t.Errorf("nothing to say: %+v", item)
+		t.Errorf("no text for the sender: %+v", item)
 	}
 	if strings.ContainsAny(text, "\n\r") {
 		t.Errorf("more than one line: %q", text)
 	}
 }
 
-// checkEvent checks the properties of e on which every backend relies.
+// checkEvent checks the properties of e that every backend relies on.
 func checkEvent(t *testing.T, e event.Event) {
 	t.Helper()
 	var at time.Time
@@ -235,7 +278,7 @@ func checkEvent(t *testing.T, e event.Event) {
 	case e.Push != nil:
 		at = e.Push.PushedAt
 		if e.Push.Reference.Tag == "" || e.Push.Reference.Repository == "" {
-			t.Errorf("push of half a reference: %+v", e.Push)
+			t.Errorf("push with an incomplete reference: %+v", e.Push)
 		}
 	case e.Delete != nil:
 		at = e.Delete.DeletedAt
@@ -249,7 +292,7 @@ func checkEvent(t *testing.T, e event.Event) {
 			t.Errorf("ReceivedAt = %s, want %s", e.Delete.ReceivedAt, now)
 		}
 	default:
-		t.Errorf("a webhook says who is in a category: %v", e)
+		t.Errorf("a webhook sets the members of a category: %v", e)
 	}
 	if e.Registry() == "" {
 		t.Errorf("event without a registry: %v", e)
@@ -270,7 +313,8 @@ func checkEvent(t *testing.T, e event.Event) {
 	}
 }
 
-// checkSentAgain checks that item.Raw, by itself and without headers, is item.
+// checkSentAgain checks that item.Raw, sent by itself and without headers, gives item
+// again.
 func checkSentAgain(t *testing.T, item webhook.Item, registry string, now time.Time) {
 	t.Helper()
 	items, err := webhook.Parse(item.Raw, webhook.Delivery{Header: noHeaders, Registry: registry, Now: now})
@@ -288,7 +332,7 @@ func checkSentAgain(t *testing.T, item webhook.Item, registry string, now time.T
 	}
 }
 
-// sampleBodies returns the bodies of events/.
+// sampleBodies returns the bodies in events/.
 func sampleBodies(f *testing.F) (bodies [][]byte) {
 	f.Helper()
 	samples, err := filepath.Glob("../../events/*.json")

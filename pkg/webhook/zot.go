@@ -7,7 +7,7 @@ import (
 	"ocireffer/pkg/reference"
 )
 
-// zot sends CloudEvents, which do not name its host.
+// zot sends CloudEvents that do not name its host.
 //
 // See https://zotregistry.dev/latest/articles/events/ and pkg/extensions/events in
 // https://github.com/project-zot/zot.
@@ -27,7 +27,7 @@ func parseZot(body object, d Delivery) Item {
 	repository := r.required(data, "data.name", reference.CheckRepository)
 	at := event.FirstTime(d.Now, body.textOr("time"))
 	digest, tag := data.digest("reference"), ""
-	if digest == "" { // pushed or deleted by tag
+	if digest == "" { // a push or a delete by tag
 		tag = r.required(data, "data.reference", reference.CheckTag)
 	}
 	if kind == "zotregistry.image.deleted" {

@@ -1,5 +1,5 @@
-// Package xmltext makes any text one of XML. Images and feeds are written as texts:
-// encoding/xml would add to the start of a Lambda function.
+// Package xmltext escapes text for XML. Images and feeds are written as text, because
+// encoding/xml would slow down the start of a Lambda function.
 package xmltext
 
 import (
@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// Escape returns s as the text or the quoted attribute of an XML 1.0 document. A
-// character that XML forbids becomes �, as does a byte that is no UTF-8.
+// Escape returns s for use as text or as a quoted attribute in an XML 1.0 document.
+// Characters that XML forbids become �, as do bytes that are not UTF-8.
 func Escape(s string) string {
 	return html.EscapeString(strings.Map(func(r rune) rune {
 		if r < ' ' && r != '\t' && r != '\n' && r != '\r' || r == 0xFFFE || r == 0xFFFF {

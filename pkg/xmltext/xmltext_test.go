@@ -26,8 +26,8 @@ func TestEscape(t *testing.T) {
 	}
 }
 
-// FuzzEscape: what is escaped is read back, but for what XML forbids and for ends of
-// lines.
+// FuzzEscape: escaped text is read back unchanged, except for what XML forbids and for
+// line ends.
 func FuzzEscape(f *testing.F) {
 	f.Add("a <b> & \"c\" 'd' ]]>")
 	f.Add("\x00\xff\uFFFE\r\n\t")

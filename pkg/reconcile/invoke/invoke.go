@@ -1,5 +1,6 @@
-// Package invoke is the Lambda function that reconciles: its settings, and its handler
-// for the events of a schedule and of whoever invokes it by hand.
+// Package invoke is the Lambda function that reconciles registries: its settings, and its
+// handler for the events of a schedule and for manual invocations. What a run does is in
+// package reconcile.
 package invoke
 
 import (
@@ -18,14 +19,13 @@ import (
 
 // Settings of the function.
 type Settings struct {
-	Sources   []reconcile.Source // RECONCILE_REGISTRIES: what is read; none: nothing can be
-	SecretARN string             // RECONCILE_SECRET_ARN: of the secret with the registries' credentials; empty: nobody's are used
-	Writes    ingest.Settings    // ALLOWED_REGISTRIES and IGNORE_TAGS, which hold for what is written here, too
+	Sources   []reconcile.Source // RECONCILE_REGISTRIES: the registries to read; none: no run can start
+	SecretARN string             // RECONCILE_SECRET_ARN: the secret with the registries' credentials; empty: reads are anonymous
+	Writes    ingest.Settings    // ALLOWED_REGISTRIES and IGNORE_TAGS, which also apply to what a run writes
 }
 
 // FromEnv reads the settings from environment variables. lookup returns a variable's
-// value and whether it is set, as os.LookupEnv does. An error names every variable that
-// is wrong.
+// value and whether it is set, as os.LookupEnv does. An error names every wrong variable.
 func FromEnv(lookup func(name string) (string, bool)) (Settings, error) {
 	var s Settings
 	var errSources, errWrites error
@@ -37,7 +37,7 @@ func FromEnv(lookup func(name string) (string, bool)) (Settings, error) {
 	s.SecretARN, _ = lookup("RECONCILE_SECRET_ARN")
 	s.Writes, errWrites = ingest.FromEnv(func(name string) (string, bool) {
 		if name != "ALLOWED_REGISTRIES" && name != "IGNORE_TAGS" {
-			return "", false // nobody writes by HTTP here
+			return "", false // this function accepts no HTTP writes
 		}
 		return lookup(name)
 	})
@@ -51,14 +51,14 @@ func FromEnv(lookup func(name string) (string, bool)) (Settings, error) {
 
 // An Event asks for a run. The schedule sends the zero Event.
 type Event struct {
-	Registry string `json:"registry"` // the only one to read; empty: all that are configured
+	Registry string `json:"registry"` // the only one to read; empty: all configured ones
 	Full     bool   `json:"full"`     // see reconcile.Options
 	Force    bool   `json:"force"`    // see reconcile.Options
 }
 
-// UnmarshalJSON refuses unknown fields, of which a misspelled force would be one.
+// UnmarshalJSON refuses unknown fields, so that a misspelled force is an error.
 func (e *Event) UnmarshalJSON(text []byte) error {
-	type plain Event // without this method
+	type plain Event // has no UnmarshalJSON
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode((*plain)(e)); err != nil {
@@ -67,7 +67,7 @@ func (e *Event) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// An Outcome is that of a registry's run, as its log line has it.
+// An Outcome is the outcome of one registry's run, with the fields of its log line.
 type Outcome struct {
 	Registry string `json:"registry"`
 	Outcome  string `json:"outcome"`
@@ -76,7 +76,8 @@ type Outcome struct {
 }
 
 // Handler returns the function that Lambda calls. secret returns the text of the secret
-// with an ARN. Its error is about the event, or about runs that failed.
+// with an ARN. Its error is about the event or the secret, or joins the errors of runs
+// that failed.
 func Handler(s Settings, db reconcile.Store, secret func(ctx context.Context, arn string) (string, error), log *slog.Logger) func(context.Context, Event) ([]Outcome, error) {
 	return func(ctx context.Context, e Event) ([]Outcome, error) {
 		sources, err := s.chosen(e)
@@ -109,7 +110,7 @@ func Handler(s Settings, db reconcile.Store, secret func(ctx context.Context, ar
 	}
 }
 
-// chosen returns the sources that e asks for.
+// chosen returns the sources that e names.
 func (s Settings) chosen(e Event) ([]reconcile.Source, error) {
 	if len(s.Sources) == 0 {
 		return nil, errors.New("no registry is configured: set RECONCILE_REGISTRIES")

@@ -17,7 +17,7 @@ import (
 	"ocireffer/pkg/store/bolt"
 )
 
-// settings reads them from variables.
+// settings reads the settings from variables.
 func settings(t *testing.T, variables map[string]string) (invoke.Settings, error) {
 	t.Helper()
 	return invoke.FromEnv(func(name string) (string, bool) { v, ok := variables[name]; return v, ok })
@@ -45,7 +45,7 @@ func TestSettings(t *testing.T) {
 	}
 }
 
-// A trial is a handler over real parts.
+// A trial is a handler with real parts.
 type trial struct {
 	handle func(context.Context, invoke.Event) ([]invoke.Outcome, error)
 	db     *bolt.DB
@@ -66,13 +66,13 @@ func newTrial(t *testing.T, registries string, secret string, errSecret error) t
 	log := &bytes.Buffer{}
 	return trial{invoke.Handler(s, db, func(_ context.Context, arn string) (string, error) {
 		if arn != "arn:secret" {
-			t.Errorf("secret %s is asked for", arn)
+			t.Errorf("secret %s was requested", arn)
 		}
 		return secret, errSecret
 	}, requestlog.NewJSON(log)), db, log}
 }
 
-// lines returns the lines of the log.
+// lines returns the lines in the log.
 func (tr trial) lines(t *testing.T) (lines []map[string]any) {
 	t.Helper()
 	for text := range strings.Lines(tr.log.String()) {
@@ -110,14 +110,14 @@ func TestOneRegistryOnDemand(t *testing.T) {
 	tr := newTrial(t, a.Host+",127.0.0.1:1", "{}", nil)
 	got, err := tr.handle(t.Context(), invoke.Event{Registry: a.Host, Full: true})
 	if err != nil || len(got) != 1 || got[0].Registry != a.Host {
-		t.Errorf("a run of %s = %+v, %v, want that alone", a.Host, got, err)
+		t.Errorf("a run of %s = %+v, %v, want only that", a.Host, got, err)
 	}
 	if got, err := tr.handle(t.Context(), invoke.Event{Registry: "other.example"}); err == nil || len(got) > 0 {
 		t.Errorf("a run of another registry = %+v, %v, want an error", got, err)
 	}
 }
 
-// TestForceReleasesTheBrake: a clean-up by hand is taken over on demand.
+// TestForceReleasesTheBrake: an operator can force a big clean-up.
 func TestForceReleasesTheBrake(t *testing.T) {
 	t.Parallel()
 	a := ocitest.StartSmall(t, map[string]map[string]string{"wash": {"1": acrtest.Digest("1")}})
@@ -150,11 +150,11 @@ func TestSecretsThatCannotBeUsed(t *testing.T) {
 		t.Errorf("a secret that may not be read: %v, want %v", err, errDenied)
 	}
 	if _, err := newTrial(t, a.Host, "s3cret", nil).handle(t.Context(), invoke.Event{}); err == nil || strings.Contains(err.Error(), "s3cret") {
-		t.Errorf("a secret that is no JSON: %v, want an error without it", err)
+		t.Errorf("a secret that is not JSON: %v, want an error that does not show it", err)
 	}
 }
 
-// TestFailedRunIsAnError: so that Lambda counts it.
+// TestFailedRunIsAnError: Lambda then counts it as failed.
 func TestFailedRunIsAnError(t *testing.T) {
 	t.Parallel()
 	a := ocitest.StartSmall(t, map[string]map[string]string{"wash": {"1": acrtest.Digest("1")}})

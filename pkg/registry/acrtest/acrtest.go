@@ -1,11 +1,11 @@
-// Package acrtest stands in for an Azure Container Registry in tests. It answers its
-// data plane as recorded sessions of Azure's SDKs have it: challenges, tokens, paging,
-// times and errors. Its content is changed by methods, at the time of its own clock,
-// and Rules make it refuse, fail, lag and lie.
+// Package acrtest stands in for an Azure Container Registry in tests. It answers as the
+// data plane does in recorded sessions of Azure's SDKs: challenges, tokens, paging, times
+// and errors. Methods change its content, at the time of its own clock. Rules make it
+// refuse, fail, lag and lie.
 //
-// Where nobody has recorded what ACR does, the stand-in does what is harder for a
-// client: an untag does not move a repository's lastUpdateTime, and a token for a
-// wildcard is granted only to those who may read everything.
+// If no recording shows what ACR does, the stand-in does what is harder for a client: an
+// untag does not change a repository's lastUpdateTime, and only those who may read
+// everything get a token for a wildcard.
 package acrtest
 
 import (
@@ -23,9 +23,9 @@ import (
 	"time"
 )
 
-// A Server is an ACR in memory. It is an http.Handler for httptest.NewServer, and an
-// http.RoundTripper, which needs no network and so works in a testing/synctest bubble.
-// Its methods may be called at the same time.
+// A Server is an ACR in memory. It is an http.Handler for httptest.NewServer. It is also
+// an http.RoundTripper, which needs no network and so works in a testing/synctest bubble.
+// Its methods may be called concurrently.
 type Server struct {
 	now func() time.Time
 	key []byte // signs tokens
@@ -33,49 +33,50 @@ type Server struct {
 	mu           sync.Mutex
 	rules        Rules
 	repositories map[string]*repository
-	names        []string // of repositories, also former ones, in order
+	names        []string // of repositories, also deleted ones, sorted
 	requests     []string
 	asked        int // all requests so far
 }
 
-// Rules say who may do what, and what goes wrong. The zero Rules refuse everybody.
+// Rules define who may do what, and what goes wrong. The zero Rules refuse everybody.
 type Rules struct {
 	// LoginServer is the registry's name for itself. Empty: the request's Host.
 	LoginServer string
 	Anonymous   bool            // anonymous pull is on
 	Users       map[string]User // by name: the admin user, scope-map tokens, service principals
-	// Entra has identities by the access token that is exchanged for a refresh token.
+	// Entra has identities, keyed by the access token that is exchanged for a refresh
+	// token.
 	Entra map[string]User
 	// ABAC is the mode "RBAC Registry + ABAC Repository Permissions": no wildcard in a
 	// scope grants anything.
 	ABAC bool
 
-	AccessLife    time.Duration // of an identity's access token; 0: 75 minutes
-	AnonymousLife time.Duration // of nobody's; 0: 20 minutes
+	AccessLife    time.Duration // lifetime of an identity's access token; 0: 75 minutes
+	AnonymousLife time.Duration // lifetime of an anonymous access token; 0: 20 minutes
 
 	MaxPage    int           // entries of a page, whatever n says; 0: 1000
-	NoLink     bool          // lists are cut without saying so
+	NoLink     bool          // lists are cut without a Link
 	DateOffset time.Duration // how far Date is ahead of the clock
-	NoDate     bool
-	Aged       bool // answers have an Age
-	// Lag returns how old the content of an answer is. Content is kept from when Lag is
-	// set. nil: 0.
+	NoDate     bool          // answers have no Date
+	Aged       bool          // answers have an Age header, as those of a cache
+	// Lag returns the age of an answer's content. The server keeps old content from when
+	// Lag is set. nil: 0.
 	Lag func() time.Duration
-	// Intercept may answer request number n, from 1, in place of the server, and says
-	// whether it did.
+	// Intercept may answer request number n, counted from 1, instead of the server. It
+	// returns whether it did.
 	Intercept func(w http.ResponseWriter, r *http.Request, n int) bool
 }
 
-// A User is who holds a credential.
+// A User holds a credential.
 type User struct {
 	Password string
-	// Repositories are those of a scope map, or of the conditions of a role: names, or
-	// beginnings with a * behind. nil: all.
+	// Repositories are those in a scope map or in the conditions of a role: names, or
+	// prefixes followed by *. nil: all.
 	Repositories []string
 	Catalogue    Catalogue
 }
 
-// Catalogue is what a user gets of the catalogue.
+// Catalogue is what a user sees of the catalogue.
 type Catalogue int
 
 const (
@@ -84,7 +85,7 @@ const (
 	Refused                  // 401
 )
 
-// New returns an empty server that nobody may read. now is its clock, nil for the
+// New returns an empty server that nobody may read. now is its clock; nil means the
 // system's.
 func New(now func() time.Time) *Server {
 	if now == nil {
@@ -109,7 +110,7 @@ func (s *Server) Set(change func(*Rules)) {
 	change(&s.rules)
 }
 
-// Requests returns what was asked since the last call, as "GET /acr/v1/wash?n=1".
+// Requests returns the requests since the last call, as "GET /acr/v1/wash?n=1".
 func (s *Server) Requests() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -118,7 +119,7 @@ func (s *Server) Requests() []string {
 	return requests
 }
 
-// Digest returns a digest, always the same for a seed.
+// Digest returns a digest. The same seed always gives the same one.
 func Digest(seed string) string {
 	sum := sha256.Sum256([]byte(seed))
 	return "sha256:" + hex.EncodeToString(sum[:])
@@ -145,8 +146,8 @@ func (s *Server) RoundTrip(r *http.Request) (*http.Response, error) {
 	return res, nil
 }
 
-// Fill adds repositories with a number of tags each, team-0000/app and so on, pushed
-// a minute apart and the last one now. It takes about a second for a million.
+// Fill adds repositories named team-0000/app and so on, each with a number of tags,
+// pushed a minute apart and the last one now. It takes about a second for a million tags.
 func (s *Server) Fill(repositories, tags int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -162,10 +163,10 @@ func (s *Server) Fill(repositories, tags int) {
 	}
 }
 
-// stamp returns a time as ACR keeps it, in units of 100 ns.
+// stamp returns a time with ACR's resolution, 100 ns.
 func stamp(t time.Time) time.Time { return t.UTC().Truncate(100 * time.Nanosecond) }
 
-// add returns the repository with a name, a new one if there was none.
+// add returns the repository with this name, and creates it if there is none.
 func (s *Server) add(name string) *repository {
 	r, ok := s.repositories[name]
 	if !ok {
@@ -177,7 +178,7 @@ func (s *Server) add(name string) *repository {
 	return r
 }
 
-// matches reports whether a pattern of User.Repositories has a name.
+// matches reports whether a pattern in User.Repositories matches a name.
 func matches(pattern, name string) bool {
 	prefix, wildcard := strings.CutSuffix(pattern, "*")
 	return pattern == name || wildcard && strings.HasPrefix(name, prefix)

@@ -14,7 +14,7 @@ import (
 
 var noon = time.Date(2026, 7, 3, 12, 0, 0, 0, time.UTC)
 
-// open returns a client of s, on its clock and without limits.
+// open returns a client of s that uses its clock and has no limits.
 func open(t testing.TB, s *acrtest.Server, clock *acrtest.Clock) registry.Registry {
 	t.Helper()
 	r, err := registry.Open("wasm.azurecr.io", registry.Options{Transport: s, Clock: clock, Rate: math.Inf(1)})
@@ -24,7 +24,7 @@ func open(t testing.TB, s *acrtest.Server, clock *acrtest.Clock) registry.Regist
 	return r
 }
 
-// tags returns what r lists of a repository, as tag@minute of its time.
+// tags returns the tags that r lists in a repository, as tag@minute of the time.
 func tags(t testing.TB, r registry.Registry, name string) string {
 	t.Helper()
 	repository, err := r.Repository(t.Context(), name)
@@ -121,7 +121,7 @@ func TestFill(t *testing.T) {
 	}
 }
 
-// The whole of a large registry, read with no limit but the machine's.
+// BenchmarkRead reads a large registry as fast as the machine allows.
 func BenchmarkRead(b *testing.B) {
 	clock := acrtest.NewClock(noon)
 	s := acrtest.Public(clock.Now)

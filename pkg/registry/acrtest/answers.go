@@ -1,6 +1,6 @@
 package acrtest
 
-// The bodies of the answers, with the fields that recorded sessions have.
+// The bodies of the answers, with the fields in recorded sessions.
 
 type changeable struct {
 	DeleteEnabled bool `json:"deleteEnabled"`
@@ -69,8 +69,8 @@ func attributesOf(c content, host, name string) attributesAnswer {
 	return attributesAnswer{host, name, format(c.created), format(c.lastUpdate), len(c.manifests), listedTags(c), changeable{true, true, true, true}}
 }
 
-// listedTags returns a repository's tagCount. Whether ACR counts unlisted tags is not
-// recorded.
+// listedTags returns a repository's tagCount. No recording shows whether ACR counts
+// unlisted tags.
 func listedTags(c content) int {
 	n := 0
 	for _, t := range c.tags {

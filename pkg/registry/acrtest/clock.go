@@ -6,13 +6,13 @@ import (
 	"time"
 )
 
-// A Clock is a registry.Clock that a test moves: waiting for it takes no time.
+// A Clock is a registry.Clock that a test moves. Its Sleep returns at once.
 type Clock struct {
 	mu  sync.Mutex
 	now time.Time
 }
 
-// NewClock returns a clock that stands at a time.
+// NewClock returns a clock that shows this time.
 func NewClock(now time.Time) *Clock { return &Clock{now: now} }
 
 // Now returns the clock's time.
@@ -22,14 +22,14 @@ func (c *Clock) Now() time.Time {
 	return c.now
 }
 
-// Advance moves the clock on.
+// Advance moves the clock forward.
 func (c *Clock) Advance(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.now = c.now.Add(d)
 }
 
-// Sleep moves the clock on by d and returns at once.
+// Sleep moves the clock forward by d and returns at once.
 func (c *Clock) Sleep(ctx context.Context, d time.Duration) error {
 	if err := ctx.Err(); err != nil {
 		return err

@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// A repository has its content now and, where a server lags, what it was before.
+// A repository has its present content and, if the server lags, its earlier content.
 type repository struct {
-	versions []version // the last is now
+	versions []version // the last is the present one
 }
 
 type version struct {
@@ -16,11 +16,11 @@ type version struct {
 	content
 }
 
-// The content of a repository that does not exist is zero.
+// A content is what a repository contains. It is zero if the repository does not exist.
 type content struct {
 	created, lastUpdate time.Time
-	tags                []tag      // in order of name
-	manifests           []manifest // in order of digest
+	tags                []tag      // sorted by name
+	manifests           []manifest // sorted by digest
 }
 
 type tag struct {
@@ -37,7 +37,7 @@ type manifest struct {
 func (c content) exists() bool { return !c.created.IsZero() }
 
 // grain is how long after a change of a repository's lastUpdateTime another push may
-// leave it as it is. 1.4 s were seen.
+// leave it unchanged. 1.4 s were seen.
 const grain = 2 * time.Second
 
 func (c *content) findTag(name string) (int, bool) {
@@ -48,7 +48,7 @@ func (c *content) findManifest(digest string) (int, bool) {
 	return slices.BinarySearchFunc(c.manifests, digest, func(m manifest, digest string) int { return cmp.Compare(m.digest, digest) })
 }
 
-// put pushes a tag. The time of an older manifest stays as it is.
+// put pushes a tag. It does not change the time of an existing manifest.
 func (c *content) put(name, digest string, at time.Time) {
 	if !c.exists() {
 		c.created = at
@@ -66,7 +66,7 @@ func (c *content) put(name, digest string, at time.Time) {
 	c.tags[i].digest, c.tags[i].lastUpdate, c.tags[i].unlisted = digest, at, false
 }
 
-// change changes a repository's content, and keeps what it was if the server lags.
+// change changes a repository's content, and keeps the old content if the server lags.
 func (s *Server) change(name string, change func(*content, time.Time)) time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -99,12 +99,12 @@ func (r *repository) at(t time.Time) content {
 	return r.versions[0].content
 }
 
-// Push puts a tag on a digest, and returns the time that the registry notes.
+// Push puts a tag on a digest, and returns the time that the registry records.
 func (s *Server) Push(repository, tag, digest string) time.Time {
 	return s.change(repository, func(c *content, now time.Time) { c.put(tag, digest, now) })
 }
 
-// Untag takes a tag away and leaves its manifest. ACR tells nobody.
+// Untag removes a tag and leaves its manifest. ACR sends no event.
 func (s *Server) Untag(repository, tag string) {
 	s.change(repository, func(c *content, _ time.Time) {
 		if i, found := c.findTag(tag); found {
@@ -128,8 +128,7 @@ func (s *Server) DeleteRepository(repository string) time.Time {
 	return s.change(repository, func(c *content, _ time.Time) { *c = content{} })
 }
 
-// Restore puts back a tag that was deleted softly, with the time that it had. ACR
-// tells nobody.
+// Restore brings back a soft-deleted tag with its old time. ACR sends no event.
 func (s *Server) Restore(repository, tag, digest string, lastUpdate time.Time) {
 	s.change(repository, func(c *content, now time.Time) {
 		c.put(tag, digest, now)
@@ -138,8 +137,8 @@ func (s *Server) Restore(repository, tag, digest string, lastUpdate time.Time) {
 	})
 }
 
-// SetListEnabled sets whether a tag is listed, as a lock of all attributes does. No
-// time changes with it.
+// SetListEnabled sets whether a tag is listed, as a lock of all attributes does. It
+// changes no time.
 func (s *Server) SetListEnabled(repository, tag string, enabled bool) {
 	s.change(repository, func(c *content, _ time.Time) {
 		if i, found := c.findTag(tag); found {
@@ -148,8 +147,7 @@ func (s *Server) SetListEnabled(repository, tag string, enabled bool) {
 	})
 }
 
-// Tags returns the digests of a repository's tags as they are now, unlisted ones
-// too.
+// Tags returns the digests of a repository's tags, including unlisted ones.
 func (s *Server) Tags(repository string) map[string]string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -162,7 +160,7 @@ func (s *Server) Tags(repository string) map[string]string {
 	return tags
 }
 
-// Repositories returns the names of the repositories there are now, in order.
+// Repositories returns the names of the existing repositories, sorted.
 func (s *Server) Repositories() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -54,8 +54,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// repository answers below /acr/v1/, where path is name, name/_tags, name/_tags/tag,
-// name/_manifests or name/_manifests/digest. No part of a name begins with _.
+// repository answers requests below /acr/v1/, where path is name, name/_tags,
+// name/_tags/tag, name/_manifests or name/_manifests/digest. No part of a name begins
+// with _.
 func (s *Server) repository(w http.ResponseWriter, r *http.Request, rules Rules, path string) {
 	name, rest, _ := strings.Cut(path, "/_")
 	list, one, single := strings.Cut(rest, "/")
@@ -112,7 +113,7 @@ func (s *Server) repository(w http.ResponseWriter, r *http.Request, rules Rules,
 	}
 }
 
-// listed returns the tags of a list, in the order that the query asks for.
+// listed returns the tags in a list, in the order that the query asks for.
 func listed(tags []tag, query url.Values) []tag {
 	tags = slices.DeleteFunc(tags, func(t tag) bool {
 		return t.unlisted || query.Has("digest") && t.digest != query.Get("digest")
@@ -142,12 +143,12 @@ func (s *Server) catalogue(w http.ResponseWriter, r *http.Request, rules Rules, 
 	})
 }
 
-// page answers with a part of a list: n entries behind last, and the Link to the next.
+// page answers with part of a list: n entries behind last, and the Link to the next part.
 func page[T any](w http.ResponseWriter, r *http.Request, rules Rules, all []T, name func(T) string, body func([]T) any) {
 	query := r.URL.Query()
 	if last := query.Get("last"); last != "" {
 		i := slices.IndexFunc(all, func(t T) bool { return name(t) == last })
-		if i < 0 { // it is gone since
+		if i < 0 { // last has been deleted
 			i = slices.IndexFunc(all, func(t T) bool { return name(t) > last }) - 1
 			if i == -2 {
 				i = len(all) - 1
@@ -169,7 +170,7 @@ func page[T any](w http.ResponseWriter, r *http.Request, rules Rules, all []T, n
 	write(w, http.StatusOK, body(all))
 }
 
-// escaped returns a path below /acr/v1/ as ACR has it in a Link.
+// escaped returns a path below /acr/v1/ as ACR escapes it in a Link.
 func escaped(path string) string {
 	name, ok := strings.CutPrefix(path, "/acr/v1/")
 	if !ok {
@@ -192,7 +193,7 @@ func write(w http.ResponseWriter, status int, body any) {
 
 type detail struct{ Type, Name, Action string }
 
-// Fail answers as ACR does an error.
+// Fail writes an error as ACR does.
 func Fail(w http.ResponseWriter, status int, code, message string) {
 	fail(w, status, code, message, nil)
 }

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// How long tokens live in recorded sessions.
+// Lifetimes of tokens in recorded sessions.
 const (
 	refreshLife   = 11700 * time.Second
 	accessLife    = 4500 * time.Second
@@ -21,14 +21,14 @@ const (
 
 const anonymous = "acr_anon_pull"
 
-// An access is an entry of an access token's claims.
+// An access is an entry in an access token's claims.
 type access struct {
 	Type    string
 	Name    string
 	Actions []string
 }
 
-// claims are those of ACR's tokens that matter here.
+// claims are the claims of ACR's tokens that matter here.
 type claims struct {
 	Subject     string       `json:"sub"`
 	Issuer      string       `json:"iss"`
@@ -39,7 +39,7 @@ type claims struct {
 	Expires     int64        `json:"exp"`
 	Access      []access     `json:"access,omitzero"`
 	Permissions *permissions `json:"permissions,omitzero"`
-	AADIdentity string       `json:"aad_identity,omitempty"` // of a registry with ABAC
+	AADIdentity string       `json:"aad_identity,omitempty"` // set by a registry with ABAC
 	Version     string       `json:"version"`
 }
 
@@ -83,7 +83,7 @@ func (s *Server) verify(jwt, grantType string) (c claims, ok bool) {
 	return c, c.GrantType == grantType && s.now().Unix() < c.Expires
 }
 
-// exchange is POST /oauth2/exchange: a refresh token for one of Entra.
+// exchange is POST /oauth2/exchange: it exchanges an Entra token for a refresh token.
 func (s *Server) exchange(w http.ResponseWriter, r *http.Request, rules Rules) {
 	identity := r.PostFormValue("access_token")
 	if _, ok := rules.Entra[identity]; !ok || r.PostFormValue("grant_type") != "access_token" {
@@ -97,8 +97,8 @@ func (s *Server) exchange(w http.ResponseWriter, r *http.Request, rules Rules) {
 	tokenAnswer(w, "refresh_token", s.sign(c, refreshLife))
 }
 
-// token is GET or POST /oauth2/token: an access token for a user, the holder of a
-// refresh token, or nobody.
+// token is GET or POST /oauth2/token: it issues an access token to a user, to the holder
+// of a refresh token, or anonymously.
 func (s *Server) token(w http.ResponseWriter, r *http.Request, rules Rules) {
 	r.ParseForm()
 	subject, user, ok := s.identify(r, rules)
@@ -111,7 +111,7 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request, rules Rules) {
 		unauthorizedToken(w)
 		return
 	}
-	granted := []access{} // it is in the claims even where it is empty
+	granted := []access{} // the claims contain it even if it is empty
 	for _, scope := range scopes {
 		kind, rest, _ := strings.Cut(scope, ":")
 		i := strings.LastIndexByte(rest, ':')
@@ -134,7 +134,7 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request, rules Rules) {
 	tokenAnswer(w, "access_token", s.sign(c, life))
 }
 
-// identify returns who asks for a token.
+// identify returns who requests a token.
 func (s *Server) identify(r *http.Request, rules Rules) (subject string, u User, ok bool) {
 	name, password, basic := r.BasicAuth()
 	if !basic && r.Method == http.MethodPost {
@@ -152,7 +152,7 @@ func (s *Server) identify(r *http.Request, rules Rules) (subject string, u User,
 	return name, u, ok && u.Password == password
 }
 
-// allows reports whether a user is granted an action.
+// allows reports whether a user may do an action.
 func (rules Rules) allows(subject string, u User, kind, name, action string) bool {
 	switch {
 	case kind == "registry":
@@ -167,7 +167,7 @@ func (rules Rules) allows(subject string, u User, kind, name, action string) boo
 }
 
 // authorize answers 401 with a challenge unless the request's token has the scope. It
-// returns who the token is for.
+// returns the token's user.
 func (s *Server) authorize(w http.ResponseWriter, r *http.Request, rules Rules, kind, name, action string) (User, bool) {
 	bearer, has := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	c, valid := s.verify(bearer, "access_token")

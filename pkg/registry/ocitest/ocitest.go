@@ -1,6 +1,6 @@
-// Package ocitest runs real registries for tests: Distribution 3, Distribution 2 as
-// Debian has it, and the one of go-containerregistry (ggcr). Each has its own habits,
-// which no stand-in would have invented. .ci/registries installs them.
+// Package ocitest runs real registries for tests: Distribution 3, Distribution 2 from
+// Debian, and the registry in go-containerregistry (ggcr). Each has quirks that no
+// stand-in would have invented. .ci/registries installs them.
 package ocitest
 
 import (
@@ -21,45 +21,45 @@ import (
 	"time"
 )
 
-// A Kind is a program, by the name of its file in the folder that OCI_REGISTRIES names.
+// A Kind is a registry program, named after its file in the folder OCI_REGISTRIES.
 type Kind string
 
 const (
 	Distribution3 Kind = "distribution-3"
-	// Distribution2 ignores n and last of a list of tags, sorts nothing, and deletes by
-	// digest only.
+	// Distribution2 ignores n and last in a list of tags, sorts nothing, and deletes only
+	// by digest.
 	Distribution2 Kind = "distribution-2"
-	// GGCR cuts lists at n without a Link, and keeps the tags on a digest that is deleted.
+	// GGCR cuts lists at n without a Link, and keeps the tags of a deleted digest.
 	GGCR Kind = "ggcr"
 )
 
-// Kinds are all of them.
+// Kinds are all kinds.
 var Kinds = []Kind{Distribution3, Distribution2, GGCR}
 
 const folderEnv = "OCI_REGISTRIES"
 
-// A Registry is a running registry on this machine, without content at first.
+// A Registry is a running registry on this machine. It starts empty.
 type Registry struct {
 	Host string // localhost:PORT
 	kind Kind
 }
 
-// configuration is that of both Distributions.
+// configuration configures both versions of Distribution.
 const configuration = `version: 0.1
 log: {level: info, accesslog: {disabled: true}}
 storage: {inmemory: {}, delete: {enabled: true}}
 http: {addr: "localhost:0"}
 `
 
-// keep runs a command until standard input ends, which it does with the process that
-// holds its other end, however that dies.
+// keep runs a command until standard input ends. That happens when the process at its
+// other end dies, for whatever reason.
 const keep = `"$@" & read -r _; kill $!; wait $!`
 
-// listening matches the line in which a registry says that it is ready.
+// listening matches the log line that says that a registry is ready.
 var listening = regexp.MustCompile(`(?:listening on \S+:|serving on port )(\d+)`)
 
-// Start runs a registry until the test ends. It skips the test where OCI_REGISTRIES
-// is not set.
+// Start runs a registry until the test ends. It skips the test if OCI_REGISTRIES is not
+// set.
 func Start(t testing.TB, kind Kind) *Registry {
 	t.Helper()
 	folder := os.Getenv(folderEnv)
@@ -121,8 +121,8 @@ func Start(t testing.TB, kind Kind) *Registry {
 
 const howTo = "real registries are not tested, as " + folderEnv + " is not set: run .ci/registries"
 
-// tellOnce writes howTo to the standard error of go test, the parent process: that of
-// a package that passes is discarded.
+// tellOnce writes howTo to the standard error of go test, the parent process, since go
+// test discards the output of a passing package.
 var tellOnce = sync.OnceFunc(func() {
 	out, err := os.OpenFile(fmt.Sprintf("/proc/%d/fd/2", os.Getppid()), os.O_WRONLY|os.O_APPEND, 0)
 	if err != nil {
@@ -131,14 +131,14 @@ var tellOnce = sync.OnceFunc(func() {
 	fmt.Fprintf(out, "ocitest: SKIPPED: %s\n", howTo)
 })
 
-// The media types of what Put makes.
+// The media types that Put uses.
 const (
 	IndexType    = "application/vnd.oci.image.index.v1+json"
 	ManifestType = "application/vnd.oci.image.manifest.v1+json"
 )
 
 // Push puts a tag on an empty index, a different one for each seed, and returns its
-// digest. It needs no blob, so it is a single request.
+// digest. The index needs no blob, so one request is enough.
 func (r *Registry) Push(t testing.TB, repository, tag, seed string) string {
 	t.Helper()
 	body, err := json.Marshal(map[string]any{
@@ -190,7 +190,7 @@ func (r *Registry) Blob(t testing.TB, repository string, blob []byte) string {
 	return d
 }
 
-// Delete deletes a tag, or a digest with all tags on it.
+// Delete deletes a tag, or a digest with all its tags.
 func (r *Registry) Delete(t testing.TB, repository, tagOrDigest string) {
 	t.Helper()
 	if status, body := r.do(t, http.MethodDelete, "/v2/"+repository+"/manifests/"+tagOrDigest, "", nil); status != http.StatusAccepted {
@@ -198,8 +198,8 @@ func (r *Registry) Delete(t testing.TB, repository, tagOrDigest string) {
 	}
 }
 
-// Untag deletes a tag that is on a digest. Distribution2 cannot: there it deletes the
-// digest, with all tags on it.
+// Untag deletes a tag that points to digest. Distribution2 cannot do that: it deletes the
+// digest with all its tags.
 func (r *Registry) Untag(t testing.TB, repository, tag, digest string) {
 	t.Helper()
 	if r.kind == Distribution2 {

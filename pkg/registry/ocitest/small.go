@@ -14,8 +14,8 @@ import (
 	"ocireffer/pkg/registry/acrtest"
 )
 
-// A Small is a registry in process for tests of programs: it has the catalogue, the
-// lists of tags, and empty manifests. Registry is a real one.
+// A Small is an in-process registry for tests of programs. It has a catalogue, lists of
+// tags, and empty manifests. Registry runs a real one.
 type Small struct {
 	Host string // 127.0.0.1:PORT
 
@@ -23,11 +23,10 @@ type Small struct {
 	tags   map[string]map[string]string
 	denies bool
 
-	user, password string // who may read; empty: everybody
+	user, password string // the only user who may read; empty: everybody may
 }
 
-// StartSmall runs a registry with tags until the test ends: digests by repository and
-// tag.
+// StartSmall runs a registry until the test ends. tags has digests by repository and tag.
 func StartSmall(t testing.TB, tags map[string]map[string]string) *Small {
 	t.Helper()
 	s := &Small{tags: tags}
@@ -44,7 +43,7 @@ func (s *Small) Change(change func(tags map[string]map[string]string)) {
 	change(s.tags)
 }
 
-// Deny has all further calls refused.
+// Deny makes it refuse all further calls.
 func (s *Small) Deny() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -1,7 +1,7 @@
-// Package bolt is the embedded backend: one file, for the local runner. It keeps
-// the same records as the DynamoDB table, but each event is one transaction, so
-// nothing is ever half done, and a catalogue entry is never behind its references.
-// Tombstones stay for good.
+// Package bolt is the embedded backend: one file, for the local runner. It keeps the same
+// records as the DynamoDB table. Each event is one transaction, so nothing is ever half
+// done, and a catalogue entry always agrees with its references. Tombstones are never
+// dropped.
 package bolt
 
 import (
@@ -25,23 +25,23 @@ var _ store.Store = (*DB)(nil)
 // DB is a store in one file.
 type DB struct {
 	bolt      *bbolt.DB
-	file      *os.File // which bolt has open
-	temporary string   // name of a file to remove with Close, if any
+	file      *os.File // the file that bbolt has open
+	temporary string   // name of the file that Close removes, if any
 
-	writing sync.Mutex // held by the one transaction that writes
-	queue   queue      // of those that wait for it
+	writing sync.Mutex // held by the transaction that writes
+	queue   queue      // of the writes that wait for it
 
-	damage  atomic.Pointer[error] // nil until some is found
-	damaged chan error            // gets it then
+	damage  atomic.Pointer[error] // nil until the file turns out to be damaged
+	damaged chan error            // gets the damage when it is found
 }
 
-// Buckets. Besides these there is a bucket for each index, which has its order's name.
+// Buckets. Each index also has a bucket, named after its order.
 var (
 	meta              = []byte("meta")              // version -> store.DataVersion
 	references        = []byte("references")        // partition, reference -> record
 	tombstones        = []byte("tombstones")        // partition, target -> tombstone
 	catalogue         = []byte("catalogue")         // partition -> pushed key of its entry
-	catalogueByPushed = []byte("catalogueByPushed") // the other way round
+	catalogueByPushed = []byte("catalogueByPushed") // pushed key of an entry -> partition
 	members           = []byte("members")           // category, partition -> member
 	states            = []byte("states")            // registry, key -> state; a file of an earlier build may lack it
 )
@@ -54,12 +54,12 @@ const lockTimeout = time.Second
 // separator ends the first part of a key. No name and no sort key contains it.
 const separator = "\x00"
 
-// afterAll is greater than every text that a sort key has in the same place: keys are
-// printable ASCII.
+// afterAll is greater than any text at the same place of a sort key: keys are printable
+// ASCII.
 const afterAll = "\x7f"
 
-// indexOf returns the bucket of an order: partition, sort key -> reference. It has
-// live references only.
+// indexOf returns the bucket of an order: partition, sort key -> reference. It contains
+// only live references.
 func indexOf(tx *bbolt.Tx, order store.Order) *bbolt.Bucket {
 	return tx.Bucket([]byte(order.String()))
 }
@@ -71,9 +71,9 @@ func Open(file string) (*DB, error) {
 	return open(file, &bbolt.Options{Timeout: lockTimeout})
 }
 
-// OpenTemporary opens an empty store that lasts until Close. Its file is in the
-// folder for temporary files. It is removed at once, or by Close on a system that
-// cannot remove an open file.
+// OpenTemporary opens an empty store that lasts until Close. Its file is in the folder
+// for temporary files. The file is removed at once, or by Close on a system that cannot
+// remove an open file.
 func OpenTemporary() (*DB, error) {
 	f, err := os.CreateTemp("", "ocireffer-*.db")
 	if err != nil {
@@ -122,7 +122,7 @@ func checkUnopened(name string) error {
 	return errors.Join(check(file), b.Close())
 }
 
-// openInto returns os.OpenFile for bbolt, which also puts the open file into file.
+// openInto returns an os.OpenFile for bbolt that also stores the opened file in file.
 func openInto(file **os.File) func(string, int, os.FileMode) (*os.File, error) {
 	return func(name string, flag int, perm os.FileMode) (f *os.File, err error) {
 		f, err = os.OpenFile(name, flag, perm)
@@ -147,7 +147,7 @@ func buckets() [][]byte {
 	return all
 }
 
-// prepare makes the buckets of a new file. Then it checks the version, and that no
+// prepare makes the buckets of a new file. Then it checks the data version, and that no
 // bucket is missing.
 func prepare(tx *bbolt.Tx) error {
 	if isEmpty(tx) {
@@ -181,8 +181,8 @@ func isEmpty(tx *bbolt.Tx) bool {
 	return bucket == nil
 }
 
-// checkVersion checks the version of the data in the file. Data without the bucket
-// meta is from before the first release.
+// checkVersion checks the version of the data in the file. Data without the bucket meta
+// is older than the first release.
 func checkVersion(tx *bbolt.Tx) error {
 	bucket := tx.Bucket(meta)
 	if bucket == nil {
@@ -196,12 +196,12 @@ func checkVersion(tx *bbolt.Tx) error {
 	return store.CheckDataVersion(version)
 }
 
-// Damaged returns a channel that gets an error once the file turns out to be damaged.
-// From then on every call fails with it.
+// Damaged returns a channel that gets an error when the file turns out to be damaged.
+// From then on every call fails with that error.
 func (db *DB) Damaged() <-chan error { return db.damaged }
 
-// Close waits for running calls and closes the file. A damaged one is left to the end
-// of the process: a transaction that panicked may have left it locked.
+// Close waits for running calls and closes the file. A damaged file stays open until the
+// process ends: a transaction that panicked may have left it locked.
 func (db *DB) Close() (err error) {
 	if db.damage.Load() == nil {
 		err = db.bolt.Close()

@@ -106,10 +106,10 @@ func TestReopenedFileAnswersTheSame(t *testing.T) {
 	}
 }
 
-// bucket has the keys and values of one bucket.
+// bucket contains the keys and values of one bucket.
 type bucket map[string]string
 
-// contents returns all that a file holds.
+// contents returns everything in a file.
 func contents(t *testing.T, file string) map[string]bucket {
 	t.Helper()
 	db, err := bbolt.Open(file, 0o644, &bbolt.Options{ReadOnly: true})
@@ -224,7 +224,8 @@ func TestKeptDataStays(t *testing.T) {
 	}
 }
 
-// TestFileOfAnEarlierBuildGetsTheStates: it has no bucket for them, and is sound.
+// TestFileOfAnEarlierBuildGetsTheStates: such a file has no bucket for states, and is
+// sound.
 func TestFileOfAnEarlierBuildGetsTheStates(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "test.db")
@@ -249,7 +250,7 @@ func TestFileOfAnEarlierBuildGetsTheStates(t *testing.T) {
 	}
 }
 
-// TestEventsOfManyPages: each comes once, however many transactions it takes.
+// TestEventsOfManyPages: each event comes once, however many transactions read them.
 func TestEventsOfManyPages(t *testing.T) {
 	t.Parallel()
 	db := openNew(t)
@@ -270,7 +271,7 @@ func TestEventsOfManyPages(t *testing.T) {
 		case err != nil:
 			t.Fatal(err)
 		case e.Delete != nil && len(tags) > 0:
-			t.Fatal("a delete follows a push, which is shown until then by a store that gets both")
+			t.Fatal("a delete follows a push: until then, a store that gets both would show the push")
 		case e.Delete != nil:
 			deletes++
 		case tags[e.Push.Reference.Tag]:
@@ -308,7 +309,7 @@ func TestUnknownDataIsRefusedAndLeftAsItIs(t *testing.T) {
 	for _, test := range []struct {
 		name               string
 		bucket, key, value string
-		want               string // in the error
+		want               string // part of the error
 	}{
 		{name: "newer version", bucket: "meta", key: "version", value: "2", want: "run a newer release"},
 		{name: "much newer version", bucket: "meta", key: "version", value: "10", want: "run a newer release"},

@@ -72,8 +72,8 @@ func (db *DB) Repositories(ctx context.Context, l store.Listing) (page store.Pag
 	return page, nil
 }
 
-// published yields the catalogue in the order of l, from behind l.After. The entries
-// have only what l.Has looks at: the name, and the reference that is the newest.
+// published yields the catalogue in the order of l, starting behind l.After. The entries
+// have only the fields that l.Has reads: the name and the newest reference.
 func published(tx *bbolt.Tx, l store.Listing) iter.Seq2[store.Entry, error] {
 	return func(yield func(store.Entry, error) bool) {
 		if l.Newest {
@@ -94,7 +94,7 @@ func published(tx *bbolt.Tx, l store.Listing) iter.Seq2[store.Entry, error] {
 	}
 }
 
-// listedEntry returns what an entry's pushed key says of it.
+// listedEntry decodes an entry from its pushed key.
 func listedEntry(listed, pushed []byte) (store.Entry, error) {
 	newest, ok := store.SplitPushedKey(string(pushed))
 	if !ok {

@@ -12,9 +12,9 @@ import (
 	"ocireffer/pkg/store"
 )
 
-// member is the stored form of the newest membership of a member.
+// member is the stored form of a member's newest membership.
 type member struct {
-	Rank    string `json:"rank"` // begins with the time of its receipt
+	Rank    string `json:"rank"` // begins with the time of receipt
 	Removed bool   `json:"removed,omitempty"`
 }
 

@@ -10,19 +10,19 @@ import (
 	"math"
 )
 
-// bbolt trusts its file. Where that is damaged it panics, reads memory that is not
-// there, or follows pages in a circle until the process has no stack left, from which
-// nothing can recover. So check goes through the file first.
+// bbolt trusts its file. In a damaged file it panics, reads memory that is not mapped, or
+// follows pages in a circle until the stack overflows, which ends the process without a
+// chance to recover. So check walks the file first.
 //
-// A file consists of pages. The first two are meta pages, which are written in turn:
-// that of the later transaction counts. It names the root of a tree of pages, whose
-// leaves have keys and values. A value may be a bucket: another tree, or, if it is
-// small, a leaf inside the value. The free list has the pages that may be used next.
-// Numbers have the byte order of the machine.
+// A file consists of pages. The first two are meta pages. They are written in turn, and
+// the one with the later transaction counts. It names the root of a tree of pages. The
+// leaves of the tree contain keys and values. A value may be a bucket: another tree, or,
+// if it is small, a leaf inside the value. The free list names the pages that may be used
+// next. Numbers have the machine's byte order.
 //
 // See https://github.com/etcd-io/bbolt/tree/v1.5.0/internal/common
 
-// Flags of a page. Each has one.
+// Flags of a page. Each page has exactly one.
 const (
 	branchPage   = 0x01
 	leafPage     = 0x02
@@ -41,15 +41,15 @@ const (
 	minPageSize, maxPageSize = 1 << 10, 1 << 24
 )
 
-// A damage says what is wrong with a file.
+// A damage is an error that says what is wrong with a file.
 type damage struct{ error }
 
 func (d damage) Error() string {
 	return fmt.Sprintf("the file is damaged: %v; put back a copy of it, or move it away to begin with an empty store", d.error)
 }
 
-// check returns a damage unless file is sound. It reads all pages that are in use. It
-// does not know what is in keys and values.
+// check returns a damage unless file is sound. It reads all pages that are in use, but
+// does not interpret keys and values.
 func check(file io.ReaderAt) error {
 	m, err := readMeta(file)
 	if err != nil {
@@ -71,8 +71,8 @@ type metaPage struct {
 	Root, Sequence, FreeList, Pages, Transaction, Checksum uint64
 }
 
-// readMeta returns the meta page that counts. Without the first one, the place of the
-// second is not known, as it begins at the end of the first.
+// readMeta returns the meta page that counts. If the first one is unreadable, the place
+// of the second is unknown, because it begins where the first ends.
 func readMeta(file io.ReaderAt) (metaPage, error) {
 	first, ok := readMetaAt(file, 0)
 	if ok {
@@ -103,23 +103,23 @@ func readMetaAt(file io.ReaderAt, offset int64) (m metaPage, ok bool) {
 	return m, m.Magic == 0xED0CDAED && m.Version == 2 && m.Checksum == hash.Sum64() && minPageSize <= m.PageSize && m.PageSize <= maxPageSize
 }
 
-// A checker goes through the pages of a file.
+// A checker walks the pages of a file.
 type checker struct {
 	file io.ReaderAt
 	meta metaPage
-	used map[uint64]bool // pages that were seen
+	used map[uint64]bool // pages seen so far
 
-	last []byte // key of the tree that is gone through; empty: none yet
-	led  bool   // last is that of a branch, so that the next may be the same
+	last []byte // the last key seen in the current tree; empty: none yet
+	led  bool   // last is from a branch, so the next key may be equal
 }
 
-// A page is what a page's header says, and all its bytes.
+// A page is the parsed header of a page, and all its bytes.
 type page struct {
 	flags, count uint16
 	bytes        []byte
 }
 
-// readPage reads a page with those that continue it.
+// readPage reads a page and the pages that continue it.
 func (c *checker) readPage(id uint64) (p page, err error) {
 	if err := c.use(id); err != nil {
 		return p, err
@@ -151,7 +151,7 @@ func pageOf(b []byte) page {
 	return page{binary.NativeEndian.Uint16(b[8:]), binary.NativeEndian.Uint16(b[10:]), b}
 }
 
-// use notes that a page is used, which must exist and not be used twice.
+// use marks a page as used. The page must exist and must not be in use already.
 func (c *checker) use(id uint64) error {
 	if id < 2 || id >= c.meta.Pages {
 		return fmt.Errorf("there is no page %d", id)
@@ -168,7 +168,7 @@ func (c *checker) checkTree(root uint64) error {
 	return c.inOrder(func() error { return c.checkPage(root) })
 }
 
-// inOrder has check go through a tree with an order of its own.
+// inOrder runs check on a tree that has its own order of keys.
 func (c *checker) inOrder(check func() error) error {
 	last, led := c.last, c.led
 	c.last, c.led = nil, false
@@ -177,7 +177,7 @@ func (c *checker) inOrder(check func() error) error {
 	return err
 }
 
-// checkPage checks a page of a tree, and all below it.
+// checkPage checks a page of a tree and everything below it.
 func (c *checker) checkPage(id uint64) error {
 	p, err := c.readPage(id)
 	if err != nil {
@@ -197,7 +197,7 @@ func (c *checker) checkPage(id uint64) error {
 	return nil
 }
 
-// checkBranch checks a page whose elements lead to other pages.
+// checkBranch checks a page whose elements point to other pages.
 func (c *checker) checkBranch(p page) error {
 	if p.count == 0 {
 		return errors.New("it leads nowhere")
@@ -253,7 +253,7 @@ func (c *checker) checkLeaf(p page, checkBucket func(value []byte) error) error 
 	return nil
 }
 
-// element returns the bytes of a page from an element on.
+// element returns the bytes of a page from element i on.
 func (p page) element(i uint16) ([]byte, error) {
 	at := headerSize + elementSize*int(i)
 	if at+elementSize > len(p.bytes) {
@@ -262,10 +262,10 @@ func (p page) element(i uint16) ([]byte, error) {
 	return p.bytes[at:], nil
 }
 
-// number returns the number of 4 bytes at the beginning of b.
+// number returns the first 4 bytes of b as a number.
 func number(b []byte) uint64 { return uint64(binary.NativeEndian.Uint32(b)) }
 
-// cut returns a part of an element and what is behind it.
+// cut returns a part of an element and the bytes behind that part.
 func cut(e []byte, begin, size uint64) ([]byte, error) {
 	if begin+size > uint64(len(e)) {
 		return nil, errors.New("a key or a value is beyond its end")
@@ -273,7 +273,8 @@ func cut(e []byte, begin, size uint64) ([]byte, error) {
 	return e[begin : begin+size], nil
 }
 
-// checkKey checks that a key, perhaps of a branch, is behind the last one.
+// checkKey checks that a key comes after the last one. leads says that it is the key of a
+// branch.
 func (c *checker) checkKey(key []byte, leads bool) error {
 	order := bytes.Compare(c.last, key)
 	if order > 0 || order == 0 && !c.led {
@@ -303,7 +304,7 @@ func (c *checker) checkBucket(value []byte) error {
 	})
 }
 
-// checkFreeList checks that what is free is not used.
+// checkFreeList checks that no free page is in use.
 func (c *checker) checkFreeList() error {
 	if c.meta.FreeList == noFreeList {
 		return nil

@@ -19,7 +19,7 @@ type image []byte
 
 func (f image) page(id uint64) image { return f[id*pageSize:] }
 
-// element returns an element of a page, and what is behind it.
+// element returns an element of a page, and the bytes behind it.
 func (f image) element(i int) image { return f[headerSize+i*elementSize:] }
 
 func (f image) u16(at int) uint16       { return binary.NativeEndian.Uint16(f[at:]) }
@@ -42,7 +42,7 @@ type place struct {
 
 func (f image) at(p place) image { return f.page(p.page).element(p.element) }
 
-// A layout is where a file has what check looks at.
+// A layout tells where a file has what check reads.
 type layout struct {
 	branch, leaf   uint64 // pages: a branch and its first leaf
 	freeList, free uint64 // pages: the free list, and the first in it
@@ -90,7 +90,7 @@ func TestCheckFindsEachKindOfDamage(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		damage func(f image)
-		want   string // in the error
+		want   string // part of the error
 	}{
 		"page that leads to itself": {func(f image) { f.page(l.branch).element(0).set64(8, l.branch) }, fmt.Sprintf("page %d is used twice", l.branch)},
 		"two ways to one page":      {func(f image) { f.page(l.branch).element(1).set64(8, l.leaf) }, fmt.Sprintf("page %d is used twice", l.leaf)},
@@ -166,7 +166,8 @@ func TestCheckFindsEachKindOfDamage(t *testing.T) {
 	})
 }
 
-// TestOneMetaPageIsEnough: bbolt goes on with the state before the last transaction.
+// TestOneMetaPageIsEnough: with only one meta page, bbolt continues from the state before
+// the last transaction.
 func TestOneMetaPageIsEnough(t *testing.T) {
 	t.Parallel()
 	sound := image(filled(t))
@@ -198,8 +199,8 @@ func TestOneMetaPageIsEnough(t *testing.T) {
 	}
 }
 
-// TestSoundFilesPassTheCheck goes through many states of a file: keys and values of
-// every size, also longer than a page, come and go, one by one and many at once.
+// TestSoundFilesPassTheCheck tries many states of a file. Keys and values of every size,
+// also longer than a page, are added and deleted, one by one and many at once.
 func TestSoundFilesPassTheCheck(t *testing.T) {
 	t.Parallel()
 	db, err := openFast(filepath.Join(t.TempDir(), "test.db"))

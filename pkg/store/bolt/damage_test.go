@@ -19,8 +19,8 @@ import (
 	"ocireffer/pkg/store"
 )
 
-// filled returns the bytes of a file with trees of several levels, with pages that
-// continue others, with deleted references and with free pages.
+// filled returns the bytes of a file that has trees of several levels, continued pages,
+// deleted references and free pages.
 func filled(t *testing.T) []byte {
 	t.Helper()
 	name := filepath.Join(t.TempDir(), "filled.db")
@@ -99,7 +99,7 @@ func exercise(ctx context.Context, db *DB) (errs []error) {
 	return errs
 }
 
-// damages are ways in which a file goes bad at an offset.
+// damages are ways to damage a file at an offset.
 var damages = map[string]func(b []byte, at int, random *rand.Rand) []byte{
 	"byte": func(b []byte, at int, random *rand.Rand) []byte {
 		b[at] ^= byte(1 + random.IntN(255))
@@ -117,7 +117,7 @@ var damages = map[string]func(b []byte, at int, random *rand.Rand) []byte{
 		return b
 	},
 	"other page's number": func(b []byte, at int, random *rand.Rand) []byte {
-		b[at/8*8] = byte(random.IntN(len(b) / 4096)) // all numbers of pages are at such offsets
+		b[at/8*8] = byte(random.IntN(len(b) / 4096)) // page numbers are only at such offsets
 		return b
 	},
 	"end": func(b []byte, at int, _ *rand.Rand) []byte { return b[:at] },
@@ -130,9 +130,9 @@ func overwrite(b []byte, at, size int, next func() byte) []byte {
 	return b
 }
 
-// TestDamagedFileIsNoPanic damages a file at many places. It is refused when it is
-// opened, or serves what it has, and each error is one line. DAMAGED_FILES is how many
-// files are tried of each kind.
+// TestDamagedFileIsNoPanic damages a file in many places. The file is refused when it is
+// opened, or served as far as it is readable, and each error is one line. DAMAGED_FILES
+// is the number of files to try for each kind of damage.
 func TestDamagedFileIsNoPanic(t *testing.T) {
 	t.Parallel()
 	files := 25
@@ -148,7 +148,7 @@ func TestDamagedFileIsNoPanic(t *testing.T) {
 			for range files {
 				at := random.IntN(len(sound))
 				if at > 8192 && random.IntN(2) == 0 {
-					at = at/4096*4096 + random.IntN(256) // headers and elements
+					at = at/4096*4096 + random.IntN(256) // where headers and elements are
 				}
 				errs, opened := tryFile(t, damaged(append([]byte(nil), sound...), at, random))
 				switch {
@@ -195,13 +195,13 @@ func writeFile(t *testing.T, b []byte) (name string) {
 	return name
 }
 
-// openFast opens a file as Open does, but its commits need not reach the disk.
+// openFast opens a file as Open does, but does not sync its commits to the disk.
 func openFast(name string) (*DB, error) {
 	return open(name, &bbolt.Options{Timeout: time.Second, NoSync: true})
 }
 
-// TestFileDamagedWhileItIsServed: each call is an error of one line, Damaged tells of
-// it once, and Close does not wait.
+// TestFileDamagedWhileItIsServed: each call returns an error of one line, Damaged reports
+// the damage once, and Close does not wait.
 func TestFileDamagedWhileItIsServed(t *testing.T) {
 	t.Parallel()
 	sound := filled(t)
@@ -242,7 +242,7 @@ func TestFileDamagedWhileItIsServed(t *testing.T) {
 						t.Errorf("Damaged: %v, want %v", err, first)
 					}
 				default:
-					t.Error("Damaged tells of nothing")
+					t.Error("Damaged reports nothing")
 				}
 				for _, err := range exercise(t.Context(), db) {
 					if !strings.Contains(err.Error(), " is damaged: ") {
@@ -257,10 +257,10 @@ func TestFileDamagedWhileItIsServed(t *testing.T) {
 	}
 }
 
-// TestFileWithoutABucketIsDamaged: a name that went bad makes its bucket another one.
+// TestFileWithoutABucketIsDamaged: a damaged name makes a bucket look like another.
 func TestFileWithoutABucketIsDamaged(t *testing.T) {
 	t.Parallel()
-	for _, bucket := range buckets()[1:] { // without the first there is no version
+	for _, bucket := range buckets()[1:] { // the first has the version
 		name := filepath.Join(t.TempDir(), "test.db")
 		db, err := openFast(name)
 		if err != nil {

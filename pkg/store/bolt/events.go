@@ -35,8 +35,8 @@ func (db *DB) Events(ctx context.Context) iter.Seq2[event.Event, error] {
 	}
 }
 
-// isCopy reports whether a register with this given name is in a partition for the
-// second time: all that has none is also in the one of its registry.
+// isCopy reports whether a register is the second copy of an event. A register without a
+// given name is also in the partition of its registry.
 func isCopy(partition, givenName string) bool {
 	return givenName == "" && store.NameOf(partition).Registry == ""
 }

@@ -47,7 +47,7 @@ func pushOf(tag string) event.Push {
 	}
 }
 
-// TestCommitsReachTheDisk checks the options that make bbolt sync the file with each
+// TestCommitsReachTheDisk checks the options that make bbolt sync the file at each
 // commit, as store.Writer promises.
 func TestCommitsReachTheDisk(t *testing.T) {
 	t.Parallel()
@@ -60,7 +60,7 @@ func TestCommitsReachTheDisk(t *testing.T) {
 	}
 }
 
-// share has calls share one transaction, in their order. Each begins one write.
+// share makes calls share one transaction, in their order. Each begins one write.
 func share(t *testing.T, db *DB, calls ...func()) {
 	t.Helper()
 	var wg sync.WaitGroup
@@ -77,8 +77,8 @@ func share(t *testing.T, db *DB, calls ...func()) {
 	wg.Wait()
 }
 
-// TestFailingWriteFailsAlone lets a delete share its transaction with one that fails
-// and one that panics, so that it runs twice.
+// TestFailingWriteFailsAlone makes a delete share its transaction with a write that fails
+// and one that panics, so that the delete runs twice.
 func TestFailingWriteFailsAlone(t *testing.T) {
 	t.Parallel()
 	db := openNew(t)
@@ -126,7 +126,7 @@ func TestFailingWriteFailsAlone(t *testing.T) {
 	}
 	for _, entry := range readBucket(t, db, meta) {
 		if entry[0] == "left" {
-			t.Error("what the panicking write had put is kept")
+			t.Error("what the panicking write had stored is kept")
 		}
 	}
 	if err := db.Push(t.Context(), pushOf("3")); err != nil {
@@ -134,7 +134,8 @@ func TestFailingWriteFailsAlone(t *testing.T) {
 	}
 }
 
-// TestWritesShareATransaction: one commit for all that wait, as each syncs the disk.
+// TestWritesShareATransaction: all waiting writes share one commit, since each commit
+// syncs the disk.
 func TestWritesShareATransaction(t *testing.T) {
 	t.Parallel()
 	db := openNew(t)
@@ -149,11 +150,11 @@ func TestWritesShareATransaction(t *testing.T) {
 		t.Fatal(err)
 	}
 	if n := transactions(t, db) - before; n != 1 {
-		t.Errorf("30 pushes that wait are %d transactions, want 1", n)
+		t.Errorf("30 waiting pushes made %d transactions, want 1", n)
 	}
 }
 
-// transactions returns the number of the last transaction that wrote.
+// transactions returns the number of the last write transaction.
 func transactions(t *testing.T, db *DB) (n int) {
 	t.Helper()
 	if err := db.bolt.View(func(tx *bbolt.Tx) error { n = tx.ID(); return nil }); err != nil {
@@ -196,8 +197,8 @@ func kept(tx *bbolt.Tx, bucket []byte) (all [][2]string) {
 	return all
 }
 
-// TestIndexesAgreeWithTheRecords stores random events and computes from the records
-// alone the indexes and the catalogue that must be there.
+// TestIndexesAgreeWithTheRecords stores random events. It computes the expected indexes
+// and catalogue from the records only.
 func TestIndexesAgreeWithTheRecords(t *testing.T) {
 	t.Parallel()
 	db := openNew(t)
@@ -215,7 +216,7 @@ func TestIndexesAgreeWithTheRecords(t *testing.T) {
 
 func checkIndexes(t *rapid.T, tx *bbolt.Tx) error {
 	var want [len(store.Indexes)][][2]string
-	listed := map[string]bool{} // names of the catalogue
+	listed := map[string]bool{} // names that belong in the catalogue
 	for _, entry := range kept(tx, references) {
 		partition, ref, _ := strings.Cut(entry[0], "\x00")
 		r, err := decodeRecord([]byte(entry[0]), []byte(entry[1]))
@@ -246,7 +247,7 @@ func checkIndexes(t *rapid.T, tx *bbolt.Tx) error {
 	}
 	var byName, byPushed [][2]string
 	for name := range listed {
-		entry, err := scanner(tx).Entry(context.Background(), store.NameOf(name)) // the suite checks what it says
+		entry, err := scanner(tx).Entry(context.Background(), store.NameOf(name)) // the suite checks its content
 		if err != nil {
 			return err
 		}
@@ -258,7 +259,8 @@ func checkIndexes(t *rapid.T, tx *bbolt.Tx) error {
 	return nil
 }
 
-// TestTombstonesKeepTheirEvents reads a delete back whole, the newest of its target.
+// TestTombstonesKeepTheirEvents reads back the newest delete of each target, with all its
+// fields.
 func TestTombstonesKeepTheirEvents(t *testing.T) {
 	t.Parallel()
 	db := openNew(t)
@@ -291,8 +293,8 @@ func TestTombstonesKeepTheirEvents(t *testing.T) {
 	}
 }
 
-// TestSpoiltValuesAreErrors: a value that cannot be read is an error that names its
-// key, and never an answer.
+// TestSpoiltValuesAreErrors: an unreadable value leads to an error that names its key,
+// never to an answer.
 func TestSpoiltValuesAreErrors(t *testing.T) {
 	t.Parallel()
 	wash := reference.Name{Repository: "wash"}
@@ -377,7 +379,7 @@ func TestDeleteByTagReadsItsTagAlone(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// A record that cannot be read is noticed by whoever reads it.
+	// Any read of a record that cannot be decoded would fail.
 	err := db.bolt.Update(func(tx *bbolt.Tx) error {
 		return tx.Bucket(references).Put(key("wash", "wasmcloud.azurecr.io/wash:10"), []byte("{"))
 	})

@@ -8,12 +8,12 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-// rowsAtOnce is how many keys a transaction of rows looks at.
+// rowsAtOnce is how many keys rows reads in one transaction.
 const rowsAtOnce = 1000
 
-// rows yields what read makes of the keys of a bucket that begin with prefix, and their
-// values. read may leave a key out. No transaction lasts as long as the loop of a caller
-// that may write: bbolt would let neither of the two go on.
+// rows yields what read makes of each key in a bucket that begins with prefix. read may
+// leave a key out. Each page of keys has its own transaction: the caller's loop may
+// write, and a write inside an open read transaction would deadlock in bbolt.
 func rows[T any](ctx context.Context, db *DB, bucket, prefix []byte, read func(k, v []byte) (row T, ok bool, err error)) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for from := append([]byte{}, prefix...); from != nil; {
@@ -36,8 +36,8 @@ func rows[T any](ctx context.Context, db *DB, bucket, prefix []byte, read func(k
 	}
 }
 
-// readPage returns the rows of so many keys, and the key with which the next page
-// begins, or nil.
+// readPage returns the rows of up to size keys, and the key that begins the next page, or
+// nil on the last.
 func readPage[T any](cursor *bbolt.Cursor, from, prefix []byte, size int, read func(k, v []byte) (T, bool, error)) (page []T, next []byte, err error) {
 	looked := 0
 	for k, v := cursor.Seek(from); k != nil && bytes.HasPrefix(k, prefix); k, v = cursor.Next() {

@@ -81,7 +81,7 @@ func scanner(tx *bbolt.Tx) store.Scanner {
 	}
 }
 
-// refsOf yields the texts of the references of a scan.
+// refsOf yields the references of a scan as texts.
 func refsOf(tx *bbolt.Tx, s store.Scan) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		partition := store.Partition(s.Name)
@@ -99,7 +99,7 @@ func refsOf(tx *bbolt.Tx, s store.Scan) iter.Seq[string] {
 	}
 }
 
-// lastBelow moves a cursor to the last key that is less than end.
+// lastBelow moves a cursor to the last key below end.
 func lastBelow(cursor *bbolt.Cursor, end []byte) (k, v []byte) {
 	if k, _ = cursor.Seek(end); k == nil { // all keys are less
 		return cursor.Last()
@@ -107,7 +107,7 @@ func lastBelow(cursor *bbolt.Cursor, end []byte) (k, v []byte) {
 	return cursor.Prev()
 }
 
-// livePush returns the push of a reference that an index has.
+// livePush returns the push of a reference that is in an index.
 func livePush(tx *bbolt.Tx, partition, ref string) (event.Push, error) {
 	r, err := getRecord(tx, partition, ref)
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 	"ocireffer/pkg/store"
 )
 
-// Each register stores the rank of its newest event as text, and a greater one wins.
+// Each register stores the rank of its newest event as text. The greater rank wins.
 
 // key joins the two parts of a key.
 func key(first, second string) []byte { return []byte(first + separator + second) }

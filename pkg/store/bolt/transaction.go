@@ -23,8 +23,8 @@ func (db *DB) view(ctx context.Context, f func(*bbolt.Tx) error) error {
 	return db.explain(err)
 }
 
-// update runs f in a transaction that it may share with others. If another one
-// fails, f runs again.
+// update runs f in a transaction that it may share with others. If another part of that
+// transaction fails, f runs again.
 func (db *DB) update(ctx context.Context, f func(*bbolt.Tx) error) error {
 	if err := db.usable(ctx); err != nil {
 		return err
@@ -39,7 +39,7 @@ func (db *DB) update(ctx context.Context, f func(*bbolt.Tx) error) error {
 	return w.err
 }
 
-// usable returns an error if a transaction need not begin.
+// usable returns an error if the store is damaged or ctx has ended.
 func (db *DB) usable(ctx context.Context) error {
 	if damage := db.damage.Load(); damage != nil {
 		return *damage
@@ -47,15 +47,15 @@ func (db *DB) usable(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// A write is the part of a transaction that one caller of update has.
+// A write is one caller's part of a transaction.
 type write struct {
 	run  func(*bbolt.Tx) error
 	done bool
 	err  error
 }
 
-// A queue has writes that wait for a transaction. While one of them is written to the
-// disk, others gather, and share the next.
+// A queue contains the writes that wait for a transaction. While one transaction is
+// written to the disk, others gather here and share the next.
 type queue struct {
 	mu     sync.Mutex
 	writes []*write
@@ -76,7 +76,7 @@ func (q *queue) take() []*write {
 	return writes
 }
 
-// commit carries out writes. If one of them fails, it fails alone.
+// commit carries out writes. One that fails does not fail the others.
 func (db *DB) commit(writes []*write) {
 	err := db.runAll(writes...)
 	for _, w := range writes {
@@ -107,8 +107,8 @@ func (db *DB) runAll(writes ...*write) error {
 }
 
 // explain returns err, the error of a transaction. If that is a panic and the file is
-// damaged, it returns the damage. Whoever calls it holds writing, if it is a panic, so
-// that the file stays as it is.
+// damaged, it returns the damage instead. After a panic the caller must hold writing, so
+// that the file does not change.
 func (db *DB) explain(err error) error {
 	if _, ok := errors.AsType[*panicked](err); !ok {
 		return err
@@ -124,7 +124,7 @@ func (db *DB) explain(err error) error {
 	return found
 }
 
-// A panicked is the error of a transaction in which the code panicked.
+// A panicked is the error of a transaction that panicked.
 type panicked struct {
 	value any
 	stack []byte
@@ -132,8 +132,8 @@ type panicked struct {
 
 func (p *panicked) Error() string { return fmt.Sprintf("panic: %v\n%s", p.value, p.stack) }
 
-// try returns a panic of run as an error, also one for reading memory that is not
-// there, as bbolt may in a damaged file.
+// try returns a panic of run as an error. That includes a read of unmapped memory, which
+// bbolt may try in a damaged file.
 func try(run func() error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {

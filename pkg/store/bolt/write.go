@@ -92,7 +92,7 @@ func (db *DB) Delete(ctx context.Context, d event.Delete) (store.Deleted, error)
 	var deleted store.Deleted
 	err := db.update(ctx, func(tx *bbolt.Tx) (err error) {
 		for _, name := range d.Names() {
-			// The partitions hold the same references, so the count of one is the total.
+			// Both partitions hold the same references, so the count of one is the total.
 			if deleted.References, err = deleteUnder(tx, store.Partition(name), d); err != nil {
 				return err
 			}
@@ -125,8 +125,8 @@ func deleteUnder(tx *bbolt.Tx, partition string, d event.Delete) (int, error) {
 	return len(covered), nil
 }
 
-// coveredBy returns the live references that d covers. It reads those with the digest,
-// or all of the repository, or for a tag those that begin with it.
+// coveredBy returns the live references that d covers. It reads only the references with
+// d's digest, or those that begin with d's tag, or else the whole repository.
 func coveredBy(tx *bbolt.Tx, partition string, d event.Delete) (covered []event.Push, err error) {
 	if d.Digest != "" {
 		return digestCoveredBy(tx, partition, d)
@@ -146,7 +146,7 @@ func coveredBy(tx *bbolt.Tx, partition string, d event.Delete) (covered []event.
 	return covered, nil
 }
 
-// digestCoveredBy is coveredBy for a delete of a digest.
+// digestCoveredBy is coveredBy for the delete of a digest.
 func digestCoveredBy(tx *bbolt.Tx, partition string, d event.Delete) (covered []event.Push, err error) {
 	scan := store.Scan{Name: store.NameOf(partition), Order: store.ByDigest, Prefix: store.DigestPrefix(d.Target)}
 	for ref := range refsOf(tx, scan) {
@@ -161,7 +161,7 @@ func digestCoveredBy(tx *bbolt.Tx, partition string, d event.Delete) (covered []
 	return covered, nil
 }
 
-// index adds a reference to the indexes that it has a key for.
+// index adds a reference to each index that it has a key for.
 func index(tx *bbolt.Tx, partition string, p event.Push) error {
 	return eachKey(p, func(order store.Order, sortKey string) error {
 		return indexOf(tx, order).Put(key(partition, sortKey), []byte(p.Reference.String()))

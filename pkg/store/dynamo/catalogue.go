@@ -14,15 +14,15 @@ import (
 	"ocireffer/pkg/store"
 )
 
-// refreshEntry computes the catalogue entry of name again and writes it with
-// compare-and-swap on its revision. It is written even if nothing changed, so that a
-// concurrent refresh that read older references fails its check.
+// refreshEntry computes the catalogue entry of name and writes it with compare-and-swap
+// on its revision. It writes even if nothing changed, so that a concurrent refresh that
+// read older references fails its check.
 //
-// Two attempts are enough, whatever happens meanwhile. If the first fails, another
-// refresh wrote the entry after this one read its revision (or it expired and
-// DynamoDB dropped it). If the second fails too, a third refresh has replaced that newer entry.
-// To do so it first read the newer revision, then the references, so it has seen the
-// write that this refresh is for.
+// Two attempts always suffice. If the first fails, another refresh wrote the entry after
+// this one read its revision (or the entry expired and DynamoDB dropped it). If the
+// second fails too, a third refresh replaced that newer entry. The third refresh read the
+// newer revision first and the references afterwards, so it has seen the write that this
+// refresh is for.
 func (db *DB) refreshEntry(ctx context.Context, name reference.Name) error {
 	stored, err := db.client.GetItem(ctx, &dynamodb.GetItemInput{
 		TableName:                &db.table,
@@ -53,8 +53,9 @@ func (db *DB) refreshEntry(ctx context.Context, name reference.Name) error {
 	return nil
 }
 
-// putRevision replaces an item that is stored with the given revision by one with the
-// next; 0 means that none is stored. Otherwise it returns the stored item.
+// putRevision replaces an item that is stored with this revision, and writes the next
+// revision. Revision 0 means that no item may be stored. If another revision is stored,
+// it returns that item.
 func (db *DB) putRevision(ctx context.Context, item attributes, revision int64) (written bool, stored attributes, err error) {
 	item[attrRevision] = num(revision + 1)
 	names := map[string]string{"#revision": attrRevision}
@@ -64,9 +65,9 @@ func (db *DB) putRevision(ctx context.Context, item attributes, revision int64) 
 	return db.putIf(ctx, item, "#revision = :revision", names, attributes{":revision": num(revision)})
 }
 
-// Repositories implements store.Reader. It costs 0.5 read units for each 4 KB of
-// entries that it reads. An entry has some 310 bytes, or 350 if its highest version is
-// not the newest reference.
+// Repositories implements store.Reader. It costs 0.5 read units for each 4 KB of entries
+// that it reads. An entry has about 310 bytes, or 350 if its highest version is not the
+// newest reference.
 func (db *DB) Repositories(ctx context.Context, l store.Listing) (page store.Page[store.Entry], err error) {
 	for item, err := range db.results(ctx, db.queryListing(l)) {
 		if err != nil {
@@ -85,8 +86,8 @@ func (db *DB) Repositories(ctx context.Context, l store.Listing) (page store.Pag
 	return page, nil
 }
 
-// queryListing returns the query for the entries of l, of which its filter lets through
-// those that l.Has.
+// queryListing returns the query for the entries of l. Its filter lets through those that
+// l.Has accepts.
 func (db *DB) queryListing(l store.Listing) *dynamodb.QueryInput {
 	query := db.queryOf(catalogue)
 	sort, condition := attrKey, "#sort > :sort"
@@ -99,11 +100,11 @@ func (db *DB) queryListing(l store.Listing) *dynamodb.QueryInput {
 	if l.After != "" {
 		addCondition(query, condition, sort, l.After)
 	}
-	filter := "attribute_exists(#text)" // it is published
+	filter := "attribute_exists(#text)" // only published entries have it
 	query.ExpressionAttributeNames["#text"] = attrText
 	if l.Registry != "" {
 		filter += " AND contains(#text, :registry)"
-		query.ExpressionAttributeValues[":registry"] = str(" " + l.Registry + "/") // no other part has a blank before it
+		query.ExpressionAttributeValues[":registry"] = str(" " + l.Registry + "/") // only the registry follows a blank
 	}
 	for i, word := range l.Words {
 		value := fmt.Sprintf(":word%d", i)
@@ -112,19 +113,19 @@ func (db *DB) queryListing(l store.Listing) *dynamodb.QueryInput {
 	}
 	query.FilterExpression = &filter
 	// DynamoDB's Limit counts items before the filter. A search may look at many entries
-	// for each that it finds, so a Limit would only make more calls.
+	// for each one that it finds, so a Limit would only cause more calls.
 	if l.Registry == "" && len(l.Words) == 0 {
 		query.Limit = aws.Int32(int32(l.Limit) + 1)
 	}
 	return query
 }
 
-// Entries implements store.Reader. It costs 0.5 read units for a repository. A
-// registry's repository, which the catalogue does not list, costs 1, or 1.5 if the last
-// pushed tag is no full version.
+// Entries implements store.Reader. It costs 0.5 read units for a repository. A registry's
+// repository, which is not in the catalogue, costs 1, or 1.5 if the tag pushed last is no
+// full version.
 func (db *DB) Entries(ctx context.Context, names []reference.Name) ([]store.Entry, error) {
 	entries := make([]store.Entry, len(names))
-	positions := map[reference.Name][]int{} // in entries, of the names that the catalogue lists
+	positions := map[reference.Name][]int{} // indexes in entries of the names that the catalogue lists
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(db.parallel)
 	for i, name := range names {
@@ -155,7 +156,7 @@ func (db *DB) Entries(ctx context.Context, names []reference.Name) ([]store.Entr
 	return entries, nil
 }
 
-// listedEntries returns the catalogue's entries for at most maxBatchGet names.
+// listedEntries returns the catalogue's entries of at most maxBatchGet names.
 func (db *DB) listedEntries(ctx context.Context, names []reference.Name) (entries []store.Entry, err error) {
 	var keys []attributes
 	for _, name := range names {

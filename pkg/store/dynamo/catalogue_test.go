@@ -16,11 +16,11 @@ import (
 	"ocireffer/pkg/store/dynamo/dynamotest"
 )
 
-// Refreshes of one entry that meet are played here from scripts: a script says what
-// happens before a refresh reads the entry's revision, and before it writes.
+// Scripts play concurrent refreshes of one entry. A script says what happens before a
+// refresh reads the entry's revision, and before it writes.
 
-// A script has steps for the calls of GetItem and PutItem about the catalogue: the
-// first of an operation is taken before its first call, and so on.
+// A script has steps for the calls of GetItem and PutItem on the catalogue. The first
+// step of an operation runs before its first call, and so on.
 type script struct {
 	mu    sync.Mutex
 	steps map[string][]func()
@@ -43,7 +43,7 @@ func (s *script) before(operation, body string) {
 	}
 }
 
-// scripted opens a table with a script.
+// scripted opens a table that follows a script.
 func scripted(t *testing.T, table string, steps map[string][]func()) (*DB, *script) {
 	t.Helper()
 	s := &script{steps: steps, calls: map[string]int{}}
@@ -70,7 +70,7 @@ func wantCalls(t *testing.T, s *script, want map[string]int) {
 	}
 }
 
-// pushLater pushes by another client than the one that waits for it.
+// pushLater pushes through another client than the one that waits for it.
 func pushLater(t *testing.T, db *DB, p event.Push) func() {
 	return func() {
 		if err := db.Push(context.WithoutCancel(t.Context()), p); err != nil {
@@ -95,7 +95,7 @@ func TestRefreshWithOlderReferencesLoses(t *testing.T) {
 			table := dynamotest.Table(t)
 			other := openTable(t, table, nil)
 			push(t, other, c.stored...)
-			// older's refresh has read the references when newer is pushed.
+			// older's refresh has already read the references when newer is pushed.
 			db, s := scripted(t, table, map[string][]func(){"PutItem": {pushLater(t, other, newer)}})
 			push(t, db, older)
 			wantEntry(t, other, newer)
@@ -115,8 +115,8 @@ func TestRefreshReadsTheRevisionBeforeTheReferences(t *testing.T) {
 	wantCalls(t, s, map[string]int{"GetItem": 1, "PutItem": 1})
 }
 
-// TestRefreshThatLosesTriesAgain: the winner has read the references before the
-// loser's was among them, and writes the entry after the loser read its revision.
+// TestRefreshThatLosesTriesAgain: the winner reads the references before the loser's is
+// among them, and writes the entry after the loser has read its revision.
 func TestRefreshThatLosesTriesAgain(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -165,8 +165,8 @@ func TestRefreshTriesTwice(t *testing.T) {
 	wantCalls(t, s, map[string]int{"GetItem": 1, "PutItem": 2})
 }
 
-// TestRefreshWritesAnUnchangedEntry: it could otherwise not make one fail that has
-// read a reference which is deleted since.
+// TestRefreshWritesAnUnchangedEntry: otherwise it could not make another refresh fail
+// that read a reference before its delete.
 func TestRefreshWritesAnUnchangedEntry(t *testing.T) {
 	t.Parallel()
 	table := dynamotest.Table(t)
@@ -183,7 +183,7 @@ func TestRefreshWritesAnUnchangedEntry(t *testing.T) {
 	wantCalls(t, s, map[string]int{"GetItem": 1, "PutItem": 2})
 }
 
-// TestRefreshOfAnEmptiedEntry: it counts its revisions, too.
+// TestRefreshOfAnEmptiedEntry: an emptied entry counts its revisions, too.
 func TestRefreshOfAnEmptiedEntry(t *testing.T) {
 	t.Parallel()
 	table := dynamotest.Table(t)
@@ -197,8 +197,8 @@ func TestRefreshOfAnEmptiedEntry(t *testing.T) {
 	wantCalls(t, s, map[string]int{"GetItem": 1, "PutItem": 2})
 }
 
-// TestRefreshOfADroppedEntry: DynamoDB drops the expired entry after the refresh has
-// read its revision.
+// TestRefreshOfADroppedEntry: DynamoDB drops the expired entry after the refresh has read
+// its revision.
 func TestRefreshOfADroppedEntry(t *testing.T) {
 	t.Parallel()
 	table := dynamotest.Table(t)
@@ -217,7 +217,7 @@ func TestRefreshOfADroppedEntry(t *testing.T) {
 	wantCalls(t, s, map[string]int{"GetItem": 1, "PutItem": 2})
 }
 
-// TestEntryOfAReferenceThatIsDeletedMeanwhile: the last reference goes between the
+// TestEntryOfAReferenceThatIsDeletedMeanwhile: the last reference is deleted between the
 // reads of the newest and of the highest version.
 func TestEntryOfAReferenceThatIsDeletedMeanwhile(t *testing.T) {
 	t.Parallel()

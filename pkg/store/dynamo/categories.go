@@ -18,8 +18,8 @@ func (db *DB) Categorize(ctx context.Context, m event.Membership) error {
 	return nil
 }
 
-// Members implements store.Reader. It costs 0.5 read units for each 4 KB of members.
-// A member has some 90 bytes. Removed ones count until they expire.
+// Members implements store.Reader. It costs 0.5 read units for each 4 KB of members. A
+// member has about 90 bytes. Removed members count until they expire.
 func (db *DB) Members(ctx context.Context, category string) (members []event.Member, err error) {
 	query := db.queryOf(categories)
 	query.FilterExpression = aws.String("attribute_not_exists(#expiresAt)")

@@ -19,35 +19,35 @@ import (
 	"ocireffer/pkg/views"
 )
 
-// A cloud is AWS as far as it slows the functions down: each call takes its time, each
-// partition has DynamoDB's limits, and what is throttled is tried again as the SDK does.
-// It lives in a bubble of synctest, whose clock is that of the limits. The processors
-// are no part of it.
+// A cloud simulates how AWS slows the functions down: each call has a duration, each
+// partition has DynamoDB's limits, and throttled calls are retried as the SDK does. It
+// runs in a synctest bubble, and the limits use the bubble's clock. It does not simulate
+// the processors.
 type cloud struct {
 	*dynamomodel.Table
 	limiter  *dynamomodel.Limiter
 	retryer  aws.Retryer
-	failures *atomic.Int64 // of the views function
+	failures *atomic.Int64 // how often the views function failed
 }
 
 // callTime is how long a call to DynamoDB takes.
 const callTime = 4 * time.Millisecond
 
-// newCloud puts limits on a model.
+// newCloud adds the limits to a model.
 func newCloud(model *dynamomodel.Table) *cloud {
 	c := &cloud{Table: model, limiter: dynamomodel.NewLimiter(time.Now), failures: new(atomic.Int64)}
 	model.Throttle = c.limiter
 	return c
 }
 
-// open returns a DB of a function.
+// open returns the DB of a function.
 func (c *cloud) open(options ...dynamo.Option) *dynamo.DB {
 	function := *c
 	function.retryer = dynamo.NewRetryer(options...)
 	return dynamo.OnModel(&function)
 }
 
-// attempt makes a call as often as the SDK's client would.
+// attempt makes a call and retries it as the SDK's client would.
 func attempt[I, O any](ctx context.Context, c *cloud, in *I, do func(context.Context, *I, ...func(*dynamodb.Options)) (*O, error)) (*O, error) {
 	release := func(error) error { return nil }
 	for n := 1; ; n++ {
@@ -105,13 +105,13 @@ func (c *cloud) Query(ctx context.Context, in *dynamodb.QueryInput, _ ...func(*d
 }
 
 const (
-	streamDelay  = 500 * time.Millisecond // until Lambda has a record of the stream
+	streamDelay  = 500 * time.Millisecond // until Lambda gets a record of the stream
 	viewsTimeout = 300 * time.Second      // of the views function, as in template.yaml
 	viewsBatch   = 100                    // records
 )
 
-// runViews has the views function follow the stream until the context ends. Lambda runs
-// it once for each partition key at a time, and delivers again what failed.
+// runViews runs the views function on the stream until the context ends. As Lambda does,
+// it handles one batch of each partition key at a time, and redelivers what failed.
 func (c *cloud) runViews(ctx context.Context, t *testing.T) *sync.WaitGroup {
 	filters := dynamotest.ReadFilters(t)
 	var running sync.WaitGroup
@@ -164,7 +164,7 @@ func (c *cloud) invokeViews(ctx context.Context, t *testing.T, queue <-chan view
 		for _, f := range response.BatchItemFailures {
 			failed[f.ItemIdentifier] = true
 		}
-		// From the first one that failed on they come again.
+		// The records from the first failed one on are delivered again.
 		i := slices.IndexFunc(batch.Records, func(r views.Record) bool { return failed[r.DynamoDB.SequenceNumber] })
 		if i < 0 {
 			i = len(batch.Records)

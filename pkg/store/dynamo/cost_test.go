@@ -8,17 +8,17 @@ import (
 	"ocireffer/pkg/store/dynamo/dynamotest"
 )
 
-// DynamoDB Local charges neither for a Query or BatchGetItem that finds nothing,
-// which costs 0.5 units on AWS, or 1 for each key if it is consistent, nor for a
-// write whose condition fails, which costs 1.
+// DynamoDB Local charges nothing for a Query or BatchGetItem that finds nothing, and
+// nothing for a write whose condition fails. On AWS the read costs 0.5 units (1 for each
+// key if it is consistent) and the write 1.
 
-// A cost is what a write costs before its answer, or Derive behind it.
+// A cost is what a write costs before its answer, or what Derive costs afterwards.
 type cost struct {
 	calls map[string]int
 	units map[string]float64
 }
 
-// wantCost wants the cost of a write, and then that of Derive from its changes.
+// wantCost wants a write, and then Derive from its changes, to have these costs.
 func wantCost(t *testing.T, m *dynamotest.Meter, db *DB, what string, e event.Event, write, derived cost) {
 	t.Helper()
 	m.Take()
@@ -30,9 +30,9 @@ func wantCost(t *testing.T, m *dynamotest.Meter, db *DB, what string, e event.Ev
 	m.Want(t, "Derive from "+what, derived.calls, derived.units)
 }
 
-// TestPushUnits: of a push's 10 units for a new reference each name takes 5, for the
-// item and its four index entries. An index entry that moves counts twice. Derive
-// writes the catalogue entry, which is 2 units, for itself and ByPushed.
+// TestPushUnits: a push of a new reference costs 10 units, 5 under each name: one for the
+// item and four for its index entries. An index entry that moves counts twice. Derive
+// writes the catalogue entry, which costs 2 units: one for itself and one for ByPushed.
 func TestPushUnits(t *testing.T) {
 	t.Parallel()
 	var m dynamotest.Meter
@@ -68,8 +68,8 @@ func TestPushUnits(t *testing.T) {
 		})
 }
 
-// TestCompletionUnits: the copy that a push did not come to write costs what it
-// would have cost the push.
+// TestCompletionUnits: a copy that the push failed to write costs Derive what it would
+// have cost the push.
 func TestCompletionUnits(t *testing.T) {
 	t.Parallel()
 	var m dynamotest.Meter
@@ -83,9 +83,9 @@ func TestCompletionUnits(t *testing.T) {
 		map[string]float64{"BatchGetItem": 1, "GetItem": 1, "Query": 2, "PutItem": 7})
 }
 
-// TestDeleteUnits: a delete costs 1 unit for each tombstone and 5 for each mark. In a
-// repository it asks for the first 25 of each order, and then for all. The newest tag
-// that is left is no version, so that its entry takes three queries.
+// TestDeleteUnits: a delete costs 1 unit for each tombstone and 5 for each mark. A delete
+// of a repository queries the first 25 of each order, and then all. The newest remaining
+// tag is no version, so its entry needs three queries.
 func TestDeleteUnits(t *testing.T) {
 	t.Parallel()
 	var m dynamotest.Meter

@@ -28,7 +28,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// items returns all items of db's table, by partition, a blank and key.
+// items returns all items in db's table, keyed by partition, a blank and key.
 func items(t testing.TB, db *DB) map[string]attributes {
 	t.Helper()
 	all := map[string]attributes{}
@@ -44,7 +44,7 @@ func items(t testing.TB, db *DB) map[string]attributes {
 	return all
 }
 
-// plain returns item with strings and json.Numbers.
+// plain converts item to strings and json.Numbers.
 func plain(item attributes) map[string]any {
 	p := map[string]any{}
 	for attr, value := range item {
@@ -73,7 +73,7 @@ func TestSchemaIsTheTemplates(t *testing.T) {
 	if want.Schema.StreamSpecification == nil {
 		t.Error("the template's table has no stream")
 	}
-	want.Schema.StreamSpecification = nil // a local table needs none
+	want.Schema.StreamSpecification = nil // a local table does not need one
 	isMarker := cmp.FilterPath(func(p cmp.Path) bool {
 		field, ok := p.Last().(cmp.StructField)
 		return ok && field.Name() == "noSmithyDocumentSerde"
@@ -136,8 +136,8 @@ func history() []event.Event {
 	}
 }
 
-// TestStoredDataStays compares the table with a golden file. Tables in use hold
-// such items for good.
+// TestStoredDataStays compares the table with a golden file. Tables in use keep such
+// items for ever.
 func TestStoredDataStays(t *testing.T) {
 	t.Parallel()
 	db := openNew(t, nil)
@@ -171,7 +171,7 @@ func TestStoredDataStays(t *testing.T) {
 	}
 }
 
-// golden returns the table's keys and indexes, then its items, each as a line.
+// golden returns the table's keys and indexes, then its items, one on each line.
 func golden(t *testing.T, db *DB) []byte {
 	t.Helper()
 	var lines bytes.Buffer
@@ -199,8 +199,8 @@ func golden(t *testing.T, db *DB) []byte {
 	return lines.Bytes()
 }
 
-// TestExpiry: DynamoDB may drop an item 30 days after its event was received, if
-// nothing but late events would miss it. Nothing else expires.
+// TestExpiry: DynamoDB may drop an item 30 days after its event was received, if only
+// late events would miss it. Nothing else expires.
 func TestExpiry(t *testing.T) {
 	t.Parallel()
 	const days30 = 2_592_000 // seconds
@@ -230,7 +230,7 @@ func TestExpiry(t *testing.T) {
 		}
 	}
 
-	want := map[string]int64{} // minutes after receipt from which the 30 days count
+	want := map[string]int64{} // from how many minutes after receipt the 30 days count
 	for _, name := range washNames {
 		partition := store.Partition(name)
 		want[partition+" wasmcloud.azurecr.io/wash:marked"] = 1
@@ -264,7 +264,8 @@ func TestExpiry(t *testing.T) {
 	}
 }
 
-// TestItemsAreReadBack: what is written is what is read, whatever is unknown.
+// TestItemsAreReadBack: reading an item returns what was written, whichever fields are
+// unknown.
 func TestItemsAreReadBack(t *testing.T) {
 	t.Parallel()
 	d := deleteOfTag("1", 10)
@@ -283,7 +284,7 @@ func TestItemsAreReadBack(t *testing.T) {
 	}
 }
 
-// TestWriterUsesTheClock: what expires counts from now.
+// TestWriterUsesTheClock: expiry is counted from now.
 func TestWriterUsesTheClock(t *testing.T) {
 	t.Parallel()
 	db := offline(t, nil)

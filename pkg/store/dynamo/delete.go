@@ -16,14 +16,14 @@ import (
 	"ocireffer/pkg/store"
 )
 
-// answerTime is how long before its deadline a delete stops to mark references, so
-// that there is time to answer.
+// answerTime is how long before its deadline a delete stops marking references, to leave
+// time for the answer.
 const answerTime = 500 * time.Millisecond
 
-// Delete implements store.Writer. It writes a tombstone for each of the two names,
-// 1 write unit each, and marks the references that it covers, some 10 write units
-// each. From its tombstones on a delete cannot be lost: Derive marks what Delete had
-// no time for, or failed to mark.
+// Delete implements store.Writer. It writes a tombstone for each of the two names, 1
+// write unit each, and marks the references that it covers, about 10 write units each.
+// Once a tombstone is stored, the delete cannot be lost: Derive marks what Delete had no
+// time for or failed to mark.
 func (db *DB) Delete(ctx context.Context, d event.Delete) (store.Deleted, error) {
 	deleted, err := db.delete(ctx, d)
 	if err == nil && db.withoutStream {
@@ -63,15 +63,15 @@ func (db *DB) delete(ctx context.Context, d event.Delete) (store.Deleted, error)
 	return deleted, nil
 }
 
-// isShortage reports whether a call would have been made with more time, or at another
-// one.
+// isShortage reports whether a call failed for lack of time or capacity, so that it would
+// succeed later.
 func isShortage(err error) bool {
 	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) ||
 		retry.IsErrorThrottles(retry.DefaultThrottles).IsErrorThrottle(err) == aws.TrueTernary
 }
 
-// putTombstones writes a tombstone in partitions. No failure ends the other call:
-// Derive completes the delete from either tombstone.
+// putTombstones writes a tombstone in partitions. A failed write does not stop the
+// others: Derive completes the delete from any tombstone.
 func (db *DB) putTombstones(ctx context.Context, partitions []string, item attributes) error {
 	var group errgroup.Group
 	for _, partition := range partitions {
@@ -80,9 +80,9 @@ func (db *DB) putTombstones(ctx context.Context, partitions []string, item attri
 	return group.Wait()
 }
 
-// putTombstone writes a tombstone in a partition. One that is stored may be of a newer
-// delete, or of one that was received later. The greater of each counts: late pushes
-// lose to both deletes, for as long as either is remembered.
+// putTombstone writes a tombstone in a partition. The stored tombstone may have a newer
+// delete or a later receipt. The tombstone keeps the greater of each, so that late pushes
+// lose to both deletes while either is remembered.
 func (db *DB) putTombstone(ctx context.Context, partition string, item attributes) error {
 	item = inPartition(partition, item)
 	for {

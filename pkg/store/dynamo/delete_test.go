@@ -19,7 +19,7 @@ import (
 
 var errRefused = errors.New("refused")
 
-// refuse has a model refuse an operation.
+// refuse makes a model refuse an operation.
 func refuse(op string) func(string, string, any) error {
 	return func(called, _ string, _ any) error {
 		if called == op {
@@ -37,8 +37,8 @@ func wantReferences(t *testing.T, db *DB, name reference.Name, want int) {
 	}
 }
 
-// TestTombstoneMarksItsOwnPartition: of a delete that marked nothing each tombstone
-// has a change, and both may be handled at once.
+// TestTombstoneMarksItsOwnPartition: after a delete that marked nothing, each tombstone
+// has a change. Both may be handled at the same time.
 func TestTombstoneMarksItsOwnPartition(t *testing.T) {
 	t.Parallel()
 	for _, kind := range kinds {
@@ -64,8 +64,8 @@ func TestTombstoneMarksItsOwnPartition(t *testing.T) {
 	}
 }
 
-// TestLongDeleteMarksEachCopyOnce: a copy's mark is 5 write units. The changes of both
-// tombstones are handled at once, as on AWS.
+// TestLongDeleteMarksEachCopyOnce: marking a copy costs 5 write units. The changes of
+// both tombstones are handled at the same time, as on AWS.
 func TestLongDeleteMarksEachCopyOnce(t *testing.T) {
 	t.Parallel()
 	const many = 200
@@ -102,14 +102,15 @@ func TestLongDeleteMarksEachCopyOnce(t *testing.T) {
 	}
 }
 
-// TestDeleteTellsWhyMarksFailed: unless they only wait for time or for units.
+// TestDeleteTellsWhyMarksFailed: the answer has the error, unless the marks only lack
+// time or units.
 func TestDeleteTellsWhyMarksFailed(t *testing.T) {
 	t.Parallel()
 	throttled := &types.ThrottlingException{Message: aws.String("throughput exceeded")}
 	late := fmt.Errorf("mark: %w", context.DeadlineExceeded)
 	for _, c := range []struct {
 		name   string
-		errs   [2]error // of the marks under each name
+		errs   [2]error // errors of the marks under each name
 		failed bool
 		more   bool
 	}{
@@ -134,24 +135,24 @@ func TestDeleteTellsWhyMarksFailed(t *testing.T) {
 			}
 			got, err := db.Delete(t.Context(), deleteOf(10))
 			if err != nil || got.More != c.more || errors.Is(got.Err, errRefused) != c.failed || (got.Err != nil) != c.failed {
-				t.Errorf("Delete = %+v, %v, want more: %t, and that it was refused: %t", got, err, c.more, c.failed)
+				t.Errorf("Delete = %+v, %v, want More = %t, Err set: %t", got, err, c.more, c.failed)
 			}
 		})
 	}
 }
 
-// day returns a time some days after noon, and a bit, as when a delete is received.
+// day returns a time some days and an hour after noon, for receipts of deletes.
 func day(n int) time.Time { return noon.Add(time.Duration(n)*24*time.Hour + time.Hour) }
 
-// TestTombstoneStaysFor30DaysFromEachReceipt: an older delete that comes later, or the
-// same delete again, keeps the tombstone of the newer one. A push that both cover
-// comes when the first receipt is forgotten.
+// TestTombstoneStaysFor30DaysFromEachReceipt: a newer delete's tombstone stays longer if
+// an older delete comes later, or if the same delete comes again. Then a push arrives
+// that both deletes cover, after the first receipt has been forgotten.
 func TestTombstoneStaysFor30DaysFromEachReceipt(t *testing.T) {
 	t.Parallel()
 	for _, kind := range kinds {
 		for _, c := range []struct {
 			name string
-			ago  time.Duration // by how much the delete that comes later is older
+			ago  time.Duration // how much older the later delete is
 		}{
 			{name: "older", ago: time.Second},
 			{name: "repeat", ago: 0},
@@ -193,8 +194,8 @@ func TestTombstoneStaysFor30DaysFromEachReceipt(t *testing.T) {
 	}
 }
 
-// TestTombstoneIsOfTheNewestDeleteAndTheLastReceipt: in whatever order they are stored,
-// and whichever delete was received last.
+// TestTombstoneIsOfTheNewestDeleteAndTheLastReceipt: it is, whatever the order of the
+// stores and of the receipts.
 func TestTombstoneIsOfTheNewestDeleteAndTheLastReceipt(t *testing.T) {
 	t.Parallel()
 	all := []event.Delete{deleteOf(10), deleteOf(20), deleteOf(30)}

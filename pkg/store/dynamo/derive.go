@@ -16,11 +16,10 @@ import (
 	"ocireffer/pkg/store"
 )
 
-// A Change is the key of an item that was written, as a record of the table's stream
-// has it.
+// A Change is the key of an item that was written, as in a record of the table's stream.
 type Change struct{ Partition, Key string }
 
-// UnmarshalJSON reads the keys of an item as a stream writes them.
+// UnmarshalJSON reads an item's keys in the stream's format.
 func (c *Change) UnmarshalJSON(b []byte) error {
 	var keys map[string]struct{ S string }
 	if err := json.Unmarshal(b, &keys); err != nil {
@@ -33,18 +32,19 @@ func (c *Change) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// isTombstone reports whether c is of a tombstone, and not of a reference.
+// isTombstone reports whether c is the key of a tombstone. Otherwise it is that of a
+// reference.
 func (c Change) isTombstone() bool { return strings.HasPrefix(c.Key, tombstonePrefix) }
 
-// A work is what a change asks for. Both copies of a push ask for the same. Each
-// tombstone of a delete asks for its own partition.
+// A work is what a change requires. Both copies of a push require the same work. Each
+// tombstone of a delete requires work in its own partition.
 type work struct {
-	listed    reference.Name // whose catalogue entry depends on it
+	listed    reference.Name // the name whose catalogue entry depends on the item
 	key       string         // of a reference or a tombstone
 	partition string         // of a tombstone
 }
 
-// workOf returns what c asks for; ok is false if nothing depends on its item.
+// workOf returns what c requires; ok is false if nothing depends on its item.
 func workOf(c Change) (w work, ok bool) {
 	w = work{listed: reference.Name{Repository: store.NameOf(c.Partition).Repository}, key: c.Key}
 	if c.isTombstone() {
@@ -53,19 +53,19 @@ func workOf(c Change) (w work, ok bool) {
 	return w, !strings.HasPrefix(c.Partition, ownPrefix)
 }
 
-// Derive brings up to date what depends on changed items: the copy of a push under
-// its other name, the rest of a delete, and the catalogue entry. It returns an error
-// for each change, nil for a change that is done.
+// Derive updates what depends on changed items: the copy of a push under its other name,
+// the rest of a delete, and the catalogue entry. It returns an error for each change, nil
+// if the change is done.
 //
-// A stream delivers each change at least once, late, and in any order. So Derive
-// takes nothing from a change but where to look. It uses consistent reads only, and
-// writes on condition. Whoever wrote the item may have ended at any point after that
-// write: once Derive has seen the change, all answers agree.
+// A stream delivers each change at least once, late, and in any order. So a change only
+// tells Derive where to look. Derive uses consistent reads and conditional writes only.
+// The writer of an item may have stopped at any point after that write: once Derive has
+// seen the change, all answers agree.
 //
-// A reference and its copy cost 8 read units, each tombstone 2 and the query for the
-// references that it covers, an entry 3 read units and 2 to 3 write units.
+// A reference and its copy cost 8 read units. Each tombstone costs 2, and the query for
+// the references that it covers. An entry costs 3 read units and 2 to 3 write units.
 func (db *DB) Derive(ctx context.Context, changes []Change) []error {
-	// Changes that ask for the same share a task.
+	// Changes that require the same work share a task.
 	items := map[work]*task{}
 	entries := map[reference.Name]*task{}
 	for _, c := range changes {
@@ -92,8 +92,7 @@ func (db *DB) Derive(ctx context.Context, changes []Change) []error {
 	return errs
 }
 
-// deriveNow does what the table's stream would have done after an item was written
-// under names.
+// deriveNow does what the views function would do after an item was written under names.
 func (db *DB) deriveNow(ctx context.Context, names []reference.Name, key string) error {
 	var changes []Change
 	for _, partition := range partitionsOf(names) {
@@ -102,13 +101,13 @@ func (db *DB) deriveNow(ctx context.Context, names []reference.Name, key string)
 	return errors.Join(db.Derive(ctx, changes)...)
 }
 
-// A task is a part of Derive's work, and how it ended.
+// A task is a part of Derive's work, with its outcome.
 type task struct {
 	do  func(context.Context) error
 	err error
 }
 
-// runAll runs tasks side by side. The failure of one does not stop the others.
+// runAll runs tasks in parallel. A failed task does not stop the others.
 func (db *DB) runAll(ctx context.Context, tasks iter.Seq[*task]) {
 	var group errgroup.Group
 	group.SetLimit(db.parallel)
@@ -121,7 +120,7 @@ func (db *DB) runAll(ctx context.Context, tasks iter.Seq[*task]) {
 	group.Wait()
 }
 
-// complete completes the event that wrote an item.
+// complete completes the event that wrote the item of c.
 func (db *DB) complete(ctx context.Context, c Change) error {
 	if c.isTombstone() {
 		return db.completeDelete(ctx, c)
@@ -129,8 +128,8 @@ func (db *DB) complete(ctx context.Context, c Change) error {
 	return db.completePush(ctx, c)
 }
 
-// completePush writes the newest push of a reference under those of its names that
-// lack it, and marks it where a tombstone covers it.
+// completePush writes the newest push of a reference under each of its names that lacks
+// it, and marks the copies that a tombstone covers.
 func (db *DB) completePush(ctx context.Context, c Change) error {
 	r, ok := reference.Split(c.Key)
 	if !ok {
@@ -145,7 +144,8 @@ func (db *DB) completePush(ctx context.Context, c Change) error {
 	if err != nil {
 		return err
 	}
-	// The mark of a deleted reference is copied, too: its tombstone may be gone by now.
+	// The mark of a deleted reference is copied too, since its tombstone may be gone by
+	// now.
 	item := asDerived(newest)
 	copies := make([]copyOf, len(partitions))
 	for i, partition := range partitions {
@@ -161,10 +161,11 @@ func (db *DB) completePush(ctx context.Context, c Change) error {
 	return db.markCovered(ctx, copies)
 }
 
-// completeDelete writes the newest tombstone of a target under those of its names
-// that lack it, and marks the references that it covers: in the partition of the
-// change, and in those whose tombstone has no change of its own, since Derive wrote it.
-// Two changes that are handled at once would mark each reference twice otherwise.
+// completeDelete writes the newest tombstone of a target under each of its names that
+// lacks it, and marks the references that it covers. It marks them in the partition of
+// the change, and in partitions whose tombstone Derive wrote, since those have no change
+// of their own. If it marked the others too, two changes handled at the same time would
+// mark each reference twice.
 func (db *DB) completeDelete(ctx context.Context, c Change) error {
 	target, err := targetOf(c.Partition, c.Key)
 	if err != nil {
@@ -206,8 +207,8 @@ func (db *DB) completeDelete(ctx context.Context, c Change) error {
 	return db.markAll(ctx, marked, d, func(string) {})
 }
 
-// newestOf reads a register in all partitions of its names. newest is the item of the
-// greatest rank, nil if none is left: it has expired.
+// newestOf reads a register in all partitions of its names. newest is the item with the
+// greatest rank, or nil if all have expired.
 func (db *DB) newestOf(ctx context.Context, partitions []string, key string) (items map[string]attributes, newest attributes, err error) {
 	var keys []attributes
 	for _, partition := range partitions {

@@ -27,8 +27,8 @@ import (
 	"ocireffer/pkg/store/storetest"
 )
 
-// wantViews wants p to be the newest of repository under both of its names and in
-// the catalogue, or nothing there if p is nil.
+// wantViews wants p to be the newest push of repository under both of its names and in
+// the catalogue. If p is nil, there must be none.
 func wantViews(t *testing.T, db *DB, repository string, p *event.Push) {
 	t.Helper()
 	want := event.Push{}
@@ -55,8 +55,8 @@ func wantViews(t *testing.T, db *DB, repository string, p *event.Push) {
 	}
 }
 
-// putHalf writes an item of a write under the i-th of its names alone, as a writer
-// that died.
+// putHalf writes the item of an event only under its i-th name, as a writer that died
+// would.
 func putHalf(t *testing.T, db *DB, i int, e event.Event) Change {
 	t.Helper()
 	change := changesOf(e)[i]
@@ -82,8 +82,8 @@ func TestPushAnswersBeforeItIsDerived(t *testing.T) {
 	wantEntry(t, db, p)
 }
 
-// TestFailureUnderOneNameEndsNoOtherCall: while one call fails at once the other takes
-// longer, and its write counts.
+// TestFailureUnderOneNameEndsNoOtherCall: one call fails at once while the other is still
+// running, and the other's write counts.
 func TestFailureUnderOneNameEndsNoOtherCall(t *testing.T) {
 	t.Parallel()
 	for i, name := range washNames {
@@ -149,8 +149,7 @@ func TestCompletedPushIsDeletedByATombstone(t *testing.T) {
 	}
 }
 
-// TestNewerOfTwoPushesIsCompleted: under each name another push of the reference is
-// stored.
+// TestNewerOfTwoPushesIsCompleted: each name has another push of the reference.
 func TestNewerOfTwoPushesIsCompleted(t *testing.T) {
 	t.Parallel()
 	older, newer := washOf("1.0.0", 1, 0), washOf("1.0.0", 2, 1)
@@ -193,15 +192,15 @@ func TestDeleteUnderOneNameIsCompleted(t *testing.T) {
 				if item == nil || item[attrDerived] == nil {
 					t.Errorf("tombstone in %s: %v, want it derived", other.Partition, plain(item))
 				}
-				push(t, db, washOf("1.0.0", 1, 5)) // late
+				push(t, db, washOf("1.0.0", 1, 5)) // a late push
 				wantViews(t, db, "wash", nil)
 			})
 		}
 	}
 }
 
-// TestNewerOfTwoTombstonesIsCompleted: under each name another delete of the target
-// is stored. Only the newer one covers the push.
+// TestNewerOfTwoTombstonesIsCompleted: each name has another delete of the target. Only
+// the newer one covers the push.
 func TestNewerOfTwoTombstonesIsCompleted(t *testing.T) {
 	t.Parallel()
 	for i, name := range washNames {
@@ -221,7 +220,7 @@ func TestNewerOfTwoTombstonesIsCompleted(t *testing.T) {
 	}
 }
 
-// TestDeleteGoesOn: Delete could mark nothing, or not all. Its answer says so, and
+// TestDeleteGoesOn: Delete marks nothing, or not everything, and its answer says so.
 // Derive marks the rest.
 func TestDeleteGoesOn(t *testing.T) {
 	t.Parallel()
@@ -251,7 +250,7 @@ func TestDeleteGoesOn(t *testing.T) {
 	}
 }
 
-// TestDeleteStopsInTimeToAnswer: with a DynamoDB whose marks hang it answers 500 ms
+// TestDeleteStopsInTimeToAnswer: while DynamoDB's updates hang, Delete answers 500 ms
 // before the deadline.
 func TestDeleteStopsInTimeToAnswer(t *testing.T) {
 	t.Parallel()
@@ -275,7 +274,8 @@ func TestDeleteStopsInTimeToAnswer(t *testing.T) {
 	})
 }
 
-// TestDeleteWithoutTombstonesIsAnError: nothing would go on with it.
+// TestDeleteWithoutTombstonesIsAnError: without a tombstone nothing would continue the
+// delete.
 func TestDeleteWithoutTombstonesIsAnError(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -288,12 +288,12 @@ func TestDeleteWithoutTombstonesIsAnError(t *testing.T) {
 	})
 }
 
-// TestDeleteMarksTheFirstOfEachOrderFirst: readers see those.
+// TestDeleteMarksTheFirstOfEachOrderFirst: readers see those first.
 func TestDeleteMarksTheFirstOfEachOrderFirst(t *testing.T) {
 	t.Parallel()
 	table := dynamotest.Table(t)
 	other := openTable(t, table, nil)
-	const each = 30 // of a kind of tag; 25 are the first of an order
+	const each = 30 // of each kind of tag; a delete marks the first 25 of an order first
 	var all []attributes
 	var first []string
 	for i := range each {
@@ -332,7 +332,7 @@ func TestDeleteMarksTheFirstOfEachOrderFirst(t *testing.T) {
 }
 
 // TestDeletedReferenceStaysDeletedWhenItsTombstonesExpired: DynamoDB has dropped the
-// tombstones and one copy, as it may when an old delete is sent again.
+// tombstones and one copy, which may happen when an old delete is sent again.
 func TestDeletedReferenceStaysDeletedWhenItsTombstonesExpired(t *testing.T) {
 	t.Parallel()
 	p, d := pushed(washOf("1.0.0", 1, 0)), deleted(deleteOfDigest(1, 10))
@@ -349,7 +349,7 @@ func TestDeletedReferenceStaysDeletedWhenItsTombstonesExpired(t *testing.T) {
 	}
 }
 
-// expire removes items as DynamoDB does with expired ones.
+// expire removes items as DynamoDB removes expired ones.
 func expire(t *testing.T, db *DB, all ...Change) {
 	t.Helper()
 	for _, c := range all {
@@ -360,8 +360,8 @@ func expire(t *testing.T, db *DB, all ...Change) {
 	}
 }
 
-// TestChangeOfAnExpiredItemIsNothing: but for the entry, which is computed from what
-// is there.
+// TestChangeOfAnExpiredItemIsNothing: only the catalogue entry is computed from what
+// remains.
 func TestChangeOfAnExpiredItemIsNothing(t *testing.T) {
 	t.Parallel()
 	kept := washOf("2.0.0", 2, 1)
@@ -392,7 +392,8 @@ func TestChangesOfOwnPartitionsAreNothing(t *testing.T) {
 	derive(t, db)
 }
 
-// TestFailingChangeStopsNoOther: its error is the only one, under both of its names.
+// TestFailingChangeStopsNoOther: only the changes of that item return an error, under
+// both of its names.
 func TestFailingChangeStopsNoOther(t *testing.T) {
 	t.Parallel()
 	table := dynamotest.Table(t)
@@ -430,7 +431,8 @@ func TestFailingChangeStopsNoOther(t *testing.T) {
 	wantViews(t, other, "broken", &pushes[1])
 }
 
-// TestFailingEntryFailsItsChanges: both changes of a repository, and no other.
+// TestFailingEntryFailsItsChanges: both changes of the entry's repository fail, and no
+// others.
 func TestFailingEntryFailsItsChanges(t *testing.T) {
 	t.Parallel()
 	table := dynamotest.Table(t)
@@ -449,7 +451,8 @@ func TestFailingEntryFailsItsChanges(t *testing.T) {
 	}
 }
 
-// TestManyChangesOfOneRepositoryRefreshOnce: a batch of a release has many.
+// TestManyChangesOfOneRepositoryRefreshOnce: the batch of a release has many changes of
+// one repository.
 func TestManyChangesOfOneRepositoryRefreshOnce(t *testing.T) {
 	t.Parallel()
 	var m dynamotest.Meter
@@ -467,11 +470,12 @@ func TestManyChangesOfOneRepositoryRefreshOnce(t *testing.T) {
 		map[string]float64{"BatchGetItem": 20, "GetItem": 1, "Query": 2, "PutItem": 2})
 }
 
-// A cutter is a transport to DynamoDB that loses all calls after the first most, as a
-// process that dies. It notes the changes that the stream has of the others.
+// A cutter is a transport to DynamoDB that makes the first calls and loses all later
+// ones, like a process that dies. It records the stream's changes from the calls that it
+// made.
 type cutter struct {
 	most      int  // below 0: all calls are made
-	lastLands bool // of the first lost call only the answer is lost
+	lastLands bool // the first lost call is made, and only its answer is lost
 
 	mu      sync.Mutex
 	calls   int
@@ -498,8 +502,8 @@ func (c *cutter) RoundTrip(r *http.Request) (*http.Response, error) {
 // cuts reports whether a call was lost.
 func (c *cutter) cuts() bool { return c.most >= 0 && c.calls > c.most }
 
-// streamed makes a call to DynamoDB Local. It returns the change that the views
-// function gets of it: a write by Push or Delete.
+// streamed makes a call to DynamoDB Local. If the call is a write of Push or Delete, it
+// also returns the change that the views function gets.
 func streamed(r *http.Request) (response *http.Response, changed []Change, err error) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
@@ -526,7 +530,7 @@ func streamed(r *http.Request) (response *http.Response, changed []Change, err e
 	return response, []Change{{call.Item.Name.S, call.Item.Key.S}}, nil
 }
 
-// inRepository returns e as it would have happened in another repository.
+// inRepository returns e moved to another repository.
 func inRepository(repository string, e event.Event) event.Event {
 	if e.Push != nil {
 		p := *e.Push
@@ -538,9 +542,9 @@ func inRepository(repository string, e event.Event) event.Event {
 	return deleted(d)
 }
 
-// TestEveryCutPoint: whichever call of an event is its last, and whichever call of
-// Derive, once Derive was let through all views agree. The event counts if one of its
-// items was written, and is never sent again.
+// TestEveryCutPoint cuts off an event at every call, and then Derive at every call. After
+// Derive has run once more to its end, all views agree. The event counts if one of its
+// items was written. It is never sent again.
 func TestEveryCutPoint(t *testing.T) {
 	t.Parallel()
 	older, newer, moved := washOf("1.0.0", 1, 0), washOf("2.0.0", 2, 1), washOf("1.0.0", 3, 2)
@@ -564,8 +568,8 @@ func TestEveryCutPoint(t *testing.T) {
 			table := dynamotest.Table(t)
 			other := openTable(t, table, nil)
 			cases := 0
-			// run cuts the event after some calls and then Derive, and returns how many
-			// calls they made.
+			// run cuts off the event after some calls, and then Derive, and returns how
+			// many calls each made.
 			run := func(event, derived *cutter) (ofEvent, ofDerive int) {
 				cases++
 				repository := fmt.Sprintf("%d", cases)
@@ -608,7 +612,7 @@ func TestEveryCutPoint(t *testing.T) {
 	}
 }
 
-// on returns p as it would have been pushed to another repository.
+// on returns p moved to another repository.
 func on(repository string, p *event.Push) *event.Push {
 	if p == nil {
 		return nil
@@ -616,15 +620,15 @@ func on(repository string, p *event.Push) *event.Push {
 	return inRepository(repository, pushed(*p)).Push
 }
 
-// two is a world of two repositories, of which one may have a name given by hand.
+// two is a world of two repositories. One of them may have a name given by hand.
 var two = storetest.World{
 	Registries: []string{"a.azurecr.io", "b.azurecr.io"}, Repositories: []string{"wash"}, Tags: []string{"1.0.0", "1.1.0-rc.1", "latest"},
 	ByHand: []string{"", "", "other"}, Digests: 3, Seconds: 4,
 }
 
-// TestDeadWritersLoseNothing: each event may end at any call and is never sent again.
-// It counts if one of its items was written. The stream's changes come late, more
-// than once and in any order, and Derive may end at any call, too.
+// TestDeadWritersLoseNothing: each event may be cut off at any call and is never sent
+// again. It counts if one of its items was written. The stream's changes come late, more
+// than once and in any order, and Derive may be cut off at any call, too.
 func TestDeadWritersLoseNothing(t *testing.T) {
 	t.Parallel()
 	table := dynamotest.Table(t)

@@ -28,8 +28,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	// A case costs a hundred calls over HTTP. More are a flag away, and the embedded
-	// store passes the same suite with rapid's own number. Tests parse the flags later.
+	// A case costs a hundred calls over HTTP. A flag sets a greater number, since tests
+	// parse the flags later. The embedded store passes the same suite with rapid's
+	// default.
 	if err := flag.Set("rapid.checks", "20"); err != nil {
 		panic(err)
 	}
@@ -41,7 +42,7 @@ func TestStore(t *testing.T) {
 	storetest.Run(t, func(t testing.TB) store.Store { return openNew(t, nil) })
 }
 
-// openNew opens an empty table of its own, WithoutStream. A transport sees each call.
+// openNew opens a new, empty table, WithoutStream. The transport sees each call.
 func openNew(t testing.TB, transport http.RoundTripper) *DB {
 	t.Helper()
 	return openTable(t, dynamotest.Table(t), transport)
@@ -65,14 +66,14 @@ func openAt(t testing.TB, cfg aws.Config, table string, transport http.RoundTrip
 	return db
 }
 
-// onStream returns db as the functions have it: its writes do not derive anything.
+// onStream returns db as the functions open it: its writes derive nothing.
 func onStream(db *DB) *DB {
 	d := *db
 	d.withoutStream = false
 	return &d
 }
 
-// raw returns the client of db, for calls that the store does not make.
+// raw returns the client of db, for calls that a store does not make.
 func raw(db *DB) *dynamodb.Client { return db.client.(*dynamodb.Client) }
 
 // put writes an item, whatever is stored.
@@ -84,7 +85,7 @@ func put(t testing.TB, db *DB, item attributes) {
 	}
 }
 
-// changesOf returns the changes that the stream has of a write: one under each name.
+// changesOf returns the stream's changes after a write: one under each name.
 func changesOf(e event.Event) []Change {
 	if e.Push != nil {
 		return changes(e.Push.Names(), e.Push.Reference.String())
@@ -99,7 +100,7 @@ func changes(names []reference.Name, key string) (all []Change) {
 	return all
 }
 
-// derive wants Derive to be done with all changes.
+// derive wants Derive to succeed for all changes.
 func derive(t testing.TB, db *DB, changes ...Change) {
 	t.Helper()
 	if err := errors.Join(db.Derive(t.Context(), changes)...); err != nil {
@@ -107,7 +108,7 @@ func derive(t testing.TB, db *DB, changes ...Change) {
 	}
 }
 
-// offline opens a table whose calls a transport answers, without a DynamoDB.
+// offline opens a table without a DynamoDB. The transport answers the calls.
 func offline(t testing.TB, transport http.RoundTripper) *DB {
 	t.Helper()
 	cfg := FromEnv(func(name string) string { return "test" })
@@ -115,13 +116,13 @@ func offline(t testing.TB, transport http.RoundTripper) *DB {
 	return openAt(t, cfg, "Table", transport)
 }
 
-// A transport is a function as an http.RoundTripper.
+// A transport is a function that implements http.RoundTripper.
 type transport func(*http.Request) (*http.Response, error)
 
 func (f transport) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// before returns a transport to DynamoDB Local that first calls do with each call:
-// its operation and body.
+// before returns a transport to DynamoDB Local that calls do before each call, with its
+// operation and body.
 func before(do func(operation, body string)) http.RoundTripper {
 	return transport(func(r *http.Request) (*http.Response, error) {
 		body, err := io.ReadAll(r.Body)
@@ -140,7 +141,7 @@ func operation(r *http.Request) string {
 	return operation
 }
 
-// answer returns an answer of DynamoDB.
+// answer returns an answer as DynamoDB sends it.
 func answer(r *http.Request, status int, body string) *http.Response {
 	return &http.Response{
 		StatusCode: status, Request: r, ProtoMajor: 1, ProtoMinor: 1,
@@ -164,7 +165,7 @@ var (
 
 func digest(n int) string { return fmt.Sprintf("sha256:%064x", n) }
 
-// washOf returns a push of wash:tag, some seconds after noon.
+// washOf returns a push of wash:tag at some seconds after noon.
 func washOf(tag string, digestOf, seconds int) event.Push {
 	return event.Push{
 		Reference: reference.Reference{Registry: registry, Repository: "wash", Tag: tag},
@@ -175,7 +176,7 @@ func washOf(tag string, digestOf, seconds int) event.Push {
 	}
 }
 
-// deleteOf returns a delete of all of wash, some seconds after noon.
+// deleteOf returns a delete of the whole repository wash at some seconds after noon.
 func deleteOf(seconds int) event.Delete {
 	return event.Delete{
 		Target:     event.Target{Registry: registry, Repository: "wash"},
@@ -220,7 +221,8 @@ func wantDeleted(t *testing.T, db *DB, d event.Delete, want int) {
 	}
 }
 
-// wantPicked wants p to be the newest under both names of wash, or none if p is nil.
+// wantPicked wants p to be the newest push under both names of wash. If p is nil, there
+// must be none.
 func wantPicked(t *testing.T, db *DB, p *event.Push) {
 	t.Helper()
 	for _, name := range washNames {
@@ -271,7 +273,7 @@ func TestFromEnvIsLambdasConfiguration(t *testing.T) {
 	}
 }
 
-// errorOf is DynamoDB's answer with an error.
+// errorOf returns the body of a DynamoDB error.
 func errorOf(code string) string {
 	return fmt.Sprintf(`{"__type":"com.amazonaws.dynamodb.v20120810#%s","message":"planted"}`, code)
 }
@@ -288,7 +290,7 @@ func TestFailingCallIsTriedThreeTimes(t *testing.T) {
 		{"throttled", 400, errorOf("ThrottlingException"), 3},
 		{"over capacity", 400, errorOf("ProvisionedThroughputExceededException"), 3},
 		{"no JSON", 502, "<html>", 3},
-		{"half an answer", 200, `{"Items":[{"name`, 1}, // the SDK takes it for DynamoDB's final word
+		{"half an answer", 200, `{"Items":[{"name`, 1}, // the SDK does not retry it
 		{"not allowed", 400, errorOf("AccessDeniedException"), 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -311,7 +313,8 @@ func TestFailingCallIsTriedThreeTimes(t *testing.T) {
 	}
 }
 
-// TestPatientTriesTenTimes: its caller has minutes, and waits at most 2 s before each.
+// TestPatientTriesTenTimes: a patient caller has minutes, and waits at most 2 s before
+// each retry.
 func TestPatientTriesTenTimes(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -339,7 +342,7 @@ func TestPatientTriesTenTimes(t *testing.T) {
 	})
 }
 
-// TestOnlyWithoutStreamDerives: the functions leave it to the stream.
+// TestOnlyWithoutStreamDerives: the functions leave that to the stream.
 func TestOnlyWithoutStreamDerives(t *testing.T) {
 	t.Parallel()
 	cfg := dynamolocal.Config(t)
@@ -368,8 +371,8 @@ func hang(r *http.Request) (*http.Response, error) {
 	return nil, r.Context().Err()
 }
 
-// TestHangingCallIsGivenUp: an attempt ends after 1 s, the call after three and two
-// short pauses.
+// TestHangingCallIsGivenUp: an attempt ends after 1 s, and the call after three attempts
+// and two short pauses.
 func TestHangingCallIsGivenUp(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -384,7 +387,7 @@ func TestHangingCallIsGivenUp(t *testing.T) {
 			defer func() { attempts = append(attempts, time.Since(began)) }()
 			return hang(r)
 		})
-		for range 10 { // the pauses are of random length
+		for range 10 { // the length of a pause is random
 			attempts = nil
 			begin := time.Now()
 			if _, err := db.Pick(t.Context(), store.Query{Name: wash}); err == nil {
@@ -400,7 +403,7 @@ func TestHangingCallIsGivenUp(t *testing.T) {
 	})
 }
 
-// TestConnectionsAreKept: a delete makes 16 calls at once under each of two names.
+// TestConnectionsAreKept: a delete makes 16 concurrent calls under each of two names.
 func TestConnectionsAreKept(t *testing.T) {
 	t.Parallel()
 	client := raw(offline(t, nil)).Options().HTTPClient.(*http.Client)
@@ -437,7 +440,7 @@ func lastError[T any](all iter.Seq2[T, error]) (err error) {
 	return err
 }
 
-// TestEveryMethodReturnsTheError: it also says what was asked for.
+// TestEveryMethodReturnsTheError: the error also says what was being done.
 func TestEveryMethodReturnsTheError(t *testing.T) {
 	t.Parallel()
 	db := offline(t, transport(func(r *http.Request) (*http.Response, error) {
@@ -487,8 +490,8 @@ func TestEveryMethodReturnsTheError(t *testing.T) {
 	}
 }
 
-// TestUnreadableItemsAreErrors: an item that this package did not write so is an
-// error, not an empty result.
+// TestUnreadableItemsAreErrors: an item that this package would not write leads to an
+// error, not to an empty result.
 func TestUnreadableItemsAreErrors(t *testing.T) {
 	t.Parallel()
 	const (
@@ -519,7 +522,7 @@ func TestUnreadableItemsAreErrors(t *testing.T) {
 	}
 }
 
-// versionStored returns the item with the version of the data, nil if there is none.
+// versionStored returns the item with the data version, or nil if there is none.
 func versionStored(t *testing.T, db *DB) attributes {
 	t.Helper()
 	return items(t, db)[meta+" "+versionKey]

@@ -13,16 +13,15 @@ import (
 	"ocireffer/pkg/store"
 )
 
-// scanSize is how many items a call of Events reads: less than 1 MB, which DynamoDB
-// would read otherwise, and not all clients would wait for.
+// scanSize is how many items Events reads with one call. Without it DynamoDB would read 1
+// MB, for which not every client would wait.
 const scanSize = 500
 
-// Events implements store.Exporter. It reads the table consistently, both copies of
-// each register: 1 read unit for each 4 KB, some 0.3 for a reference, and 3 more for one
-// that is deleted.
+// Events implements store.Exporter. It reads both copies of each register consistently: 1
+// read unit for each 4 KB, about 0.3 for a reference, and 3 more for a deleted one.
 //
-// Of two copies it takes the one of the registry's repository. A call that is not yet
-// answered may have written the other one alone.
+// Of two copies it uses the one of the registry's repository. A push that is still
+// running may have written only the other one.
 func (db *DB) Events(ctx context.Context) iter.Seq2[event.Event, error] {
 	return func(yield func(event.Event, error) bool) {
 		for pages := dynamodb.NewScanPaginator(db.client, db.scan()); pages.HasMorePages(); {
@@ -46,7 +45,8 @@ func (db *DB) scan() *dynamodb.ScanInput {
 		TableName:      &db.table,
 		ConsistentRead: aws.Bool(true),
 		Limit:          aws.Int32(scanSize),
-		// The rank has all that is known of a register, the index keys repeat it.
+		// The rank contains all that is known of a register. The index keys only repeat
+		// it.
 		ProjectionExpression: aws.String("#name, #key, #rank, #deletedAt, #receivedAt, #expiresAt"),
 		FilterExpression:     aws.String("#name = :categories OR NOT begins_with(#name, :own)"),
 		ExpressionAttributeNames: map[string]string{
@@ -57,7 +57,7 @@ func (db *DB) scan() *dynamodb.ScanInput {
 	}
 }
 
-// nextEvents returns the events of the next page of a scan.
+// nextEvents returns the events on the next page of a scan.
 func (db *DB) nextEvents(ctx context.Context, pages *dynamodb.ScanPaginator) (events []event.Event, err error) {
 	page, err := pages.NextPage(ctx)
 	if err != nil {
@@ -89,8 +89,8 @@ func (db *DB) nextEvents(ctx context.Context, pages *dynamodb.ScanPaginator) (ev
 	return append(events, lost...), err
 }
 
-// isCopyIn reports whether r, in a partition, is the second of two copies: what has no
-// given name is also in the partition of its registry's repository.
+// isCopyIn reports whether r is the second of two copies. A register without a given name
+// is also in the partition of its registry's repository.
 func (r row) isCopyIn(partition string) bool {
 	givenName := ""
 	if r.Push != nil {
@@ -101,8 +101,7 @@ func (r row) isCopyIn(partition string) bool {
 	return givenName == "" && store.NameOf(partition).Registry == ""
 }
 
-// lostTombstones returns a delete for each reference that is deleted and whose
-// tombstone is gone.
+// lostTombstones returns a delete for each deleted reference whose tombstone is gone.
 func (db *DB) lostTombstones(ctx context.Context, deleted []row) (lost []event.Event, err error) {
 	// A reference has at most three targets.
 	for chunk := range slices.Chunk(deleted, maxBatchGet/3) {
@@ -120,7 +119,7 @@ func (db *DB) lostTombstones(ctx context.Context, deleted []row) (lost []event.E
 	return lost, nil
 }
 
-// tombstonesOf returns the deletes that are stored of the targets of references.
+// tombstonesOf returns the stored deletes of the targets of references.
 func (db *DB) tombstonesOf(ctx context.Context, references []row) (deletes, error) {
 	targets := map[event.Target]bool{}
 	var keys []attributes
@@ -141,7 +140,7 @@ func (db *DB) tombstonesOf(ctx context.Context, references []row) (deletes, erro
 	return deletesIn(items)
 }
 
-// deletes are by their targets.
+// deletes are deletes by target.
 type deletes = map[event.Target]event.Delete
 
 // deletesIn returns the deletes of tombstones.

@@ -15,24 +15,24 @@ import (
 	"ocireffer/pkg/store/storetest"
 )
 
-// The tests of this file are proofs by exhaustion. Two operations run at once under one
-// name. A history is an order of their calls to DynamoDB, each of which is atomic; for
-// each operation the place where its process dies, if it does, be it before a call or
-// when a call was made, but not answered; and then an order in which the stream
-// delivers its records, each of them once or twice. Nobody repeats an operation. In the
-// end all views must be those of the events of which an item was written, by the model
-// of package storetest. If nobody dies, those by name are so before the stream delivers.
+// The tests in this file are proofs by exhaustion. Two operations run concurrently under
+// one name. A history is one order of their calls to DynamoDB, each of which is atomic.
+// In a history the process of each operation may die: before a call, or after a call was
+// made but not answered. Then the stream delivers its records in some order, each once or
+// twice. Nobody repeats an operation. In the end, all views must be what the model of
+// package storetest computes from the events that wrote an item. If nobody died, the
+// views by name must already be right before the stream delivers.
 //
-// What an operation does next depends only on the answers that it has had, and what
-// DynamoDB answers only on its items. So histories that reach the same state go on
-// alike, and each state is explored once.
+// What an operation does next depends only on the answers that it got, and DynamoDB's
+// answers depend only on its items. So histories that reach the same state continue in
+// the same ways, and each state is explored once.
 
 // A prover explores scenarios on one model, and counts what it has seen.
 type prover struct {
 	*explorer
-	events    []job // to store any of the operations
+	events    []job // each stores one of the operations
 	derives   map[dynamo.Change]job
-	tables    []scenario // to begin with: their events are all derived
+	tables    []scenario // initial tables, in which everything is derived
 	histories *big.Int
 	scenarios int
 }
@@ -66,7 +66,7 @@ func prove(t *testing.T, test func(*prover)) {
 	})
 }
 
-// tableAfter returns the table after events and all that is derived from them.
+// tableAfter returns the table after events and everything derived from them.
 func tableAfter(t *testing.T, events []event.Event) dynamomodel.Snapshot {
 	model := dynamo.NewModel(t)
 	db := dynamo.OnModel(model, dynamo.WithoutStream())
@@ -78,8 +78,8 @@ func tableAfter(t *testing.T, events []event.Event) dynamomodel.Snapshot {
 	return model.Snapshot()
 }
 
-// prove explores a scenario with two jobs. Those that both look for the references that
-// a delete covers find one at most: with more, such pairs alone would take minutes.
+// prove explores a scenario with two jobs. If both look for the references that a delete
+// covers, they may find at most one: with more, such pairs would take minutes.
 func (p *prover) prove(s scenario, references int, first, second job) {
 	both := first.findsReferences() && second.findsReferences()
 	if references == 1 && !both || references > 1 && both {
@@ -93,8 +93,8 @@ func (p *prover) prove(s scenario, references int, first, second job) {
 	p.histories.Add(p.histories, p.explore(s))
 }
 
-// TestEveryInterleavingOfTwoEvents has each pair of operations run at once, on an empty
-// table and on one with references: some 1.2e15 histories.
+// TestEveryInterleavingOfTwoEvents runs each pair of operations concurrently, on an empty
+// table and on one with references: about 1.2e15 histories.
 func TestEveryInterleavingOfTwoEvents(t *testing.T) {
 	prove(t, func(p *prover) {
 		for _, table := range p.tables {
@@ -107,10 +107,10 @@ func TestEveryInterleavingOfTwoEvents(t *testing.T) {
 	})
 }
 
-// TestEveryInterleavingWithDerive has Derive run beside each operation, and beside
-// Derive. It derives from an event whose writer died, when it had written the event
-// under one of its names or under both, but had not looked further. Where Derive dies
-// its change comes again. These are some 6.6e16 histories.
+// TestEveryInterleavingWithDerive runs Derive beside each operation, and beside another
+// Derive. Derive works on an event whose writer died after it had written the event under
+// one or both of its names. If Derive dies, its change comes again. That makes about
+// 6.6e16 histories.
 func TestEveryInterleavingWithDerive(t *testing.T) {
 	prove(t, func(p *prover) {
 		for _, table := range p.tables[1:] {
@@ -130,7 +130,7 @@ func TestEveryInterleavingWithDerive(t *testing.T) {
 	})
 }
 
-// halves returns the tables that are left if the writer of an event dies when it has
+// halves returns the tables that remain if the writer of an event dies after it has
 // written the event under some of its names.
 func (p *prover) halves(table scenario, e job) (all []scenario) {
 	puts := e.begin.open
@@ -153,7 +153,7 @@ func (p *prover) halves(table scenario, e job) (all []scenario) {
 	return all
 }
 
-// deriveFrom returns the job of deriving from a change.
+// deriveFrom returns the job that derives from a change.
 func (p *prover) deriveFrom(c dynamo.Change) job {
 	if _, ok := p.derives[c]; !ok {
 		p.derives[c] = deriveFrom(c)

@@ -16,48 +16,48 @@ import (
 	"ocireffer/pkg/store/dynamo/dynamotest"
 )
 
-// A scenario is a table, and two programs that run on it at once.
+// A scenario is a table, and two programs that run on it concurrently.
 type scenario struct {
 	name    string
 	table   dynamomodel.Snapshot
-	events  []event.Event   // that have led to the table
-	pending []dynamo.Change // that its stream has not delivered yet
+	events  []event.Event   // events that led to the table
+	pending []dynamo.Change // changes that its stream has not delivered yet
 	jobs    [2]job
 }
 
-const maxChanges = 8 // of different keys, in a scenario
+const maxChanges = 8 // changes of different keys in a scenario
 
-// A state is all on which the rest of a history depends.
+// A state is everything that determines the rest of a history.
 type state struct {
 	table     dynamomodel.Digest
-	points    [2]*point         // of the jobs; nil: it has ended
-	counts    [2]bool           // of the jobs: whether an item of its event was written
-	died      bool              // a job
-	records   [maxChanges]uint8 // in the stream, by explorer.changes
-	delivered [maxChanges]uint8 // how often
+	points    [2]*point         // where each job is; nil: it has ended
+	counts    [2]bool           // whether each job has written an item of its event
+	died      bool              // a job has died
+	records   [maxChanges]uint8 // number of records in the stream, by explorer.changes
+	delivered [maxChanges]uint8 // how many times each was delivered
 }
 
-// An explorer goes through all histories of a scenario. A state that several of them
-// reach is explored once.
+// An explorer walks all histories of a scenario. A state that several histories reach is
+// explored once.
 type explorer struct {
 	t       *testing.T
 	model   *dynamomodel.Table
 	filters dynamotest.Filters
-	// check wants the views of model to be those of events, and checkNames those that
-	// do not depend on the stream, if nobody dies.
+	// check wants the views of model to agree with events. checkNames wants that of the
+	// views that do not depend on the stream; it is used if nobody dies.
 	check, checkNames func(events []event.Event)
 
 	scenario
 	changes []dynamo.Change
-	seen    map[state]*big.Int          // how many histories follow
-	derived map[derivation]derivedTable // what Derive makes of a table
+	seen    map[state]*big.Int          // how many histories follow each state
+	derived map[derivation]derivedTable // results of Derive
 	checked map[outcome]bool
-	ordered map[state]*big.Int // what orders returns
-	calls   int                // that were made
-	history []step             // that led here
+	ordered map[state]*big.Int // results of orders
+	calls   int                // how many calls were made
+	history []step             // steps that led here
 }
 
-// A step of a history: a job dies, or makes a call, or both; or a change is delivered.
+// A step in a history: a job dies, or makes a call, or both; or a change is delivered.
 type step struct {
 	job    int
 	dies   bool
@@ -80,7 +80,7 @@ type outcome struct {
 	counts [2]bool
 }
 
-// explore returns how many histories s has.
+// explore returns the number of histories of s.
 func (x *explorer) explore(s scenario) *big.Int {
 	x.scenario, x.changes, x.history = s, nil, nil
 	x.seen, x.derived, x.checked = map[state]*big.Int{}, map[derivation]derivedTable{}, map[outcome]bool{}
@@ -94,7 +94,7 @@ func (x *explorer) explore(s scenario) *big.Int {
 	return x.from(at, s.table)
 }
 
-// indexOf returns the number of a change.
+// indexOf returns the index of a change.
 func (x *explorer) indexOf(c dynamo.Change) int {
 	i := slices.Index(x.changes, c)
 	if i < 0 {
@@ -107,8 +107,8 @@ func (x *explorer) indexOf(c dynamo.Change) int {
 	return i
 }
 
-// from returns how many histories go on from a state. In each step one of the jobs has
-// one of its open calls made and answered, or dies: before the call, or after it.
+// from returns how many histories continue from a state. In each step, an open call of a
+// job is made and answered, or the job dies before the call or after it.
 func (x *explorer) from(at state, table dynamomodel.Snapshot) *big.Int {
 	if n, ok := x.seen[at]; ok {
 		return n
@@ -123,7 +123,7 @@ func (x *explorer) from(at state, table dynamomodel.Snapshot) *big.Int {
 			x.want(x.checkNames, at.counts, table)
 		}
 		later := at
-		later.died = true // it matters no more
+		later.died = true // its death no longer matters
 		n = x.from(later, table)
 	}
 	for i, p := range at.points {
@@ -149,7 +149,7 @@ func (x *explorer) from(at state, table dynamomodel.Snapshot) *big.Int {
 	return n
 }
 
-// step goes on from a state to which a step has led.
+// step continues from the state after a step.
 func (x *explorer) step(s step, at state, table dynamomodel.Snapshot) *big.Int {
 	x.history = append(x.history, s)
 	n := x.from(at, table)
@@ -179,7 +179,7 @@ func (x *explorer) make(at state, table dynamomodel.Snapshot, i, call int) (stat
 	return at, table, a
 }
 
-// end ends a job that has no open call. A change of which Derive is done counts as
+// end ends a job that has no open call. A change that Derive has completed counts as
 // delivered.
 func (x *explorer) end(at *state, i int) {
 	if err := at.points[i].err; err != nil {
@@ -191,8 +191,8 @@ func (x *explorer) end(at *state, i int) {
 	}
 }
 
-// deliver returns how many histories go on from a state in which both jobs have ended:
-// the stream delivers each of its records once or twice, in any order.
+// deliver returns how many histories continue from a state in which both jobs have ended.
+// The stream delivers each of its records once or twice, in any order.
 func (x *explorer) deliver(at state, table dynamomodel.Snapshot) *big.Int {
 	n := new(big.Int)
 	if at.isDelivered() {
@@ -220,7 +220,7 @@ func (x *explorer) deliver(at state, table dynamomodel.Snapshot) *big.Int {
 	return n
 }
 
-// orders returns in how many orders the rest of the stream may be delivered.
+// orders returns the number of orders in which the rest of the stream may be delivered.
 func (x *explorer) orders(records, delivered [maxChanges]uint8) *big.Int {
 	at := state{records: records, delivered: delivered}
 	if n, ok := x.ordered[at]; ok {
@@ -262,7 +262,7 @@ func (at state) isDelivered() bool {
 	return true
 }
 
-// derive has Derive run on a table.
+// derive runs Derive on a table.
 func (x *explorer) derive(d derivation, table dynamomodel.Snapshot) derivedTable {
 	if to, ok := x.derived[d]; ok {
 		return to
@@ -280,7 +280,7 @@ func (x *explorer) derive(d derivation, table dynamomodel.Snapshot) derivedTable
 	return x.derived[d]
 }
 
-// wantViews checks the views of a table in which all is done.
+// wantViews checks the views of a table after everything is done.
 func (x *explorer) wantViews(o outcome, table dynamomodel.Snapshot) {
 	if !x.checked[o] {
 		x.checked[o] = true
@@ -288,7 +288,7 @@ func (x *explorer) wantViews(o outcome, table dynamomodel.Snapshot) {
 	}
 }
 
-// want checks a table, if events of the jobs count.
+// want checks a table. counts says which jobs' events count.
 func (x *explorer) want(check func([]event.Event), counts [2]bool, table dynamomodel.Snapshot) {
 	x.model.Restore(table)
 	events := slices.Clone(x.events)

@@ -35,8 +35,8 @@ func OnModel(model client, options ...Option) *DB {
 	return db
 }
 
-// ForgetRevisions sets the revisions of all catalogue entries back. They differ between
-// tables that are otherwise the same, and tell nothing while nobody refreshes an entry.
+// ForgetRevisions resets the revisions of all catalogue entries. They differ between
+// tables that are otherwise equal, and do not matter while nobody refreshes an entry.
 func ForgetRevisions(t testing.TB, model *dynamomodel.Table) {
 	t.Helper()
 	for _, item := range model.Dump() {

@@ -15,7 +15,7 @@ import (
 	"ocireffer/pkg/store/dynamo"
 )
 
-// A fate is what becomes of a call.
+// A fate is what happens to a call.
 type fate int
 
 const (
@@ -26,7 +26,7 @@ const (
 
 func (f fate) String() string { return [...]string{"done", "lost before", "lost after"}[f] }
 
-// A gate is where the calls of all processes wait until they are let through.
+// A gate holds the calls of all processes until each is let through.
 type gate struct {
 	mu   sync.Mutex
 	open []*call
@@ -36,12 +36,12 @@ type gate struct {
 type call struct {
 	*process
 	what   string
-	do     func() // makes it
+	do     func() // makes the call
 	passed chan fate
 }
 
-// pass lets a call through. It is made here: on a goroutine of its process it would have
-// to wait for a larger stack each time.
+// pass lets a call through. It runs on the caller's goroutine: a new goroutine of the
+// process would have to grow its stack each time.
 func (c *call) pass(f fate) {
 	if f != lostBefore {
 		c.do()
@@ -49,8 +49,8 @@ func (c *call) pass(f fate) {
 	c.passed <- f
 }
 
-// sort brings the open calls into an order that does not depend on which goroutine of a
-// process was quicker.
+// sort sorts the open calls, so that their order does not depend on which goroutine of a
+// process was faster.
 func (g *gate) sort() {
 	slices.SortFunc(g.open, func(a, b *call) int {
 		if a.number != b.number {
@@ -60,14 +60,14 @@ func (g *gate) sort() {
 	})
 }
 
-// take takes a call out of the gate.
+// take removes a call from the gate.
 func (g *gate) take(i int) *call {
 	c := g.open[i]
 	g.open = slices.Delete(g.open, i, i+1)
 	return c
 }
 
-// takeOf takes a call of a process out of the gate, nil if there is none.
+// takeOf removes a call of a process from the gate. It returns nil if there is none.
 func (g *gate) takeOf(p *process) *call {
 	g.sort()
 	i := slices.IndexFunc(g.open, func(c *call) bool { return c.process == p })
@@ -85,7 +85,7 @@ var (
 	errLost = errors.New("the answer is lost")
 )
 
-// pass makes a call when it is let through.
+// pass makes a call once it is let through.
 func pass[I, O any](ctx context.Context, c *client, what string, in *I, do func(context.Context, *I, ...func(*dynamodb.Options)) (*O, error)) (*O, error) {
 	if c.dead {
 		return nil, errDead
@@ -95,7 +95,7 @@ func pass[I, O any](ctx context.Context, c *client, what string, in *I, do func(
 	}
 	var out *O
 	var err error
-	// A call whose caller waits no more may be on its way.
+	// A call may land even after its caller has stopped waiting.
 	waiting := &call{c.process, what, func() { out, err = do(context.WithoutCancel(ctx), in) }, make(chan fate)}
 	c.gate.mu.Lock()
 	c.gate.open = append(c.gate.open, waiting)
@@ -147,7 +147,7 @@ func (c *client) Scan(ctx context.Context, in *dynamodb.ScanInput, _ ...func(*dy
 	return pass(ctx, c, "Scan", in, c.model.Scan)
 }
 
-// valuesOf returns the texts among the values of an expression.
+// valuesOf returns the texts in the values of an expression.
 func valuesOf(values map[string]types.AttributeValue) (text string) {
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		if v, ok := values[name].(*types.AttributeValueMemberS); ok {

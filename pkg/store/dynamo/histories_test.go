@@ -24,8 +24,8 @@ var (
 	seed      = flag.Uint64("seed", 0, "of the histories; 0: any")
 )
 
-// TestRandomHistories: see history. In the end all views are those of the events of which
-// an item was written.
+// TestRandomHistories runs random histories: see history. In the end, all views agree
+// with the events that wrote an item.
 func TestRandomHistories(t *testing.T) {
 	t.Parallel()
 	filters := dynamotest.ReadFilters(t)
@@ -52,7 +52,7 @@ func TestRandomHistories(t *testing.T) {
 	})
 }
 
-// wantRight wants the views after a history to be right. Otherwise it tells the history.
+// wantRight wants the views after a history to be right. Otherwise it prints the history.
 func wantRight(t *testing.T, h *history, reader *dynamo.DB) {
 	defer func() {
 		if !t.Failed() {
@@ -70,7 +70,8 @@ func wantRight(t *testing.T, h *history, reader *dynamo.DB) {
 	wantTombstones(t, h.model, h.counted())
 }
 
-// newHistory returns a history of up to 30 events of few values, so that they meet.
+// newHistory returns a history of up to 30 events. They have few different values, so
+// that they collide.
 func newHistory(chance *rand.Rand) *history {
 	h := &history{chance: chance}
 	world := storetest.Large
@@ -79,7 +80,7 @@ func newHistory(chance *rand.Rand) *history {
 	world.Tags = some(chance, world.Tags)
 	world.Digests = 1 + chance.IntN(world.Digests)
 	world.Seconds = 1 + chance.IntN(world.Seconds)
-	for range 1 + min(chance.IntN(30), chance.IntN(30), chance.IntN(30)) { // mostly few
+	for range 1 + min(chance.IntN(30), chance.IntN(30), chance.IntN(30)) { // small numbers are the most likely
 		h.events = append(h.events, anyEvent(chance, world))
 	}
 	h.counts = make([]bool, len(h.events))
@@ -97,7 +98,7 @@ func newHistory(chance *rand.Rand) *history {
 	return h
 }
 
-// some returns some of all, at least one.
+// some returns a selection of all, at least one.
 func some[T any](chance *rand.Rand, all []T) []T {
 	all = slices.Clone(all)
 	chance.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
@@ -134,8 +135,8 @@ func anyEvent(chance *rand.Rand, world storetest.World) event.Event {
 	return deleted(event.Delete{Target: target, DeletedAt: at(seconds), ReceivedAt: noon.Add(time.Duration(chance.IntN(40)) * 24 * time.Hour)})
 }
 
-// wantTombstones wants under each name of each delete a tombstone that is as new as the
-// delete and was received as late.
+// wantTombstones wants a tombstone under each name of each delete. It must be at least as
+// new as the delete, and received at least as late.
 func wantTombstones(t *testing.T, model *dynamomodel.Table, events []event.Event) {
 	t.Helper()
 	items := map[string]map[string]types.AttributeValue{}

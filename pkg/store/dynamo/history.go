@@ -11,7 +11,7 @@ import (
 	"ocireffer/pkg/store"
 )
 
-// History implements store.Reconciler. It costs 0.5 read units for each 4 KB of what is
+// History implements store.Reconciler. It costs 0.5 read units for each 4 KB that is
 // stored: about 0.08 for a reference and 0.02 for a tombstone.
 func (db *DB) History(ctx context.Context, registry, repository string) (store.History, error) {
 	name := reference.Name{Registry: registry, Repository: repository}
@@ -43,12 +43,11 @@ func (db *DB) History(ctx context.Context, registry, repository string) (store.H
 	return h, nil
 }
 
-// A row is a register: an item, of which the partition of another name may have a
-// copy.
+// A row is a register's item. The partition of another name may have a copy of it.
 type row struct {
 	event.Event
-	deleted   bool  // it is a reference, and marked
-	expiresAt int64 // then: when its tombstone may be dropped, in Unix seconds
+	deleted   bool  // it is a reference that is marked as deleted
+	expiresAt int64 // if deleted, when its tombstone may be dropped, in Unix seconds
 }
 
 // unmarshalRow returns the register in an item of a name's partition.
@@ -65,9 +64,9 @@ func unmarshalRow(item attributes) (row, error) {
 	return row{event.Event{Push: &c.push}, c.deleted, expiresAt}, err
 }
 
-// tombstone returns a delete in place of the one that deleted r's reference, whose
-// tombstone was dropped: of the tag when it was pushed. It covers r, and otherwise only
-// pushes that lose to r anyway.
+// tombstone returns a delete to replace one that deleted r's reference and whose
+// tombstone was dropped. It deletes the tag at the time of r's push. So it covers r, and
+// otherwise only pushes that lose to r anyway.
 func (r row) tombstone() event.Delete {
 	p := r.Push
 	return event.Delete{

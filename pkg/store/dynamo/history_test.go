@@ -18,27 +18,27 @@ import (
 	"ocireffer/pkg/views"
 )
 
-// A history is what happens to one table. Events come in any order, some of them more
-// than once, and so do the records of the stream. A few processes handle them at once.
-// Chance says whose call to DynamoDB is next, and what becomes of it: it may fail, or its
-// process may die.
+// A history is what happens to one table. Events come in any order, some more than once,
+// and so do the records of the stream. A few processes handle them concurrently. Chance
+// decides which process makes its next call to DynamoDB, and whether the call fails or
+// its process dies.
 type history struct {
 	chance  *rand.Rand
 	model   *dynamomodel.Table
 	filters dynamotest.Filters
 
 	events    []event.Event
-	counts    []bool          // of each event: whether an item of it was written
-	todo      []int           // events that are to come
-	stream    []dynamo.Change // records that are to come
-	read      int             // how many records the stream has had
+	counts    []bool          // by event: whether an item of it was written
+	todo      []int           // events still to come
+	stream    []dynamo.Change // records still to come
+	read      int             // how many records of the stream have been read
 	processes []*process
 	gate      gate
-	faults    float64 // how many of the calls fail
+	faults    float64 // share of calls that fail
 	steps     []moment
 }
 
-// A moment of a history: a process begins something, or makes a call.
+// A moment in a history: a process begins a task, or makes a call.
 type moment struct {
 	process int
 	event   *event.Event
@@ -48,7 +48,7 @@ type moment struct {
 	dead    bool
 }
 
-// String tells a moment.
+// String describes a moment.
 func (m moment) String() string {
 	switch {
 	case m.event != nil:
@@ -62,22 +62,22 @@ func (m moment) String() string {
 	}
 }
 
-// A process handles an event, or a batch of records, and then another.
+// A process handles an event or a batch of records, and then the next.
 type process struct {
 	*history
 	number int
 	busy   bool
-	event  int             // that it handles, or -1
-	batch  []dynamo.Change // or these
-	faulty bool            // a call of it failed
+	event  int             // the event that it handles, or -1
+	batch  []dynamo.Change // the records that it handles, if it handles no event
+	faulty bool            // one of its calls failed
 	dead   bool
 	ended  bool
-	err    error // with which it ended
-	failed int   // with a batch: the first record that comes again
+	err    error // the error with which it ended
+	failed int   // for a batch: the first record to deliver again
 }
 
-// run has the processes handle all events and then the rest of the stream. It runs in a
-// bubble of synctest.
+// run makes the processes handle all events and then the rest of the stream. It runs in a
+// synctest bubble.
 func (h *history) run() error {
 	for {
 		var idle []*process
@@ -97,7 +97,7 @@ func (h *history) run() error {
 		case open > 0:
 			h.let(h.gate.take(h.chance.IntN(open)))
 		default:
-			continue // the chance was for an idle process, which has nothing to do
+			continue // chance chose an idle process, and there is nothing to do
 		}
 		if err := h.settle(); err != nil {
 			return err
@@ -105,7 +105,7 @@ func (h *history) run() error {
 	}
 }
 
-// begin gives a process something to do.
+// begin gives a process a task.
 func (h *history) begin(p *process) {
 	*p = process{history: h, number: p.number, busy: true, event: -1}
 	db := dynamo.OnModel(&client{p})
@@ -128,8 +128,8 @@ func (h *history) begin(p *process) {
 	synctest.Wait()
 }
 
-// deliver has the views function handle a batch. It returns from which record on the
-// batch comes again.
+// deliver calls the views function with a batch. It returns the first record to deliver
+// again.
 func deliver(db *dynamo.DB, batch []dynamo.Change) (failed int, err error) {
 	b := views.Batch{Records: make([]views.Record, len(batch))}
 	for i, change := range batch {
@@ -148,8 +148,8 @@ func deliver(db *dynamo.DB, batch []dynamo.Change) (failed int, err error) {
 	return failed, err
 }
 
-// let lets a call through. It may fail, before it is made or after that, or its process
-// may die. Of a process that dies the other calls that it has made may land as well.
+// let lets a call through. It may fail, before or after it is made, or its process may
+// die. Then the process's other calls may still land.
 func (h *history) let(c *call) {
 	f := done
 	if h.chance.Float64() < h.faults {
@@ -169,7 +169,7 @@ func (h *history) let(c *call) {
 
 func (h *history) lost() fate { return []fate{lostBefore, lostAfter}[h.chance.IntN(2)] }
 
-// resume lets a call through, and waits for what its process does then.
+// resume lets a call through, and waits until its process has reacted.
 func (h *history) resume(c *call, f fate) {
 	h.steps = append(h.steps, moment{process: c.number, call: c.what, fate: f, dead: c.dead})
 	c.pass(f)
@@ -186,7 +186,7 @@ func (h *history) abandon() {
 	}
 }
 
-// settle reads the stream, and sees which processes have ended.
+// settle reads the stream, and notes which processes have ended.
 func (h *history) settle() error {
 	h.gate.sort()
 	for _, record := range h.model.Records(h.read) {
@@ -202,7 +202,7 @@ func (h *history) settle() error {
 		p.busy = false
 		if p.event >= 0 {
 			if p.err != nil && !p.faulty {
-				return fmt.Errorf("%s: %w, though none of its calls failed", h.events[p.event], p.err)
+				return fmt.Errorf("%s: %w, although none of its calls failed", h.events[p.event], p.err)
 			}
 			if p.faulty && h.chance.IntN(2) == 0 {
 				h.todo = append(h.todo, p.event)
@@ -210,7 +210,7 @@ func (h *history) settle() error {
 			continue
 		}
 		if (p.failed < len(p.batch) || p.err != nil) && !p.faulty {
-			return fmt.Errorf("%v: %w from record %d on, though no call failed", p.batch, p.err, p.failed)
+			return fmt.Errorf("%v: %w from record %d on, although no call failed", p.batch, p.err, p.failed)
 		}
 		if p.dead || h.chance.IntN(8) == 0 {
 			p.failed = 0
@@ -222,12 +222,12 @@ func (h *history) settle() error {
 	return nil
 }
 
-// come has a record come, at any time.
+// come schedules a record at a random time.
 func (h *history) come(c dynamo.Change) {
 	h.stream = slices.Insert(h.stream, h.chance.IntN(len(h.stream)+1), c)
 }
 
-// counted returns the events of which an item was written.
+// counted returns the events that wrote an item.
 func (h *history) counted() (all []event.Event) {
 	for i, e := range h.events {
 		if h.counts[i] {

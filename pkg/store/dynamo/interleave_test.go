@@ -20,12 +20,12 @@ import (
 	"ocireffer/pkg/store/storetest"
 )
 
-// An event is stored by a chain of calls under each of its names, and each of its
-// changes has Derive make another chain. Here a few workers have their chains cut
-// into single calls, and chance says whose call is next and what becomes of it: so
-// every window between two calls is visited.
+// An event is stored by a chain of calls under each of its names, and each of its changes
+// makes Derive run another chain. Here a few workers cut their chains into single calls.
+// Chance decides whose call is next and what happens to it, so that every window between
+// two calls is tried.
 
-// fate is what becomes of a call.
+// fate is what happens to a call.
 type fate int
 
 const (
@@ -36,12 +36,12 @@ const (
 
 var errAbandoned = errors.New("the case is abandoned")
 
-// gate is the transport of one worker. Each call waits there to be let through,
-// until the case ends.
+// gate is the transport of one worker. Each call waits there until it is let through or
+// the case ends.
 type gate struct {
 	arrived chan struct{}
 	pass    chan fate
-	passed  chan []Change // that the stream has of the call
+	passed  chan []Change // the stream's changes from the call
 	closed  chan struct{}
 }
 
@@ -74,7 +74,7 @@ func call(r *http.Request, f fate) (response *http.Response, changes []Change, e
 
 // A job is an event to store, or a change to derive from.
 type job struct {
-	event  int // in the list of events
+	event  int // index in the list of events
 	change *Change
 }
 
@@ -84,18 +84,18 @@ type worker struct {
 	db       *DB
 	finished chan error
 	busy     bool
-	job      job // while it is busy
+	job      job // valid while it is busy
 	failing  bool
 }
 
-// small is a world in which nearly all events meet.
+// small is a world in which nearly all events collide.
 var small = storetest.World{
 	Registries: []string{"a.azurecr.io"}, Repositories: []string{"wash"}, Tags: []string{"1.0.0", "latest"}, ByHand: []string{""},
 	Digests: 2, Seconds: 4,
 }
 
-// TestEveryInterleaving: an event that fails may never come again. It counts if one
-// of its items was written.
+// TestEveryInterleaving: an event that fails may never come again. It counts if one of
+// its items was written.
 func TestEveryInterleaving(t *testing.T) {
 	t.Parallel()
 	table, cfg := dynamotest.Table(t), dynamolocal.Config(t)
@@ -113,7 +113,8 @@ func TestEveryInterleaving(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		base := fmt.Sprintf("c%d-", cases.Add(1))
 		events := rapid.SliceOfN(small.Event(base), 2, 6).Draw(t, "events")
-		// Rapid may abandon the case at any draw. No worker may wait at its gate then.
+		// Rapid may abandon the case at any draw. Then no worker may keep waiting at its
+		// gate.
 		closed := make(chan struct{})
 		defer close(closed)
 		play := &interleaving{events: events, counted: make([]bool, len(events))}
@@ -136,17 +137,17 @@ func TestEveryInterleaving(t *testing.T) {
 	t.Logf("%d cases, %d calls", cases.Load(), calls.Load())
 }
 
-// An interleaving is one case: what was and is to be done.
+// An interleaving is the state of one case: what was done and what is still to do.
 type interleaving struct {
 	events  []event.Event
-	counted []bool // of each event: whether an item of it was written
+	counted []bool // by event: whether an item of it was written
 	workers []*worker
 	queue   []job
 }
 
-// run has the workers do all jobs, call by call, in an order of chance, and returns
-// how many calls they made. Some events and changes come twice. Of the events that
-// fail some come again, and of the changes all.
+// run makes the workers do all jobs, call by call, in a random order, and returns how
+// many calls they made. Some events and changes come twice. Some failed events come
+// again, and all failed changes do.
 func (in *interleaving) run(t *rapid.T) (calls int) {
 	for i := range in.events {
 		in.add(t, job{event: i})
@@ -182,15 +183,14 @@ func (in *interleaving) run(t *rapid.T) (calls int) {
 	}
 }
 
-// add puts a job into the queue, mostly once, at a place of chance.
+// add puts a job into the queue at a random place, usually once.
 func (in *interleaving) add(t *rapid.T, j job) {
 	for range rapid.SampledFrom([]int{1, 1, 1, 2}).Draw(t, "times") {
 		in.queue = slices.Insert(in.queue, rapid.IntRange(0, len(in.queue)).Draw(t, "place"), j)
 	}
 }
 
-// next returns the worker whose turn it is: one that is busy or finds a job; nil when
-// all is done.
+// next returns a worker that is busy or can start a job. It returns nil when all is done.
 func (in *interleaving) next(t *rapid.T) *worker {
 	var ready []*worker
 	for _, w := range in.workers {
@@ -204,14 +204,14 @@ func (in *interleaving) next(t *rapid.T) *worker {
 	return ready[rapid.IntRange(0, len(ready)-1).Draw(t, "worker")]
 }
 
-// settle waits until w has a call at its gate or is through.
+// settle waits until w has a call at its gate or has ended its job.
 func (in *interleaving) settle(t *rapid.T, w *worker) {
 	select {
 	case <-w.arrived:
 	case err := <-w.finished:
 		w.busy = false
 		if err != nil && !w.failing {
-			t.Fatalf("%+v: %v, though none of its calls failed", w.job, err)
+			t.Fatalf("%+v: %v, although none of its calls failed", w.job, err)
 		}
 		if err != nil && (w.job.change != nil || rapid.Bool().Draw(t, "again")) {
 			in.queue = append(in.queue, w.job)

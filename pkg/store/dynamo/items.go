@@ -14,7 +14,7 @@ import (
 	"ocireffer/pkg/store"
 )
 
-// attributes are an item, or a part of one.
+// attributes are an item or part of one.
 type attributes = map[string]types.AttributeValue
 
 // marshalPush returns the item of p's reference, without its partition.
@@ -37,8 +37,8 @@ func unmarshalPush(item attributes) (event.Push, error) {
 	return pushOf(partition, ref, text(item, attrRank))
 }
 
-// pushOf returns the push of a reference from its rank. The partition says whether
-// it has a given name.
+// pushOf returns the push in the rank of a reference. The partition tells whether it has
+// a given name.
 func pushOf(partition string, ref reference.Reference, rank string) (event.Push, error) {
 	p := event.Push{Reference: ref, GivenName: store.GivenNameIn(partition, ref)}
 	if err := p.SetRank(rank); err != nil {
@@ -50,7 +50,7 @@ func pushOf(partition string, ref reference.Reference, rank string) (event.Push,
 // tombstoneKey returns the key of the tombstone of a delete of t.
 func tombstoneKey(t event.Target) string { return tombstonePrefix + t.String() }
 
-// marshalTombstone returns the item of d's tombstone but for its partition.
+// marshalTombstone returns the item of d's tombstone, without its partition.
 func marshalTombstone(d event.Delete) attributes {
 	item := attributes{attrKey: str(tombstoneKey(d.Target)), attrRank: str(d.Rank())}
 	item[attrReceivedAt] = str(event.Stamp(d.ReceivedAt))
@@ -85,8 +85,8 @@ func unmarshalTombstone(item attributes) (event.Delete, error) {
 	return event.Delete{Target: target, DeletedAt: deletedAt, ReceivedAt: receivedAt}, nil
 }
 
-// marshalEntry returns the item of an entry, without its revision. An unpublished one
-// expires.
+// marshalEntry returns the item of an entry, without its revision. The item of an
+// unpublished entry expires.
 func marshalEntry(e store.Entry, now time.Time) attributes {
 	item := keyOf(catalogue, store.Partition(e.Name))
 	if !e.Published() {
@@ -119,13 +119,13 @@ func unmarshalEntry(item attributes) (store.Entry, error) {
 	switch highest, ok := reference.Split(text(item, attrHighest)); {
 	case ok:
 		e.Highest = highest
-	case e.Newest.Version() != "": // so there is a version, and the highest is the newest
+	case e.Newest.Version() != "": // without attrHighest, the newest is also the highest
 		e.Highest = ref
 	}
 	return e, nil
 }
 
-// marshalMembership returns the item of a member. A removed one expires.
+// marshalMembership returns the item of a member. The item of a removed member expires.
 func marshalMembership(m event.Membership) attributes {
 	item := keyOf(categories, m.Category+"/"+store.Partition(m.Name))
 	item[attrRank] = str(m.Rank())
@@ -140,19 +140,19 @@ func unmarshalMember(item attributes) event.Member {
 	return event.Member{Category: category, Name: store.NameOf(partition)}
 }
 
-// expiry returns the attrExpiresAt of an item whose event was received at received.
+// expiry returns the attrExpiresAt of an item whose event was received at this time.
 func expiry(received time.Time) types.AttributeValue {
 	return num(received.Add(store.TombstoneTTL).Unix())
 }
 
-// inPartition returns item as it is in a partition.
+// inPartition returns a copy of item in a partition.
 func inPartition(partition string, item attributes) attributes {
 	item = maps.Clone(item)
 	item[attrName] = str(partition)
 	return item
 }
 
-// asDerived returns item as Derive writes it.
+// asDerived returns item with the mark of Derive.
 func asDerived(item attributes) attributes {
 	item = maps.Clone(item)
 	item[attrDerived] = &types.AttributeValueMemberBOOL{Value: true}

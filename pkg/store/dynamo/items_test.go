@@ -20,7 +20,7 @@ func TestUnreadableItemIsAnErrorWithoutAValue(t *testing.T) {
 		read     func(attributes) (any, error)
 		item     attributes
 		want     any
-		wantText string // in the error
+		wantText string // part of the error
 	}{
 		{name: "key without a tag", read: readPush, item: keyOf("wash", "a.io/wash"), want: event.Push{}, wantText: `"a.io/wash"`},
 		{name: "reference without a rank", read: readPush, item: keyOf("wash", "a.io/wash:1"), want: event.Push{}, wantText: "a.io/wash:1"},

@@ -20,7 +20,7 @@ import (
 	"ocireffer/pkg/store/dynamo/dynamomodel"
 )
 
-// inCloud runs test in a bubble at a time of 2026.
+// inCloud runs test in a synctest bubble at a time in 2026.
 func inCloud(t *testing.T, test func(t *testing.T)) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -29,7 +29,7 @@ func inCloud(t *testing.T, test func(t *testing.T)) {
 	})
 }
 
-// post sends a body to ingest's webhook.
+// post sends a body to ingest's webhook route.
 func post(h http.Handler, body string) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, httptest.NewRequest("POST", "/api/azurehook", strings.NewReader(body)))
@@ -40,8 +40,8 @@ func ingestOf(c *cloud) http.Handler {
 	return ingest.New(ingest.Settings{WithoutToken: true}, c.open(), slog.New(slog.DiscardHandler))
 }
 
-// TestDeleteOf10000Tags: the answer comes in time, and all is gone within a minute of it.
-// A partition has 1,000 write units a second, and a mark takes 5.
+// TestDeleteOf10000Tags: the answer comes in time, and everything is deleted within a
+// minute afterwards. A partition has 1,000 write units a second, and a mark costs 5.
 func TestDeleteOf10000Tags(t *testing.T) {
 	if testing.Short() {
 		t.Skip("pushes 10,000 references")
@@ -68,10 +68,10 @@ func TestDeleteOf10000Tags(t *testing.T) {
 		w := post(ingestOf(c), fmt.Sprintf(`{"action":"delete","timestamp":%q,"target":{"repository":"wash"},"request":{"host":%q}}`, begin.Format(time.RFC3339Nano), registry))
 		took := time.Since(begin)
 		if w.Code != 200 || !strings.HasSuffix(w.Body.String(), " references of wash, more follow") || took > ingest.Deadline {
-			t.Errorf("the answer after %s is %d %q, want that more follow, within %s", took, w.Code, w.Body, ingest.Deadline)
+			t.Errorf("the answer after %s is %d %q, want it to say that more follow, within %s", took, w.Code, w.Body, ingest.Deadline)
 		}
 		answered := time.Now()
-		for !isGone(t, dynamo.OnModel(model.Clone())) { // at no cost
+		for !isGone(t, dynamo.OnModel(model.Clone())) { // reads of a clone cost nothing
 
 			if time.Since(answered) > 2*time.Minute {
 				t.Fatal("not all is gone after 2 minutes")
@@ -88,13 +88,13 @@ func TestDeleteOf10000Tags(t *testing.T) {
 			used := units - before[partition]
 			t.Logf("%s took %g write units", partition, used)
 			if used > 5.5*tags {
-				t.Errorf("%s took %g write units, want some 5 for each of %d references", partition, used, tags)
+				t.Errorf("%s took %g write units, want about 5 for each of %d references", partition, used, tags)
 			}
 		}
 	})
 }
 
-// writeUnits returns those that the partitions of wash have consumed.
+// writeUnits returns the write units that the partitions of wash have consumed.
 func writeUnits(model *dynamomodel.Table) map[string]float64 {
 	units := map[string]float64{}
 	for _, name := range []reference.Name{wash, itsWash} {
@@ -103,7 +103,7 @@ func writeUnits(model *dynamomodel.Table) map[string]float64 {
 	return units
 }
 
-// isGone reports whether nothing shows wash any more.
+// isGone reports whether no view shows wash any more.
 func isGone(t *testing.T, db *dynamo.DB) bool {
 	t.Helper()
 	for _, name := range []reference.Name{wash, itsWash} {
@@ -122,15 +122,15 @@ func isGone(t *testing.T, db *dynamo.DB) bool {
 	return !entries[0].Published()
 }
 
-// TestReadersDoNotHinderPushes: while strangers search in 50,000 repositories 100 times a
-// second no push fails, and all are in the catalogue within a minute.
+// TestReadersDoNotHinderPushes: while strangers search 50,000 repositories 100 times a
+// second, no push fails, and all pushes are in the catalogue within a minute.
 func TestReadersDoNotHinderPushes(t *testing.T) {
 	if testing.Short() {
 		t.Skip("searches in 50,000 repositories")
 	}
 	for _, c := range []struct {
 		name    string
-		bytes   int // that the lookup functions hold of the catalogue
+		bytes   int // how much of the catalogue the lookup functions hold
 		seconds int
 	}{
 		{name: "held in memory", bytes: lookup.CatalogueBytes("128"), seconds: 4},
@@ -143,7 +143,7 @@ func TestReadersDoNotHinderPushes(t *testing.T) {
 }
 
 func searchAndPush(t *testing.T, catalogueBytes, seconds int) {
-	const repositories, functions, searches, pushes = 50_000, 2, 100, 4 // the last two a second
+	const repositories, functions, searches, pushes = 50_000, 2, 100, 4 // the last two per second
 	model := dynamo.NewModel(t)
 	entries := make([]store.Entry, repositories)
 	for i := range entries {
@@ -189,7 +189,7 @@ func searchAndPush(t *testing.T, catalogueBytes, seconds int) {
 	})
 	requests.Wait()
 	if pushed := statuses["push"]; pushed[200] != seconds*pushes {
-		t.Errorf("answers to pushes: %v, want 200 alone", pushed)
+		t.Errorf("answers to pushes: %v, want only 200", pushed)
 	}
 	ended := time.Now()
 	for i := range seconds * pushes {
@@ -206,7 +206,7 @@ func searchAndPush(t *testing.T, catalogueBytes, seconds int) {
 	running.Wait()
 }
 
-// isListed reports whether the catalogue has the push of a repository.
+// isListed reports whether the catalogue shows the push of repository i.
 func isListed(t *testing.T, db *dynamo.DB, i int) bool {
 	t.Helper()
 	name := reference.Name{Repository: fmt.Sprintf("team-%d/app-%d", i%100, i)}
@@ -217,8 +217,8 @@ func isListed(t *testing.T, db *dynamo.DB, i int) bool {
 	return entries[0].Newest.Reference.Tag == "1.1.0"
 }
 
-// TestLongestLookups: 9 KB of globs cost no read, and the most that a lookup may ask for is
-// answered in time, with 1,000 references of the longest tags.
+// TestLongestLookups: 9 KB of globs cost no read. The most expensive permitted lookup is
+// answered in time, with 1,000 references that have the longest possible tags.
 func TestLongestLookups(t *testing.T) {
 	t.Parallel()
 	model := dynamo.NewModel(t)

@@ -16,9 +16,9 @@ import (
 	"ocireffer/pkg/store"
 )
 
-// markAll marks the references in partitions that d covers as deleted, and calls
-// done with the key of each. A failure in one partition does not end the others. Of
-// several errors it returns one that is no shortage, if there is one.
+// markAll marks the references in partitions that d covers as deleted, and calls done
+// with the key of each. A failure in one partition does not stop the others. Of several
+// errors it prefers one that is no shortage.
 func (db *DB) markAll(ctx context.Context, partitions []string, d event.Delete, done func(key string)) error {
 	errs := make([]error, len(partitions))
 	var group sync.WaitGroup
@@ -34,8 +34,8 @@ func (db *DB) markAll(ctx context.Context, partitions []string, d event.Delete, 
 	return errors.Join(errs...)
 }
 
-// markPartition is markAll of one partition. Of a repository it first marks the
-// references that readers see, the first ones in each order.
+// markPartition is markAll for one partition. For a delete of a repository, it first
+// marks the references that readers see: the first ones in each order.
 func (db *DB) markPartition(ctx context.Context, partition string, d event.Delete, done func(key string)) error {
 	if d.Digest == "" && d.Tag != "" {
 		return db.markKeys(ctx, partition, []string{tagKey(d.Target)}, d, done)
@@ -50,7 +50,7 @@ func (db *DB) markPartition(ctx context.Context, partition string, d event.Delet
 	return db.markPages(ctx, db.allCovered(partition, d), math.MaxInt, d, done)
 }
 
-// tagKey is the key of the reference that is the target of a delete of a tag.
+// tagKey returns the key of the reference that a delete of a tag targets.
 func tagKey(t event.Target) string {
 	return reference.Reference{Registry: t.Registry, Repository: t.Repository, Tag: t.Tag}.String()
 }
@@ -59,8 +59,8 @@ func tagKey(t event.Target) string {
 // first.
 const headSize = 25
 
-// headCovered queries a partition for the first references of an order, as far as d
-// covers them.
+// headCovered queries a partition for those of the first references in an order that d
+// covers.
 func (db *DB) headCovered(partition string, d event.Delete, order store.Order) *dynamodb.QueryInput {
 	query := db.queryCovered(partition, d)
 	query.IndexName = &indexes[order].name
@@ -69,8 +69,9 @@ func (db *DB) headCovered(partition string, d event.Delete, order store.Order) *
 	return query
 }
 
-// allCovered queries a partition for the live references that d, of a digest or a
-// repository, covers. It reads only those with the digest, or only live ones.
+// allCovered queries a partition for the live references that d covers. d must target a
+// digest or a repository. The query reads only references with the digest, or only live
+// ones.
 func (db *DB) allCovered(partition string, d event.Delete) *dynamodb.QueryInput {
 	query := db.queryCovered(partition, d)
 	query.IndexName = &indexes[store.ByPushed].name
@@ -98,7 +99,7 @@ func (db *DB) queryCovered(partition string, d event.Delete) *dynamodb.QueryInpu
 	return query
 }
 
-// markPages marks the references that up to so many pages of a query find.
+// markPages marks the references on the first pages of a query.
 func (db *DB) markPages(ctx context.Context, query *dynamodb.QueryInput, pages int, d event.Delete, done func(key string)) error {
 	partition := text(query.ExpressionAttributeValues, ":name")
 	for range pages {
@@ -120,7 +121,7 @@ func (db *DB) markPages(ctx context.Context, query *dynamodb.QueryInput, pages i
 	return nil
 }
 
-// markKeys marks references as deleted by d, side by side.
+// markKeys marks references as deleted by d, in parallel.
 func (db *DB) markKeys(ctx context.Context, partition string, keys []string, d event.Delete, done func(key string)) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(db.parallel)
@@ -136,7 +137,7 @@ func (db *DB) markKeys(ctx context.Context, partition string, keys []string, d e
 	return group.Wait()
 }
 
-// dropFromIndexes is the part of an update that drops a reference from the indexes.
+// dropFromIndexes is the part of an update that removes a reference from the indexes.
 var dropFromIndexes = func() string {
 	var attrs []string
 	for _, index := range indexes {
@@ -145,7 +146,7 @@ var dropFromIndexes = func() string {
 	return "REMOVE " + strings.Join(attrs, ", ")
 }()
 
-// markDeleted marks the reference key as deleted by d if d still covers it. It
+// markDeleted marks the reference with this key as deleted by d if d still covers it. It
 // reports whether the reference was live until then.
 func (db *DB) markDeleted(ctx context.Context, partition, key string, d event.Delete) (bool, error) {
 	condition := "#rank < :covered AND attribute_not_exists(#deletedAt)"
@@ -169,9 +170,9 @@ func (db *DB) markDeleted(ctx context.Context, partition, key string, d event.De
 	return err == nil, err
 }
 
-// hasDigest is the condition that a reference has the digest of which :digest is the
-// rankedDigest. Its key in ByDigest may have a hash in place of the digest.
+// hasDigest is the condition that a reference has the digest whose rankedDigest is
+// :digest. The key in ByDigest would not do: it may contain a hash instead of the digest.
 const hasDigest = "contains(#rank, :digest)"
 
-// rankedDigest returns a digest as only a rank that has it contains it.
+// rankedDigest returns the text that a rank contains only if it has this digest.
 func rankedDigest(digest string) string { return " " + digest + " " }

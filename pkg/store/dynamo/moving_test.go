@@ -15,7 +15,7 @@ import (
 	"ocireffer/pkg/store/storetest"
 )
 
-// tagsOf returns pushes of so many tags of wash.
+// tagsOf returns pushes of n tags of wash.
 func tagsOf(n int) (pushes []event.Push) {
 	for i := range n {
 		pushes = append(pushes, washOf(tagOf(i), i, i))
@@ -41,9 +41,9 @@ func eventsIn(t testing.TB, db *DB) (all []event.Event) {
 	return all
 }
 
-// TestPushAllUnits: the tombstones of 200 tags are looked for with one query for each
-// name, and without a stream there is one catalogue entry. A push of what is stored
-// already costs what Push does.
+// TestPushAllUnits: PushAll looks for the tombstones of 200 tags with one query for each
+// name, and without a stream it writes one catalogue entry. A push that is already stored
+// costs what Push does.
 func TestPushAllUnits(t *testing.T) {
 	t.Parallel()
 	var m dynamotest.Meter
@@ -86,8 +86,8 @@ func TestHistoryUnits(t *testing.T) {
 	m.Want(t, "History of 200 tags and 200 tombstones", map[string]int{"Query": 1}, map[string]float64{"Query": 19.5})
 }
 
-// TestEventsUnits: a reference costs 0.3 read units, and one that is deleted 3 more, for
-// the tombstones that may have done it, of which DynamoDB Local charges those that exist.
+// TestEventsUnits: a reference costs 0.3 read units, and a deleted one 3 more for the
+// tombstones that may have deleted it. DynamoDB Local charges only those that exist.
 func TestEventsUnits(t *testing.T) {
 	t.Parallel()
 	var m dynamotest.Meter
@@ -102,8 +102,8 @@ func TestEventsUnits(t *testing.T) {
 	m.Want(t, "Events of 200 references, one deleted", map[string]int{"Scan": 1, "BatchGetItem": 1}, map[string]float64{"Scan": 60, "BatchGetItem": 1})
 }
 
-// TestPushAllAmongManyTombstones: where a name has too many to read them all, it asks
-// for those that matter.
+// TestPushAllAmongManyTombstones: if a name has too many tombstones to read them all,
+// PushAll reads those that matter.
 func TestPushAllAmongManyTombstones(t *testing.T) {
 	t.Parallel()
 	var m dynamotest.Meter
@@ -120,7 +120,7 @@ func TestPushAllAmongManyTombstones(t *testing.T) {
 		push   event.Push
 		want   *event.Push
 		marks  int
-		found  float64 // units of tombstones
+		found  float64 // read units for the tombstones
 		marked float64
 	}{
 		{push: last, marks: 2, found: 2, marked: 10},
@@ -138,8 +138,8 @@ func TestPushAllAmongManyTombstones(t *testing.T) {
 	}
 }
 
-// TestPushAllCompletesANewerOne: without a stream it does what Push does for a newer
-// push that is stored under one name alone.
+// TestPushAllCompletesANewerOne: without a stream, PushAll completes a newer push that is
+// stored under only one name, as Push does.
 func TestPushAllCompletesANewerOne(t *testing.T) {
 	t.Parallel()
 	for i, name := range washNames {
@@ -154,7 +154,8 @@ func TestPushAllCompletesANewerOne(t *testing.T) {
 	}
 }
 
-// TestPushAllLeavesTheRestToTheStream: its changes are those of pushes.
+// TestPushAllLeavesTheRestToTheStream: the stream delivers its changes like those of
+// pushes.
 func TestPushAllLeavesTheRestToTheStream(t *testing.T) {
 	t.Parallel()
 	table := dynamotest.StreamTable(t)
@@ -170,8 +171,8 @@ func TestPushAllLeavesTheRestToTheStream(t *testing.T) {
 	}
 }
 
-// TestExpiredDeletesAreNotUndone: a reference stays deleted in another store though its
-// tombstone was dropped, and so does nothing else.
+// TestExpiredDeletesAreNotUndone: in another store, a reference stays deleted although
+// its tombstone was dropped. Nothing else is deleted.
 func TestExpiredDeletesAreNotUndone(t *testing.T) {
 	t.Parallel()
 	db := openNew(t, nil)
@@ -184,7 +185,7 @@ func TestExpiredDeletesAreNotUndone(t *testing.T) {
 	storetest.WantEvents(t, "Events", want, eventsIn(t, db))
 
 	expire(t, db, changesOf(deleted(byDigest))...)
-	lost := deleteOfTag("gone", 0) // when gone was pushed
+	lost := deleteOfTag("gone", 0) // at the time of gone's push
 	want[3] = deleted(lost)
 	storetest.WantEvents(t, "Events without the tombstone", want, eventsIn(t, db))
 	h, err := db.History(t.Context(), registry, "wash")
@@ -192,7 +193,7 @@ func TestExpiredDeletesAreNotUndone(t *testing.T) {
 		t.Errorf("History without the tombstone: %v; -want +got\n%s", err, diff)
 	}
 	if h.Live(gone) || !h.Live(kept) {
-		t.Errorf("Live(gone) = %t, Live(kept) = %t, want kept alone", h.Live(gone), h.Live(kept))
+		t.Errorf("Live(gone) = %t, Live(kept) = %t, want only kept", h.Live(gone), h.Live(kept))
 	}
 	given := gone
 	given.GivenName = "app"
@@ -215,13 +216,13 @@ func TestExpiredDeletesAreNotUndone(t *testing.T) {
 		wantPicked(t, other, &kept)
 		page, err := other.References(t.Context(), reference.Name{Repository: "wash"}, nil, store.Span{Limit: 10})
 		if err != nil || len(page.Items) != 1 {
-			t.Errorf("References of the other store = %v, %v, want kept alone", page.Items, err)
+			t.Errorf("References of the other store = %v, %v, want only kept", page.Items, err)
 		}
 	}
 }
 
-// TestEventsOfManyPages: each comes once, however many pages the table has, and so do
-// the deletes that are looked for on each.
+// TestEventsOfManyPages: each event comes once, however many pages the table has. So do
+// the deletes that replace lost tombstones on each page.
 func TestEventsOfManyPages(t *testing.T) {
 	t.Parallel()
 	db := openNew(t, nil)
@@ -255,8 +256,8 @@ func TestEventsOfManyPages(t *testing.T) {
 	storetest.WantEvents(t, "Events", want, eventsIn(t, db))
 }
 
-// TestEventsTakeTheCopyOfTheRegistry: what a call that is not answered yet has written
-// may be missing, and is never there twice.
+// TestEventsTakeTheCopyOfTheRegistry: what an unfinished call has written may be missing,
+// but never comes twice.
 func TestEventsTakeTheCopyOfTheRegistry(t *testing.T) {
 	t.Parallel()
 	db := openNew(t, nil)

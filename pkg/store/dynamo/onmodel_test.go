@@ -19,8 +19,8 @@ import (
 	"ocireffer/pkg/views"
 )
 
-// TestStoreOnModel runs the suite of all backends on the model of DynamoDB: in a
-// fraction of the time that TestStore takes, with the real one.
+// TestStoreOnModel runs the suite of all backends on the model of DynamoDB. It needs a
+// fraction of the time of TestStore, which uses DynamoDB Local.
 func TestStoreOnModel(t *testing.T) {
 	t.Parallel()
 	t.Run("without a stream", func(t *testing.T) {
@@ -33,7 +33,7 @@ func TestStoreOnModel(t *testing.T) {
 	})
 }
 
-// A followed store has the views function run after each write.
+// A followed store runs the views function after each write.
 type followed struct {
 	*dynamo.DB
 	model   *dynamomodel.Table
@@ -41,7 +41,7 @@ type followed struct {
 	views   func(context.Context, views.Batch) error
 
 	mu   sync.Mutex
-	read int // records of the stream
+	read int // how many records of the stream have been read
 }
 
 func follow(t testing.TB, model *dynamomodel.Table) *followed {
@@ -56,7 +56,7 @@ func follow(t testing.TB, model *dynamomodel.Table) *followed {
 	}}
 }
 
-// follow delivers what the stream has had since the last time.
+// follow delivers the stream's records since the last call.
 func (f *followed) follow(ctx context.Context) error {
 	f.mu.Lock()
 	records := f.model.Records(f.read)
@@ -93,7 +93,8 @@ func (f *followed) Delete(ctx context.Context, d event.Delete) (store.Deleted, e
 	return deleted, f.follow(ctx)
 }
 
-// recordOf returns a record of the model's stream as Lambda delivers it.
+// recordOf converts a record of the model's stream to the form in which Lambda delivers
+// it.
 func recordOf(r events.DynamoDBEventRecord) (record views.Record) {
 	record.DynamoDB.Keys = dynamo.Change{Partition: r.Change.Keys["name"].String(), Key: r.Change.Keys["key"].String()}
 	record.DynamoDB.SequenceNumber = r.Change.SequenceNumber

@@ -29,13 +29,13 @@ func pushOf(tag string, digestOf, seconds int) event.Push {
 	}
 }
 
-// given returns a push of a reference that is found as wash, its given name.
+// given returns a push of a reference whose given name is wash.
 func given(p event.Push) event.Push {
 	p.Reference.Repository, p.GivenName = "acme/app", "wash"
 	return p
 }
 
-// deleteOf returns a delete of what p's reference belongs to.
+// deleteOf returns a delete in the repository of p's reference.
 func deleteOf(p event.Push, tag, digest string, seconds int) event.Delete {
 	target := event.Target{Registry: registry, Repository: p.Reference.Repository, GivenName: p.GivenName, Tag: tag, Digest: digest}
 	return event.Delete{Target: target, DeletedAt: at(seconds), ReceivedAt: at(1000)}
@@ -44,21 +44,20 @@ func deleteOf(p event.Push, tag, digest string, seconds int) event.Delete {
 func pushed(p event.Push) event.Event    { return event.Event{Push: &p} }
 func deleted(d event.Delete) event.Event { return event.Event{Delete: &d} }
 
-// A named event is one kind of operation under the name wash.
+// A namedEvent is one kind of operation under the name wash.
 type namedEvent struct {
 	name string
 	event.Event
 }
 
-// stored are the events of which a table with references comes. Two of them share a
-// digest.
+// stored are the events behind a table with references. Two of them share a digest.
 var stored = []event.Event{
 	pushed(pushOf("1.0.0", 1, 0)),
 	pushed(pushOf("latest", 1, 1)),
 	pushed(given(pushOf("0.9", 1, 2))),
 }
 
-// operations are all kinds of events of which two may meet.
+// operations are all kinds of events; any two may run concurrently.
 var operations = []namedEvent{
 	{"push of a new tag", pushed(pushOf("1.1.0-rc.1", 2, 10))},
 	{"push of a tag with another digest", pushed(pushOf("1.0.0", 2, 11))},

@@ -19,23 +19,23 @@ import (
 	"ocireffer/pkg/store/dynamo/dynamomodel"
 )
 
-// A program is an operation of a DB, such as a push. All that it does are calls to
-// DynamoDB, and all that it learns are their answers. So it is an automaton: what it
-// calls next depends on the answers that it has had, in whatever order they came.
+// A program is an operation of a DB, such as a push. All its effects are calls to
+// DynamoDB, and all its input is their answers. So it is an automaton: its next calls
+// depend only on the answers that it got, in whatever order they came.
 type program struct {
 	name   string
 	run    func(context.Context, *dynamo.DB) error
-	points map[string]*point // by their answers
+	points map[string]*point // keyed by their answers
 	begin  *point
 }
 
-// A point is where a program waits for the answers of its open calls, which it made
-// side by side. It has ended if there are none.
+// A point is where a program waits for the answers of its open calls, which run
+// concurrently. The program has ended if there are none.
 type point struct {
 	program *program
 	had     []answered // sorted by id
 	open    []openCall // sorted by id
-	err     error      // with which it has ended
+	err     error      // the error with which it has ended
 	next    map[reply]*point
 }
 
@@ -58,18 +58,18 @@ type answered struct {
 }
 
 type reply struct {
-	call int // of a point's open calls
+	call int // index in a point's open calls
 	text string
 }
 
-// newProgram runs in a bubble of synctest, as all methods of points do.
+// newProgram runs in a synctest bubble, as all methods of points do.
 func newProgram(name string, run func(context.Context, *dynamo.DB) error) *program {
 	p := &program{name: name, run: run, points: map[string]*point{}}
 	p.begin = p.after(nil)
 	return p
 }
 
-// on returns the point behind p when one of its open calls got an answer.
+// on returns the point that follows p when one of its open calls gets an answer.
 func (p *point) on(call int, a answer) *point {
 	r := reply{call, a.text}
 	if next, ok := p.next[r]; ok {
@@ -81,8 +81,8 @@ func (p *point) on(call int, a answer) *point {
 	return p.next[r]
 }
 
-// after returns the point to which answers lead: the program runs from its beginning,
-// and gets them again.
+// after returns the point that answers lead to. It runs the program from the beginning
+// and repeats these answers.
 func (p *program) after(had []answered) *point {
 	var key strings.Builder
 	for _, a := range had {
@@ -109,8 +109,8 @@ func (p *program) after(had []answered) *point {
 	return at
 }
 
-// A player is a client that repeats answers. Calls that it has none for wait until the
-// run is abandoned.
+// A player is a client that repeats answers. Calls without an answer wait until the run
+// is abandoned.
 type player struct {
 	answers   map[string]answer
 	abandoned chan struct{}
@@ -122,7 +122,8 @@ type player struct {
 
 var errAbandoned = errors.New("the run is abandoned")
 
-// play answers a call. Its id is all that it says, and how often that was said before.
+// play answers a call. A call's ID is its text, and how many times the same text came
+// before.
 func play[O any](p *player, op string, input any) (*O, error) {
 	text, err := json.Marshal(input)
 	if err != nil {
@@ -169,9 +170,9 @@ func (p *player) Scan(_ context.Context, in *dynamodb.ScanInput, _ ...func(*dyna
 	return play[dynamodb.ScanOutput](p, "Scan", in)
 }
 
-// do makes an open call. wrote reports whether it changed an item, or may have.
+// do makes an open call. wrote reports whether the call changed an item, or may have.
 func (c openCall) do(ctx context.Context, model *dynamomodel.Table) (a answer, wrote bool) {
-	var items []attributes // in the answer
+	var items []attributes // items in the answer
 	switch in := c.input.(type) {
 	case *dynamodb.PutItemInput:
 		a.output, a.err = made(model.PutItem(ctx, in))
@@ -201,13 +202,13 @@ func (c openCall) do(ctx context.Context, model *dynamomodel.Table) (a answer, w
 	if failed, ok := errors.AsType[*types.ConditionalCheckFailedException](a.err); ok {
 		items = append(items, failed.Item)
 	} else if a.err != nil {
-		panic(a.err) // the model refuses nothing else
+		panic(a.err) // the model should not refuse any other call
 	}
 	a.text = textOf(a.err != nil, items)
 	return a, wrote
 }
 
-// made returns a call's output, or none of any type beside an error.
+// made returns a call's output, or nil if err is set.
 func made[O any](output *O, err error) (any, error) {
 	if err != nil {
 		return nil, err
@@ -215,10 +216,10 @@ func made[O any](output *O, err error) (any, error) {
 	return output, nil
 }
 
-// attributes are an item, or a part of one.
+// attributes are an item or part of one.
 type attributes = map[string]types.AttributeValue
 
-// textOf returns a text that is equal for equal answers.
+// textOf returns a text. Equal answers have equal texts.
 func textOf(failed bool, items []attributes) string {
 	text := strconv.AppendBool(nil, failed)
 	for _, item := range items {

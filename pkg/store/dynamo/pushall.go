@@ -15,10 +15,10 @@ import (
 	"ocireffer/pkg/store"
 )
 
-// PushAll implements store.Importer. It makes the conditional writes of Push, 16 at
-// once, then looks for tombstones with one consistent query for each name. That is 1
-// read unit for each 25 tombstones, instead of 6 for a push; where a name has too many
-// of them, at most 8 and these 6 for a push.
+// PushAll implements store.Importer. It makes the conditional writes of Push, 16 at once,
+// then looks for tombstones with one consistent query for each name. That costs 1 read
+// unit for each 25 tombstones, instead of 6 for each push. If a name has too many
+// tombstones, it costs at most 8 for each push, and then those 6 too.
 func (db *DB) PushAll(ctx context.Context, pushes []event.Push) error {
 	if err := db.pushAll(ctx, pushes); err != nil {
 		return fmt.Errorf("push %d references: %w", len(pushes), err)
@@ -40,8 +40,8 @@ func (db *DB) pushAll(ctx context.Context, pushes []event.Push) error {
 	return db.deriveFrom(ctx, pushes, copies)
 }
 
-// putCopies writes the items of pushes and returns, for each, the copies that are
-// stored then.
+// putCopies writes the items of pushes. It returns the copies of each that are stored
+// afterwards.
 func (db *DB) putCopies(ctx context.Context, pushes []event.Push) ([][]copyOf, error) {
 	copies := make([][]copyOf, len(pushes))
 	group, ctx := errgroup.WithContext(ctx)
@@ -72,13 +72,13 @@ func (db *DB) markAllCovered(ctx context.Context, copies []copyOf) error {
 		if deletes, all := known[c.partition]; all && !store.IsCovered(c.push, deletes) {
 			continue
 		}
-		// This reads the tombstones once more: it is rare, and marks as Push does.
+		// This reads the tombstones once more. That is rare, and marks as Push does.
 		group.Go(func() error { return db.markCovered(ctx, []copyOf{c}) })
 	}
 	return group.Wait()
 }
 
-// knownTombstones returns the deletes of all tombstones of those partitions of copies
+// knownTombstones returns the deletes of all tombstones in those partitions of copies
 // that have few of them.
 func (db *DB) knownTombstones(ctx context.Context, copies []copyOf) (map[string]deletes, error) {
 	counts := map[string]int{}
@@ -103,12 +103,12 @@ func (db *DB) knownTombstones(ctx context.Context, copies []copyOf) (map[string]
 	return known, group.Wait()
 }
 
-// tombstonesForAPush is how many tombstones PushAll reads of a name for each push, to
-// see all, before it asks for the three that can matter to each. They have some 200
-// bytes.
+// tombstonesForAPush is how many of a name's tombstones PushAll reads for each push, in
+// the hope of seeing all of them. If there are more, it asks for the three that can cover
+// each push. A tombstone has about 200 bytes.
 const tombstonesForAPush = 100
 
-// firstTombstones returns the deletes of so many tombstones in a partition, and whether
+// firstTombstones returns the deletes of the first tombstones in a partition, and whether
 // these are all.
 func (db *DB) firstTombstones(ctx context.Context, partition string, most int) (found deletes, all bool, err error) {
 	query := db.queryOf(partition)
@@ -123,8 +123,8 @@ func (db *DB) firstTombstones(ctx context.Context, partition string, most int) (
 	return found, err == nil && page.LastEvaluatedKey == nil, err
 }
 
-// deriveFrom does what the table's stream would have done after pushes. Where the
-// copies of one are the same, that is the catalogue entry alone.
+// deriveFrom does what the views function would do after pushes. If the copies of a push
+// are equal, only the catalogue entry is left to do.
 func (db *DB) deriveFrom(ctx context.Context, pushes []event.Push, copies [][]copyOf) error {
 	var unequal, entries []*task
 	listed := map[reference.Name]bool{}

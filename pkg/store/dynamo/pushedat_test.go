@@ -27,8 +27,8 @@ func TestPushedAtUnits(t *testing.T) {
 	}
 }
 
-// TestPushedAtSeesAPushUnderOneNameAlone: whoever deletes a reference by hand may have
-// found it under either name, before the other was written.
+// TestPushedAtSeesAPushUnderOneNameAlone: a caller that deletes a reference by hand may
+// have found it under one name before it was written under the other.
 func TestPushedAtSeesAPushUnderOneNameAlone(t *testing.T) {
 	t.Parallel()
 	db := openNew(t, nil)
@@ -44,7 +44,7 @@ func TestPushedAtSeesAPushUnderOneNameAlone(t *testing.T) {
 			putAll(t, db, []attributes{half})
 			got, err := db.PushedAt(t.Context(), event.Target{Registry: registry, Repository: "wash", Tag: tag})
 			if want := noon.Add(time.Minute); err != nil || !got.Equal(want) {
-				t.Errorf("PushedAt(%s), newest under %s alone: %s, %v, want %s", tag, name, got, err, want)
+				t.Errorf("PushedAt(%s), newest only under %s: %s, %v, want %s", tag, name, got, err, want)
 			}
 		}
 	}

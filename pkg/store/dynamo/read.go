@@ -16,9 +16,9 @@ import (
 	"ocireffer/pkg/store"
 )
 
-// Pick implements store.Reader. It costs 0.5 read units for each of its one or two
-// reads. With q.Match it pays by the page of 91 references, which is some 7 units, and
-// for the second read by what has the digest.
+// Pick implements store.Reader. It costs 0.5 read units for each of its one or two reads.
+// With q.Match, a page of 91 references costs about 7 units, and the second read costs as
+// much as the references with the digest do.
 func (db *DB) Pick(ctx context.Context, q store.Query) (event.Push, error) {
 	p, err := db.scanner(false).Pick(ctx, q)
 	if err != nil {
@@ -65,14 +65,14 @@ func (db *DB) scanner(consistent bool) store.Scanner {
 	}
 }
 
-// addCondition adds a condition on the sort key #sort, of which one value is :sort.
+// addCondition adds a condition on the sort key #sort, with the value :sort.
 func addCondition(query *dynamodb.QueryInput, condition, attr, value string) {
 	*query.KeyConditionExpression += " AND " + condition
 	query.ExpressionAttributeNames["#sort"] = attr
 	query.ExpressionAttributeValues[":sort"] = str(value)
 }
 
-// PushedAt implements store.Writer. It is one consistent read of the reference under
+// PushedAt implements store.Writer. It makes one consistent read of the reference under
 // each of its names: 2 read units, or 1 for a name given by hand.
 func (db *DB) PushedAt(ctx context.Context, t event.Target) (time.Time, error) {
 	_, newest, err := db.newestOf(ctx, partitionsOf(t.Names()), tagKey(t))
@@ -87,7 +87,7 @@ func (db *DB) PushedAt(ctx context.Context, t event.Target) (time.Time, error) {
 }
 
 // References implements store.Reader. It costs 0.5 read units for each 4 KB of
-// references, of which each has some 600 bytes.
+// references. A reference has about 600 bytes.
 func (db *DB) References(ctx context.Context, name reference.Name, match func(tag string) bool, s store.Span) (store.Page[event.Push], error) {
 	page, err := db.scanner(false).References(ctx, name, match, s)
 	if err != nil {
@@ -96,7 +96,7 @@ func (db *DB) References(ctx context.Context, name reference.Name, match func(ta
 	return page, nil
 }
 
-// queryOf returns a query of a partition, to which conditions may be added.
+// queryOf returns a query of a partition, to which the caller may add conditions.
 func (db *DB) queryOf(partition string) *dynamodb.QueryInput {
 	return &dynamodb.QueryInput{
 		TableName:                 &db.table,
@@ -106,7 +106,7 @@ func (db *DB) queryOf(partition string) *dynamodb.QueryInput {
 	}
 }
 
-// results yields the items that query finds, and after an error nothing.
+// results yields the items that query finds, and nothing after an error.
 func (db *DB) results(ctx context.Context, query *dynamodb.QueryInput) iter.Seq2[attributes, error] {
 	return func(yield func(attributes, error) bool) {
 		for pages := dynamodb.NewQueryPaginator(db.client, query); pages.HasMorePages(); {
@@ -116,7 +116,7 @@ func (db *DB) results(ctx context.Context, query *dynamodb.QueryInput) iter.Seq2
 				return
 			}
 			for _, item := range page.Items {
-				// A caller may do more with an item than ctx has time for.
+				// ctx may have ended while the caller used the previous item.
 				if err := ctx.Err(); !yield(item, err) || err != nil {
 					return
 				}
@@ -125,12 +125,12 @@ func (db *DB) results(ctx context.Context, query *dynamodb.QueryInput) iter.Seq2
 	}
 }
 
-// maxBatchGet is the most keys that DynamoDB takes in one BatchGetItem.
+// maxBatchGet is the most keys that DynamoDB accepts in one BatchGetItem.
 const maxBatchGet = 100
 
-// batchGet reads the items of at most maxBatchGet keys. DynamoDB may leave some
-// unprocessed when it is busy; those are asked for again. As often as a call may fail,
-// it may leave all of them.
+// batchGet reads the items of at most maxBatchGet keys. When DynamoDB is busy, it may
+// leave some unprocessed; batchGet asks for those again. It gives up when DynamoDB has
+// left all of them as many times as a call is tried.
 func (db *DB) batchGet(ctx context.Context, keys []attributes, consistent bool) (items []attributes, err error) {
 	for failed := 0; failed < attempts; {
 		request := map[string]types.KeysAndAttributes{db.table: {Keys: keys, ConsistentRead: &consistent}}

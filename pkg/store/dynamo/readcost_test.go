@@ -16,9 +16,9 @@ import (
 	"ocireffer/pkg/store/dynamo/dynamotest"
 )
 
-// TestPickUnits: each order is one read of 0.5 units, however many references a name
-// has and however many tags a digest. Where the newest tag is no full version, there is
-// one more.
+// TestPickUnits: each order costs one read of 0.5 units, however many references a name
+// has and however many tags a digest has. If the newest tag is no full version, there is
+// one more read.
 func TestPickUnits(t *testing.T) {
 	t.Parallel()
 	var m dynamotest.Meter
@@ -32,7 +32,7 @@ func TestPickUnits(t *testing.T) {
 	for _, n := range counts {
 		fill(t, db, filled, n)
 		filled = n
-		// The last of n is no version, and the first is none either.
+		// Neither the first nor the last of n is a version.
 		calls := [...]int{store.ByPushed: min(n, 1) + 1, store.ByRelease: 1, store.ByVersion: 1}
 		if n == 1 {
 			calls[store.ByRelease], calls[store.ByVersion] = 2, 2
@@ -46,8 +46,8 @@ func TestPickUnits(t *testing.T) {
 	}
 }
 
-// wantPickUnits wants a Pick of n references to make so many calls in each order, each
-// of 0.5 units if there is anything to read.
+// wantPickUnits wants a Pick from n references to make this many calls in each order,
+// each of 0.5 units if there is anything to read.
 func wantPickUnits(t *testing.T, m *dynamotest.Meter, db *DB, what string, n int, calls [len(store.Orders)]int) {
 	t.Helper()
 	for _, name := range washNames {
@@ -63,7 +63,7 @@ func wantPickUnits(t *testing.T, m *dynamotest.Meter, db *DB, what string, n int
 	}
 }
 
-// wantVersionedUnits wants Versioned to make one call, of the digest of n references.
+// wantVersionedUnits wants Versioned to make one call, for the digest of n references.
 func wantVersionedUnits(t *testing.T, m *dynamotest.Meter, db *DB, what string, n int) {
 	t.Helper()
 	for _, name := range washNames {
@@ -96,7 +96,8 @@ func dropItems(t *testing.T, db *DB, p event.Push) {
 	}
 }
 
-// tagOf is the tag of the i-th reference that fill writes: every third is no version.
+// tagOf returns the tag of the i-th reference that fill writes. Every third is no
+// version.
 func tagOf(i int) string {
 	if i%3 == 0 {
 		return fmt.Sprintf("build-%d", i)
@@ -104,7 +105,8 @@ func tagOf(i int) string {
 	return fmt.Sprintf("1.%d.0", i)
 }
 
-// fill writes the references from to n of wash as Push does, all of one digest.
+// fill writes the references of wash from index from to n as Push does, all with one
+// digest.
 func fill(t *testing.T, db *DB, from, n int) {
 	t.Helper()
 	var all []attributes
@@ -114,7 +116,7 @@ func fill(t *testing.T, db *DB, from, n int) {
 	putAll(t, db, all)
 }
 
-// putAll writes items, many in one call.
+// putAll writes items, many with one call.
 func putAll(t *testing.T, db *DB, all []attributes) {
 	t.Helper()
 	const most = 25 // DynamoDB's limit
@@ -138,8 +140,8 @@ func putAll(t *testing.T, db *DB, all []attributes) {
 	}
 }
 
-// TestMatchUnits: a Pick with Match pays by the page of 91, of which eleven have the
-// thousand that it looks at and one more.
+// TestMatchUnits: a Pick with Match pays for pages of 91 references. Eleven pages contain
+// the thousand that it looks at and one more.
 func TestMatchUnits(t *testing.T) {
 	t.Parallel()
 	var m dynamotest.Meter
@@ -169,7 +171,7 @@ func TestMatchUnits(t *testing.T) {
 		}
 		m.Want(t, "Pick of "+c.what, map[string]int{"Query": c.calls}, map[string]float64{"Query": c.units})
 	}
-	// The second scan reads only what has the digest.
+	// The second scan reads only references with the digest.
 	latest, version := washOf("latest", 2, 10_001), washOf("2.0.0", 2, 10_000)
 	putAll(t, db, append(copies(latest), copies(version)...))
 	m.Take()
@@ -180,8 +182,8 @@ func TestMatchUnits(t *testing.T) {
 	m.Want(t, "Pick of any but edge", map[string]int{"Query": 2}, map[string]float64{"Query": 7.5})
 }
 
-// TestListUnits: a page of the catalogue is paid by the repositories that it looks
-// at, of which each is one entry. By push it looks at none that is not published.
+// TestListUnits: a page of the catalogue costs what the looked-at repositories cost, one
+// entry each. By push it looks only at published ones.
 func TestListUnits(t *testing.T) {
 	t.Parallel()
 	var m dynamotest.Meter
@@ -273,8 +275,8 @@ func TestCategoryUnits(t *testing.T) {
 	}
 }
 
-// TestEntriesUnits: a repository's entry is one read of the catalogue, published or
-// not; a registry's repository takes the reads of two indexes.
+// TestEntriesUnits: a repository's entry costs one read of the catalogue, published or
+// not. A registry's repository costs the reads of two indexes.
 func TestEntriesUnits(t *testing.T) {
 	t.Parallel()
 	var m dynamotest.Meter

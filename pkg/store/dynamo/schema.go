@@ -14,13 +14,13 @@ import (
 // createTimeout is how long Create waits for DynamoDB to make a table.
 const createTimeout = time.Minute
 
-// Create makes a table, for a DynamoDB without the stack of template.yaml, unless it
-// is there. It has no stream.
+// Create creates a table unless it exists. It is for a DynamoDB without the stack of
+// template.yaml. The table has no stream.
 func Create(ctx context.Context, cfg aws.Config, table string) error {
 	db := dynamodb.NewFromConfig(cfg)
 	_, err := db.CreateTable(ctx, Schema(table))
 	if _, exists := errors.AsType[*types.ResourceInUseException](err); exists {
-		return nil // to ask for its status takes DynamoDB Local seconds if it has many items
+		return nil // without asking for its status: that takes DynamoDB Local seconds if the table has many items
 	}
 	if err != nil {
 		return fmt.Errorf("create table %s: %w", table, err)
@@ -32,8 +32,8 @@ func Create(ctx context.Context, cfg aws.Config, table string) error {
 	return nil
 }
 
-// Schema returns the keys and indexes of a table, which are those of template.yaml.
-// A table keeps them for good: a local index can only be made with its table.
+// Schema returns the keys and indexes of a table, as in template.yaml. They can never
+// change: a local index can only be created with its table.
 func Schema(table string) *dynamodb.CreateTableInput {
 	input := &dynamodb.CreateTableInput{
 		TableName:            &table,

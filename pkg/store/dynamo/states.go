@@ -13,8 +13,8 @@ import (
 	"ocireffer/pkg/store"
 )
 
-// State implements store.Reconciler. It is one consistent read, of 1 read unit for
-// each 4 KB.
+// State implements store.Reconciler. It makes one consistent read: 1 read unit for each 4
+// KB.
 func (db *DB) State(ctx context.Context, registry, key string) (store.State, error) {
 	s := store.State{Key: key}
 	found, err := db.client.GetItem(ctx, &dynamodb.GetItemInput{
@@ -32,7 +32,7 @@ func (db *DB) State(ctx context.Context, registry, key string) (store.State, err
 // PutState implements store.Reconciler. It costs 1 write unit for each KB.
 func (db *DB) PutState(ctx context.Context, registry string, s store.State) (bool, error) {
 	item := keyOf(states+registry, s.Key)
-	item[attrValue] = &types.AttributeValueMemberB{Value: append([]byte{}, s.Value...)} // which is not nil
+	item[attrValue] = &types.AttributeValueMemberB{Value: append([]byte{}, s.Value...)} // a copy that is never nil
 	written, stored, err := db.putRevision(ctx, item, s.Revision)
 	if err == nil && !written {
 		var now store.State

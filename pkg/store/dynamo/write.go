@@ -13,11 +13,10 @@ import (
 	"ocireffer/pkg/store"
 )
 
-// Push implements store.Writer. It makes one conditional write for each of the two
-// names, side by side, and one consistent read of at most six tombstones: 10 write
-// units for a new reference, up to 18 for one that is stored already (the item and
-// its four index entries, of which a changed one counts twice), and 6 read units.
-// Derive does the rest.
+// Push implements store.Writer. It makes one conditional write for each of the two names,
+// in parallel, and one consistent read of at most six tombstones. That costs 6 read
+// units, and 10 write units for a new reference or up to 18 for a stored one: the item
+// and its four index entries, where a changed entry counts twice. Derive does the rest.
 func (db *DB) Push(ctx context.Context, p event.Push) error {
 	err := db.push(ctx, p)
 	if err == nil && db.withoutStream {
@@ -32,7 +31,7 @@ func (db *DB) Push(ctx context.Context, p event.Push) error {
 func (db *DB) push(ctx context.Context, p event.Push) error {
 	item := marshalPush(p)
 	stored := make([]copyOf, len(p.Names()))
-	// No failure ends the other call: Derive completes the push from either copy.
+	// A failed write does not stop the other: Derive completes the push from either copy.
 	var group errgroup.Group
 	for i, name := range p.Names() {
 		group.Go(func() (err error) {
@@ -50,12 +49,12 @@ func (db *DB) push(ctx context.Context, p event.Push) error {
 type copyOf struct {
 	partition string
 	push      event.Push
-	deleted   bool // it is marked
+	deleted   bool // it is marked as deleted
 }
 
-// putCopy writes p's item in a partition and returns the copy that is there then:
-// another one if a newer push is stored. Its tombstones matter as much, since its
-// own writer may have ended before it looked for them.
+// putCopy writes p's item in a partition and returns the copy that is stored afterwards.
+// That is another one if a newer push is stored. Its tombstones matter just as much,
+// since its writer may have died before it looked for them.
 func (db *DB) putCopy(ctx context.Context, partition string, p event.Push, item attributes) (copyOf, error) {
 	written, stored, err := db.putIfNewer(ctx, inPartition(partition, item))
 	if err != nil || written {
@@ -71,15 +70,15 @@ func unmarshalCopy(item attributes) (c copyOf, err error) {
 	return c, err
 }
 
-// putIfNewer writes a register, unless one of an equal or greater rank is stored,
-// which it returns then.
+// putIfNewer writes a register unless one with an equal or greater rank is stored. Then
+// it returns that one.
 func (db *DB) putIfNewer(ctx context.Context, item attributes) (written bool, stored attributes, err error) {
 	return db.putIf(ctx, item, "attribute_not_exists(#rank) OR #rank < :rank",
 		map[string]string{"#rank": attrRank}, attributes{":rank": item[attrRank]})
 }
 
-// putIf writes an item on a condition. If that fails it returns the stored item, nil
-// if there is none.
+// putIf writes an item on a condition. If the condition fails, it returns the stored
+// item, or nil if there is none.
 func (db *DB) putIf(ctx context.Context, item attributes, condition string, names map[string]string, values attributes) (written bool, stored attributes, err error) {
 	_, err = db.client.PutItem(ctx, &dynamodb.PutItemInput{
 		TableName:                           &db.table,
@@ -95,8 +94,8 @@ func (db *DB) putIf(ctx context.Context, item attributes, condition string, name
 	return err == nil, nil, err
 }
 
-// conflict reports whether err says that the condition of a write failed, and
-// returns the stored item if the write asked for it.
+// conflict reports whether err is a failed condition of a write. It returns the stored
+// item if the write asked for it.
 func conflict(err error) (stored attributes, lost bool) {
 	failed, lost := errors.AsType[*types.ConditionalCheckFailedException](err)
 	if !lost {
@@ -105,7 +104,8 @@ func conflict(err error) (stored attributes, lost bool) {
 	return failed.Item, true
 }
 
-// markCovered looks for tombstones that cover copies, and marks those as deleted.
+// markCovered looks for tombstones that cover copies, and marks the covered copies as
+// deleted.
 func (db *DB) markCovered(ctx context.Context, copies []copyOf) error {
 	var keys []attributes
 	for _, c := range copies {

@@ -21,10 +21,10 @@ import (
 	"ocireffer/pkg/store/dynamo/dynamotest"
 )
 
-// reads notes the reads that a client makes: whether each is consistent.
+// reads counts the reads of a client, by whether they are consistent.
 type reads struct {
 	mu         sync.Mutex
-	consistent map[string]int // by operation
+	consistent map[string]int // number of consistent reads by operation
 	eventually map[string]int
 }
 
@@ -51,9 +51,9 @@ func (n *reads) before(operation, body string) {
 	}
 }
 
-// TestWritersReadConsistently: that whichever of a push and a delete runs second
-// sees the other rests on these reads, and so do Derive's results. Readers do not
-// pay for that.
+// TestWritersReadConsistently: consistent reads guarantee that the second of a push and a
+// delete sees the first, and that Derive's results are right. Readers do not pay for
+// them.
 func TestWritersReadConsistently(t *testing.T) {
 	t.Parallel()
 	n := &reads{}
@@ -136,7 +136,7 @@ func TestUnprocessedKeysAreAskedForAgain(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name  string
-		times int32 // of the first calls, how many leave their keys unprocessed
+		times int32 // how many of the first calls leave keys unprocessed
 		calls int32
 		fails bool
 	}{
@@ -150,7 +150,7 @@ func TestUnprocessedKeysAreAskedForAgain(t *testing.T) {
 			var h half
 			db := onStream(openNew(t, &h))
 			late := washOf("1", 1, 0)
-			late.GivenName = "app" // one name, so one batch
+			late.GivenName = "app" // it has one name, so there is one batch
 			d := deleteOf(10)
 			d.GivenName = "app"
 			wantDeleted(t, db, d, 0)
@@ -171,7 +171,7 @@ func TestUnprocessedKeysAreAskedForAgain(t *testing.T) {
 	}
 }
 
-// oneByOne answers each BatchGetItem for its first key, and leaves the others
+// oneByOne processes only the first key of each BatchGetItem and leaves the others
 // unprocessed.
 func oneByOne() http.RoundTripper {
 	type keys struct {
@@ -215,7 +215,8 @@ func oneByOne() http.RoundTripper {
 	})
 }
 
-// TestBatchInPartsIsReadWhole: however many parts, as long as each has something.
+// TestBatchInPartsIsReadWhole: a batch may come in any number of parts, as long as each
+// contains an item.
 func TestBatchInPartsIsReadWhole(t *testing.T) {
 	t.Parallel()
 	db := openNew(t, oneByOne())
@@ -237,8 +238,8 @@ func TestBatchInPartsIsReadWhole(t *testing.T) {
 	}
 }
 
-// TestDeleteMarksOnlyUnchangedReferences: a tag that moves to another digest, or is
-// pushed again, after a delete found it and before it marks it, stays.
+// TestDeleteMarksOnlyUnchangedReferences: a tag stays if it moves to another digest, or
+// is pushed again, after a delete found it and before the delete marks it.
 func TestDeleteMarksOnlyUnchangedReferences(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -271,9 +272,9 @@ func TestDeleteMarksOnlyUnchangedReferences(t *testing.T) {
 	}
 }
 
-// TestPushAndDeleteSeeEachOther: one of them is stored as a whole before a call of
-// the other. Whichever it is, the delete is the newer and the reference goes, before
-// anything is derived. A name given by hand is one name, so the calls have an order.
+// TestPushAndDeleteSeeEachOther: either is stored as a whole before a call of the other.
+// The delete is newer, so the reference is always deleted, before anything is derived.
+// With a name given by hand there is one name, so the calls have an order.
 func TestPushAndDeleteSeeEachOther(t *testing.T) {
 	t.Parallel()
 	app := reference.Name{Repository: "app"}
@@ -351,7 +352,8 @@ func TestRepeatedDeleteCountsNothing(t *testing.T) {
 	}
 }
 
-// TestOlderDeleteLeavesANewerTombstone: a push between the two comes last.
+// TestOlderDeleteLeavesANewerTombstone: at the end comes a push from between the two
+// deletes.
 func TestOlderDeleteLeavesANewerTombstone(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -406,8 +408,8 @@ func TestAnyTombstoneCovers(t *testing.T) {
 	}
 }
 
-// TestPushCompletesANewerOne: the newer push's writer ended before it looked for
-// tombstones. Its own repeat marks it, and so does an older push of the reference.
+// TestPushCompletesANewerOne: the newer push's writer died before it looked for
+// tombstones. A repeat marks that push, and so does an older push of the reference.
 func TestPushCompletesANewerOne(t *testing.T) {
 	t.Parallel()
 	newer := washOf("1", 1, 5)
@@ -432,9 +434,8 @@ func TestPushCompletesANewerOne(t *testing.T) {
 	}
 }
 
-// TestAnyFailedCallIsAnError: a write has done its part, or it says that it has not.
-// The marks of a delete are no part that it must do: its answer says that more
-// follow.
+// TestAnyFailedCallIsAnError: a write returns an error unless it has done its part. Marks
+// are not part of a delete's duty: its answer says that more follow.
 func TestAnyFailedCallIsAnError(t *testing.T) {
 	t.Parallel()
 	remove := func(d event.Delete) func(*DB) (store.Deleted, error) {
@@ -459,9 +460,9 @@ func TestAnyFailedCallIsAnError(t *testing.T) {
 	for _, c := range []struct {
 		method string
 		write  func(*DB) (store.Deleted, error)
-		puts   int // with which it begins, side by side
+		puts   int // how many concurrent puts it begins with
 		calls  int
-		more   bool // a failure behind those is no error
+		more   bool // a failure after those is no error
 	}{
 		{method: "Push", write: add(washOf("1", 1, 0)), puts: 2, calls: 3},
 		{method: "Push of a deleted reference", write: add(late), puts: 2, calls: 5},

@@ -15,14 +15,15 @@ import (
 	"ocireffer/pkg/store"
 )
 
-// TB is a test, or a case of one by rapid.
+// TB is a test, or one case of a rapid test.
 type TB interface {
 	Helper()
 	Context() context.Context
 	Fatalf(format string, args ...any)
 }
 
-// check wants s to answer as the model for every name, and to list as it.
+// check wants s to answer as the model does for every name, and to list what the model
+// lists.
 func check(t TB, s store.Reader, base string, events []event.Event) {
 	t.Helper()
 	for _, listed := range Large.listed(base) {
@@ -33,7 +34,7 @@ func check(t TB, s store.Reader, base string, events []event.Event) {
 	CheckLists(t, s, base, events)
 }
 
-// CheckViews is a quick check, for a test of many histories: it does not match tags.
+// CheckViews is a quick check for tests of many histories: it does not match tags.
 func CheckViews(t TB, s store.Reader, base string, events []event.Event) {
 	t.Helper()
 	for _, listed := range Large.listed(base) {
@@ -44,7 +45,7 @@ func CheckViews(t TB, s store.Reader, base string, events []event.Event) {
 	CheckLists(t, s, base, events)
 }
 
-// CheckLists wants s to list repositories and categories as the model.
+// CheckLists wants s to list repositories and categories as the model does.
 func CheckLists(t TB, s store.Reader, base string, events []event.Event) {
 	t.Helper()
 	var want []store.Entry
@@ -61,7 +62,7 @@ func CheckLists(t TB, s store.Reader, base string, events []event.Event) {
 	}
 }
 
-// checkPages wants s to list just these entries, page by page.
+// checkPages wants s to list exactly these entries, page by page.
 func checkPages(t TB, s store.Reader, l store.Listing, want []store.Entry) {
 	t.Helper()
 	if diff := gocmp.Diff(want, readPages(t, s, l), cmpopts.EquateEmpty()); diff != "" {
@@ -69,8 +70,8 @@ func checkPages(t TB, s store.Reader, l store.Listing, want []store.Entry) {
 	}
 }
 
-// readPages returns the entries of a listing from its first page on. Each page but the
-// last must be full and followed by an entry.
+// readPages returns the entries of a listing from its first page on. Every page except
+// the last must be full, and an entry must follow it.
 func readPages(t TB, s store.Reader, l store.Listing) (all []store.Entry) {
 	t.Helper()
 	for {
@@ -89,8 +90,8 @@ func readPages(t TB, s store.Reader, l store.Listing) (all []store.Entry) {
 	}
 }
 
-// checkCategory wants s to list the members of a category, and their entries, as
-// the model.
+// checkCategory wants s to list the members of a category, and their entries, as the
+// model does.
 func checkCategory(t TB, s store.Reader, category string, events []event.Event) {
 	t.Helper()
 	want := membersOf(events, category)
@@ -116,7 +117,7 @@ func checkCategory(t TB, s store.Reader, category string, events []event.Event) 
 	}
 }
 
-// CheckEntry wants s to list one name as the model, after events.
+// CheckEntry wants s to list one name as the model does after events.
 func CheckEntry(t TB, s store.Reader, name reference.Name, events []event.Event) {
 	t.Helper()
 	var want []store.Entry
@@ -132,7 +133,7 @@ func CheckEntry(t TB, s store.Reader, name reference.Name, events []event.Event)
 	}
 }
 
-// A match is a condition on tags, with the prefix that they have in common.
+// A match is a condition on tags, with the prefix that the tags share.
 type match struct {
 	what, prefix string
 	match        func(tag string) bool
@@ -146,8 +147,8 @@ var matches = []match{
 	{what: "v*", prefix: "v", match: func(tag string) bool { return strings.HasPrefix(tag, "v") }},
 }
 
-// CheckName wants s to answer as the model for one name, in every order, of all
-// tags and of some, and to list its references, after events.
+// CheckName wants s to answer as the model does for one name after events: in every
+// order, for all tags and for some, and in lists of references.
 func CheckName(t TB, s store.Reader, name reference.Name, events []event.Event) {
 	t.Helper()
 	for _, m := range matches {
@@ -158,13 +159,13 @@ func CheckName(t TB, s store.Reader, name reference.Name, events []event.Event) 
 	}
 }
 
-// CheckView is CheckName of all tags alone.
+// CheckView is CheckName without conditions on tags.
 func CheckView(t TB, s store.Reader, name reference.Name, events []event.Event) {
 	t.Helper()
 	match{what: "all"}.check(t, s, name, events)
 }
 
-// check wants s to answer as the model about the tags that m takes.
+// check wants s to answer as the model does about the tags that m accepts.
 func (m match) check(t TB, s store.Reader, name reference.Name, events []event.Event) {
 	t.Helper()
 	checkReferences(t, s, name, m.what, m.match, events)
@@ -173,7 +174,7 @@ func (m match) check(t TB, s store.Reader, name reference.Name, events []event.E
 	}
 }
 
-// checkVersioned wants s to know the version of p as the model does.
+// checkVersioned wants s to find the same version of p as the model.
 func checkVersioned(t TB, s store.Reader, name reference.Name, p event.Push, events []event.Event) {
 	t.Helper()
 	want, found := most(slices.DeleteFunc(live(events, name), func(q event.Push) bool {
@@ -191,8 +192,8 @@ func checkVersioned(t TB, s store.Reader, name reference.Name, p event.Push, eve
 	}
 }
 
-// checkReferences wants s to list the references of a name that match takes, as the
-// model does, in pages of two.
+// checkReferences wants s to list the matching references of a name as the model does, in
+// pages of two.
 func checkReferences(t TB, s store.Reader, name reference.Name, what string, match func(tag string) bool, events []event.Event) {
 	t.Helper()
 	want := slices.DeleteFunc(live(events, name), func(p event.Push) bool { return match != nil && !match(p.Reference.Tag) })
@@ -220,12 +221,12 @@ func checkReferences(t TB, s store.Reader, name reference.Name, what string, mat
 	}
 }
 
-// checkPick wants s to pick as the model does; tags says which tags q matches.
+// checkPick wants s to pick as the model does. tags describes the tags that q matches.
 func checkPick(t TB, s store.Reader, q store.Query, tags string, events []event.Event) {
 	t.Helper()
 	want, found := pick(events, q)
 	got, err := s.Pick(t.Context(), q)
-	if found && err == nil && got == want { // mostly, and at once
+	if found && err == nil && got == want { // the usual case, without a slow diff
 		return
 	}
 	call := fmt.Sprintf("Pick(%s, %s, tags: %s)", q.Name, q.Order, tags)

@@ -23,7 +23,7 @@ func deleteByDigest(t *testing.T, s store.Store) {
 	wantPick(t, s, in("other.azurecr.io", "wash"), store.ByPushed, elsewhere)
 	wantDeleted(t, s, d, 0)
 	beside := deleteOfDigest("wash", 1, 60)
-	beside.Tag = "another" // counts for nothing beside a digest
+	beside.Tag = "another" // a tag beside a digest does not count
 	wantDeleted(t, s, beside, 1)
 	wantNone(t, s, in(registry, "wash"))
 	wantPick(t, s, anywhere("wash"), store.ByPushed, elsewhere)
@@ -53,8 +53,8 @@ func deleteOfRepository(t *testing.T, s store.Store) {
 	wantNone(t, s, anywhere("wash"), in(registry, "wash"))
 }
 
-// covering returns for each kind of target a delete that covers wash:1 with digest
-// 1 in a repository of its own.
+// covering returns a delete of each kind of target that covers wash:1 with digest 1, each
+// in its own repository.
 func covering(seconds int) []event.Delete {
 	return []event.Delete{
 		deleteOfDigest("of-digest", 1, seconds),
@@ -78,7 +78,7 @@ func deleteBeforeItsPush(t *testing.T, s store.Store) {
 			wantNewest(t, s, newer)
 		})
 	}
-	// Without a digest only the other two can cover it.
+	// Without a digest, only the other two can cover it.
 	for _, d := range covering(0)[1:] {
 		t.Run(d.Repository+", push without digest", func(t *testing.T) {
 			d.Repository += "-without-digest"
@@ -94,7 +94,7 @@ func deleteBeforeItsPush(t *testing.T, s store.Store) {
 	}
 }
 
-// olderDelete stores a delete, an older one of the same target, and a push between
+// olderDelete stores a delete, an older one of the same target, and a push from between
 // their times.
 func olderDelete(t *testing.T, s store.Store) {
 	for i, newer := range covering(10) {
@@ -127,9 +127,9 @@ func pushAfterItsDelete(t *testing.T, s store.Store) {
 	wantNone(t, s, anywhere("wash"), in(registry, "wash"))
 }
 
-// deleteOfMovedDigest: the delete of a digest removes a tag only while the tag has
-// that digest. A later push of the tag with another digest is live, though it is
-// older than the delete.
+// deleteOfMovedDigest: the delete of a digest removes a tag only while the tag has that
+// digest. A later push of the tag with another digest is live, even though it is older
+// than the delete.
 func deleteOfMovedDigest(t *testing.T, s store.Store) {
 	push(t, s, washOf("1", 1, 0))
 	d := deleteOfDigest("wash", 1, 3600)
@@ -141,8 +141,8 @@ func deleteOfMovedDigest(t *testing.T, s store.Store) {
 	wantNewest(t, s, moved)
 }
 
-// newestPushTime wants the time of a reference's newest push, whether or not it is
-// deleted, and that of no other reference.
+// newestPushTime wants the time of a reference's newest push, deleted or not, and never
+// that of another reference.
 func newestPushTime(t *testing.T, s store.Store) {
 	given := washOf("1", 1, 30)
 	given.GivenName = "other"

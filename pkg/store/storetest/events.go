@@ -43,7 +43,7 @@ func registers(events []event.Event) []event.Event {
 	return slices.Collect(maps.Values(newest))
 }
 
-// collect returns what a sequence yields, which must not fail.
+// collect returns what a sequence yields. An error fails the test.
 func collect[T any](t rapid.TB, what string, all iter.Seq2[T, error]) (items []T) {
 	t.Helper()
 	for item, err := range all {
@@ -55,7 +55,7 @@ func collect[T any](t rapid.TB, what string, all iter.Seq2[T, error]) (items []T
 	return items
 }
 
-// eventsOf returns the events of s that are about a base.
+// eventsOf returns the events in s whose names begin with base.
 func eventsOf(t rapid.TB, s store.Exporter, base string) []event.Event {
 	t.Helper()
 	return slices.DeleteFunc(collect(t, "Events", s.Events(context.Background())), func(e event.Event) bool { return !strings.Contains(e.String(), base) })
@@ -70,7 +70,7 @@ func WantEvents(t rapid.TB, what string, want, got []event.Event) {
 	}
 }
 
-// lineOf returns all of an event as text.
+// lineOf returns an event as one line of text.
 func lineOf(t rapid.TB, e event.Event) string {
 	t.Helper()
 	line, err := e.MarshalJSON()
@@ -80,8 +80,8 @@ func lineOf(t rapid.TB, e event.Event) string {
 	return string(line)
 }
 
-// eventsAreRegisters wants Events to yield what wins of random events, each once, and
-// another store of the same events to answer the same.
+// eventsAreRegisters wants Events to yield the winners of random events, each once, and
+// another store of these events to answer the same.
 func eventsAreRegisters(open func(testing.TB) store.Store) func(*testing.T, store.Store) {
 	return func(t *testing.T, s store.Store) {
 		other := open(t)
@@ -110,7 +110,8 @@ func apply(t *rapid.T, s store.Writer, events []event.Event) {
 	}
 }
 
-// loopOverEvents: who goes through the events of a store may write to it, and end.
+// loopOverEvents: a loop over the events of a store may write to the store, and may end
+// early.
 func loopOverEvents(t *testing.T, s store.Store) {
 	for i := range 5 {
 		push(t, s, washOf(fmt.Sprint(i), i, i))
@@ -133,7 +134,7 @@ func loopOverEvents(t *testing.T, s store.Store) {
 	}
 }
 
-// statesAreNoEvents: states stay where they are.
+// statesAreNoEvents: Events does not yield states.
 func statesAreNoEvents(t *testing.T, s store.Store) {
 	p := washOf("1", 1, 0)
 	push(t, s, p)

@@ -14,8 +14,8 @@ import (
 	"ocireffer/pkg/store"
 )
 
-// historyOfARepository: what has a given name, or is of another registry or repository,
-// is no part of it.
+// historyOfARepository: a history leaves out what has a given name, and what is in
+// another registry or repository.
 func historyOfARepository(t *testing.T, s store.Store) {
 	moved, gone := washOf("latest", 2, 2), washOf("gone", 3, 3)
 	other, given := washOf("1", 1, 1), washOf("1", 1, 1)
@@ -62,7 +62,7 @@ func historyOf(t testing.TB, s store.Reconciler, repository string) store.Histor
 	return h
 }
 
-// historyIsOfTheEvents wants the histories after random events to be the model's.
+// historyIsOfTheEvents wants the histories after random events to equal the model's.
 func historyIsOfTheEvents(t *testing.T, s store.Store) {
 	var cases atomic.Int64
 	rapid.Check(t, func(rt *rapid.T) {
@@ -103,8 +103,8 @@ func checkHistory(t *rapid.T, s store.Reconciler, registry, repository string, e
 	}
 }
 
-// pushAllIsPush stores random events, with those pushes at once that are neighbors, and
-// wants the store to answer as the model does.
+// pushAllIsPush stores random events, neighboring pushes with one PushAll, and wants the
+// store to answer as the model does.
 func pushAllIsPush(t *testing.T, s store.Store) {
 	var cases atomic.Int64
 	rapid.Check(t, func(rt *rapid.T) {
@@ -130,8 +130,8 @@ func pushAllIsPush(t *testing.T, s store.Store) {
 	})
 }
 
-// pushAllOfOneReference: of several pushes of a reference the newest wins, wherever it
-// is among them, and against what is stored.
+// pushAllOfOneReference: of several pushes of a reference the newest wins, whatever its
+// place among them, and also against what is stored.
 func pushAllOfOneReference(t *testing.T, s store.Store) {
 	push(t, s, washOf("1", 1, 10), washOf("2", 1, 0))
 	pushes := []event.Push{washOf("1", 2, 5), washOf("2", 3, 2), washOf("2", 2, 1), washOf("3", 1, 3), washOf("3", 2, 4)}

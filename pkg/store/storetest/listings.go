@@ -16,8 +16,8 @@ import (
 	"ocireffer/pkg/store"
 )
 
-// wantByPush wants s to list entries by push, by pages of some size. between is called
-// between two pages.
+// wantByPush wants s to list entries by push, in pages of limit. It calls between before
+// each page except the first.
 func wantByPush(t *testing.T, s store.Reader, limit int, want []string, between func()) {
 	t.Helper()
 	var got []string
@@ -31,7 +31,8 @@ func wantByPush(t *testing.T, s store.Reader, limit int, want []string, between 
 	}
 }
 
-// catalogueByPush lists by the time of what is shown as the newest.
+// catalogueByPush: the catalogue's order by push follows the reference that is shown as
+// newest.
 func catalogueByPush(t *testing.T, s store.Store) {
 	wantByPush(t, s, 10, nil, nothing)
 	at := func(repository, tag string, digestOf, seconds int) event.Push {
@@ -64,7 +65,7 @@ func pagesByPushStayRight(t *testing.T, s store.Store) {
 	}
 	push(t, s, at("f", 6), at("e", 5), at("d", 4), at("c", 3), at("b", 2), at("a", 1))
 	first := true
-	// A page of two ends with e. What is pushed meanwhile is before it.
+	// The first page ends with e. A new push comes before it.
 	wantByPush(t, s, 2, []string{"f", "e", "c", "late", "a"}, func() {
 		if !first {
 			return
@@ -73,12 +74,12 @@ func pagesByPushStayRight(t *testing.T, s store.Store) {
 		late := at("late", 2)
 		late.PushedAt = late.PushedAt.Add(500 * time.Millisecond)
 		push(t, s, at("new", 7), at("b", 8), late)
-		wantDeleted(t, s, deleteOf("e", 60), 1) // with which the page ended
-		wantDeleted(t, s, deleteOf("d", 60), 1) // with which the next would begin
+		wantDeleted(t, s, deleteOf("e", 60), 1) // the last of that page
+		wantDeleted(t, s, deleteOf("d", 60), 1) // would be the first of the next page
 	})
 }
 
-// listings draws listings of some entries, and wants just those that the model lists,
+// listings draws listings of some entries, and wants exactly those that the model lists,
 // in pages.
 func listings(t *testing.T, s store.Store) {
 	registries := []string{"a.azurecr.io", "a.azurecr.io:5000", "b.azurecr.io"}
@@ -93,7 +94,7 @@ func listings(t *testing.T, s store.Store) {
 	for _, e := range all {
 		push(t, s, e.Newest)
 	}
-	push(t, s, pushOf("c.azurecr.io", "zoo", "0", 1, noon.Add(-time.Hour))) // is not the newest
+	push(t, s, pushOf("c.azurecr.io", "zoo", "0", 1, noon.Add(-time.Hour))) // is not zoo's newest
 	gone := pushOf("a.azurecr.io", "gone/app", "1", 1, noon)
 	gone.Reference.Registry = registry
 	push(t, s, gone)

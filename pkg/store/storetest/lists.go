@@ -14,8 +14,8 @@ import (
 	"ocireffer/pkg/store"
 )
 
-// wantReferences wants s to list pushes of a name by pages of some size. between is
-// called between two pages.
+// wantReferences wants s to list pushes of a name in pages of limit. It calls between
+// before each page except the first.
 func wantReferences(t *testing.T, s store.Reader, name reference.Name, limit int, want []event.Push, between func()) {
 	t.Helper()
 	got := pages(t, limit, func(span store.Span) (store.Page[event.Push], error) {
@@ -58,8 +58,8 @@ func versionOfAnEntry(t *testing.T, s store.Store) {
 	var want []store.Entry
 	for _, test := range []struct {
 		name    string
-		tags    []string // from the oldest on
-		highest int      // of tags; -1: none
+		tags    []string // oldest first
+		highest int      // index in tags; -1: none
 		version string
 	}{
 		{name: "none", tags: []string{"latest"}, highest: -1},
@@ -104,7 +104,7 @@ func cataloguePagesStayRight(t *testing.T, s store.Store) {
 	for _, name := range []string{"b", "d", "f", "h"} {
 		push(t, s, entry(name).Newest)
 	}
-	// A page of two ends with d. What lies before it changes nothing that follows.
+	// The first page ends with d. What comes before it changes nothing that follows.
 	want := []store.Entry{entry("b"), entry("d"), entry("e"), entry("h")}
 	first := true
 	wantEntries(t, s, 2, want, func() {
@@ -120,7 +120,8 @@ func cataloguePagesStayRight(t *testing.T, s store.Store) {
 }
 
 func search(t *testing.T, s store.Store) {
-	// The last two match no word: the one that is left must not make a last page.
+	// The last two match no word. The page of the one match that is left must not end the
+	// list.
 	names := []string{"app", "app-server", "server", "team/app", "team/app-server-2", "zebra", "zoo"}
 	for i, name := range names {
 		push(t, s, pushOf(registry, name, "1", i, noon))
@@ -135,9 +136,9 @@ func search(t *testing.T, s store.Store) {
 		{words: []string{"server", "app"}, want: []string{"app-server", "team/app-server-2"}},
 		{words: []string{"m/a"}, want: []string{"team/app", "team/app-server-2"}},
 		{words: []string{"zoo"}, want: nil},
-		{words: []string{"azurecr"}, want: names[:6]}, // of the newest
+		{words: []string{"azurecr"}, want: names[:6]}, // in the newest reference
 		{words: []string{"cr.io/app"}, want: []string{"app", "app-server"}},
-		{words: []string{"1"}, want: nil}, // the tag
+		{words: []string{"1"}, want: nil}, // tags are not searched
 	} {
 		for limit := 1; limit <= len(names); limit++ {
 			var got []string
@@ -164,7 +165,7 @@ func entries(t *testing.T, s store.Store) {
 		{Name: in(registry, "none")},
 		{Name: in("other.azurecr.io", "wash"), Newest: elsewhere, Highest: elsewhere.Reference},
 	}
-	for i := range 120 { // more than DynamoDB reads at once
+	for i := range 120 { // more than one BatchGetItem reads
 		p := pushOf(registry, fmt.Sprintf("app-%d", i), "1", i, noon)
 		push(t, s, p)
 		want = append(want, store.Entry{Name: anywhere(p.Reference.Repository), Newest: p})
@@ -199,7 +200,7 @@ func wantMembers(t *testing.T, s store.Reader, category string, want ...event.Me
 
 func categories(t *testing.T, s store.Store) {
 	wantMembers(t, s, "")
-	// As text a-b/c is before a/b, as categories a is before a-b.
+	// As text, a-b/c sorts before a/b; as a category, a sorts before a-b.
 	b := event.Member{Category: "a", Name: anywhere("b")}
 	z := event.Member{Category: "a", Name: anywhere("z/z")}
 	c := event.Member{Category: "a-b", Name: anywhere("c")}
@@ -214,8 +215,8 @@ func categories(t *testing.T, s store.Store) {
 	wantMembers(t, s, "a-")
 }
 
-// membersOfRegistries: a repository and that of one registry are two members, in
-// the order of their text.
+// membersOfRegistries: a repository in any registry and the same one in a given registry
+// are two members, in the order of their texts.
 func membersOfRegistries(t *testing.T, s store.Store) {
 	var want []event.Member
 	for _, name := range []reference.Name{
@@ -254,7 +255,7 @@ func newestMembership(t *testing.T, s store.Store) {
 }
 
 func referencesInPages(t *testing.T, s store.Store) {
-	// In pairs of one time, of which the greater text is the newer.
+	// In pairs of one time. In each pair the greater text is the newer.
 	want := []event.Push{
 		washOf("0.6", 1, 9),
 		washOf("0.9", 2, 8),
@@ -292,8 +293,8 @@ func referencePagesStayRight(t *testing.T, s store.Store) {
 		}
 		first = false
 		push(t, s, washOf("7", 7, 7), late)
-		wantDeleted(t, s, deleteOfTag("wash", "5", 60), 1) // with which the page ended
-		wantDeleted(t, s, deleteOfTag("wash", "4", 60), 1) // with which the next would begin
+		wantDeleted(t, s, deleteOfTag("wash", "5", 60), 1) // the last of that page
+		wantDeleted(t, s, deleteOfTag("wash", "4", 60), 1) // would be the first of the next page
 		wantDeleted(t, s, deleteOfTag("wash", "2", 60), 1)
 	})
 }

@@ -9,8 +9,8 @@ import (
 	"ocireffer/pkg/store"
 )
 
-// matchEndsWithItsContext: a Match that takes long is not called again once the
-// caller waits no more.
+// matchEndsWithItsContext: a slow Match is not called again once the caller's context has
+// ended.
 func matchEndsWithItsContext(t *testing.T, s store.Store) {
 	for i := range 10 {
 		push(t, s, washOf(fmt.Sprintf("1.%d", i), 1, i))

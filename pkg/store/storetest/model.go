@@ -11,11 +11,11 @@ import (
 	"ocireffer/pkg/store"
 )
 
-// The model answers as a store must after some events, however they came. It
-// spells out the contract's sentences and borrows none of the code that a backend
-// uses: neither ranks and keys nor the rules of package event.
+// The model answers as a store must after some events, whatever their order. It spells
+// out the contract's sentences and shares no code with a backend: neither ranks and keys
+// nor the rules of package event.
 
-// isNewer reports whether of two pushes of one reference p wins.
+// isNewer reports whether p wins over q, a push of the same reference.
 func isNewer(p, q event.Push) bool {
 	switch {
 	case !p.PushedAt.Equal(q.PushedAt):
@@ -42,7 +42,7 @@ func isFoundUnder(p event.Push, name reference.Name) bool {
 	}
 }
 
-// isRemovedBy reports whether a delete removes what p pushed.
+// isRemovedBy reports whether a delete removes p.
 func isRemovedBy(p event.Push, d event.Delete) bool {
 	r := p.Reference
 	switch {
@@ -59,7 +59,7 @@ func isRemovedBy(p event.Push, d event.Delete) bool {
 	}
 }
 
-// live returns the references of a name that are left after events.
+// live returns the references of a name that are live after events.
 func live(events []event.Event, name reference.Name) (all []event.Push) {
 	type register struct {
 		givenName string
@@ -84,7 +84,7 @@ func live(events []event.Event, name reference.Name) (all []event.Push) {
 	return all
 }
 
-// pick returns the one of the model's references that q asks for.
+// pick returns the model's answer to q.
 func pick(events []event.Event, q store.Query) (answer event.Push, found bool) {
 	all := slices.DeleteFunc(live(events, q.Name), func(p event.Push) bool { return q.Match != nil && !q.Match(p.Reference.Tag) })
 	if q.Order != store.ByPushed {
@@ -102,7 +102,7 @@ func pick(events []event.Event, q store.Query) (answer event.Push, found bool) {
 	return most(same, saysMost)
 }
 
-// byVersion ranks p among versions, where it is one for q.
+// byVersion ranks p among versions, if q sees a version in its tag.
 func byVersion(q store.Query, p event.Push) []int {
 	m := meanings[p.Reference.Tag]
 	place := m.place
@@ -132,7 +132,7 @@ func saysMost(p event.Push) []int {
 	return []int{is(m.full), is(m.place > 0), is(!m.prerelease), m.place, is(p.Reference.Tag != "latest")}
 }
 
-// most returns the greatest of all by a rank, of equal ones the newest.
+// most returns the greatest of all by rank; of equal ones, the newest.
 func most(all []event.Push, rank func(event.Push) []int) (best event.Push, found bool) {
 	for _, p := range all {
 		if c := slices.Compare(rank(p), rank(best)); !found || c > 0 || c == 0 && compareTimes(p, best) > 0 {
@@ -142,7 +142,7 @@ func most(all []event.Push, rank func(event.Push) []int) (best event.Push, found
 	return best, found
 }
 
-// compareTimes says which of two references is the newer.
+// compareTimes compares two references by which is the newer.
 func compareTimes(p, q event.Push) int {
 	text := func(p event.Push) string {
 		return p.Reference.Registry + "/" + p.Reference.Repository + ":" + p.Reference.Tag
@@ -160,7 +160,7 @@ func entryOf(events []event.Event, name reference.Name) (entry store.Entry, ok b
 	return entry, ok
 }
 
-// isListed is what the model says of a listing's conditions.
+// isListed reports whether a listing's conditions hold for e.
 func isListed(l store.Listing, e store.Entry) bool {
 	for _, word := range l.Words {
 		if !strings.Contains(e.Name.Repository, word) && !strings.Contains(e.Newest.Reference.Registry+"/"+e.Newest.Reference.Repository, word) {
@@ -170,7 +170,7 @@ func isListed(l store.Listing, e store.Entry) bool {
 	return l.Registry == "" || l.Registry == e.Newest.Reference.Registry
 }
 
-// compareEntries is the model's order of the catalogue.
+// compareEntries compares entries in the model's order of the catalogue.
 func compareEntries(byPush bool, d, e store.Entry) int {
 	byName := cmp.Compare(d.Name.Repository, e.Name.Repository)
 	if byPush {
@@ -179,7 +179,7 @@ func compareEntries(byPush bool, d, e store.Entry) int {
 	return byName
 }
 
-// isNewerMembership reports whether of two memberships of one member m wins.
+// isNewerMembership reports whether m wins over old, a membership of the same member.
 func isNewerMembership(m, old event.Membership) bool {
 	return m.At.After(old.At) || m.At.Equal(old.At) && m.Removed
 }

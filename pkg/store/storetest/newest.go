@@ -14,8 +14,8 @@ import (
 	"ocireffer/pkg/store"
 )
 
-// tagged returns pushes of a repository's tags, the last one the newest. A tag may have
-// the number of its digest behind it, as in latest@2; that of others is 1.
+// tagged returns pushes of a repository's tags, the last one the newest. A tag may end
+// with the number of its digest, as in latest@2; the default is 1.
 func tagged(repository string, tags ...string) (all []event.Push) {
 	for i, tag := range tags {
 		tag, digestOf := tag, 1
@@ -28,16 +28,16 @@ func tagged(repository string, tags ...string) (all []event.Push) {
 	return all
 }
 
-// repositoryOf returns a repository for the subtest of a name.
+// repositoryOf returns the repository of a subtest, given its name.
 func repositoryOf(name string) string {
 	return strings.ToLower(strings.NewReplacer(" ", "-", ",", "", ".", "-", "`", "").Replace(name))
 }
 
-// tagThatSaysMost: each is the answer for both names, in the catalogue too.
+// tagThatSaysMost: each wanted tag is the answer for both names, and in the catalogue.
 func tagThatSaysMost(t *testing.T, s store.Store) {
 	for _, test := range []struct {
 		name string
-		tags []string // from the oldest on; each has the digest 1 unless it says another
+		tags []string // oldest first, as for tagged
 		want string
 	}{
 		{name: "version, then latest", tags: []string{"0.18.1", "latest"}, want: "0.18.1"},
@@ -79,7 +79,7 @@ func tagThatSaysMost(t *testing.T, s store.Store) {
 	}
 }
 
-// wantEntry wants the entry of a name to have p as the newest.
+// wantEntry wants the entry of a name to have p as its newest.
 func wantEntry(t *testing.T, s store.Reader, name reference.Name, p event.Push) {
 	t.Helper()
 	entries, err := s.Entries(t.Context(), []reference.Name{name})
@@ -92,7 +92,7 @@ func wantEntry(t *testing.T, s store.Reader, name reference.Name, p event.Push) 
 	}
 }
 
-// noVersionMeansDate: an order of versions falls back to the rule of the last push.
+// noVersionMeansDate: without versions, their orders fall back to the last push.
 func noVersionMeansDate(t *testing.T, s store.Store) {
 	pushes := tagged("wash", "nightly", "edge", "latest")
 	push(t, s, pushes...)
@@ -106,7 +106,8 @@ func noVersionMeansDate(t *testing.T, s store.Store) {
 	}
 }
 
-// digestsOfRepositoriesAreApart: a tag of the same digest elsewhere says nothing.
+// digestsOfRepositoriesAreApart: a tag with the same digest in another repository does
+// not count.
 func digestsOfRepositoriesAreApart(t *testing.T, s store.Store) {
 	latest := washOf("latest", 1, 10)
 	elsewhere := pushOf("other.azurecr.io", "wash", "1.0.0", 1, noon)
@@ -136,7 +137,8 @@ func unknownDigestSaysNothing(t *testing.T, s store.Store) {
 	wantNotVersioned(t, s, anywhere("wash"), latest)
 }
 
-// deletedTagSaysNothing: nor does one that has moved on.
+// deletedTagSaysNothing: a tag that was deleted, or that moved to another digest, does
+// not count.
 func deletedTagSaysNothing(t *testing.T, s store.Store) {
 	pushes := tagged("wash", "1.0.0", "1.0", "nightly", "latest")
 	push(t, s, pushes...)
@@ -155,7 +157,7 @@ func deletedTagSaysNothing(t *testing.T, s store.Store) {
 	wantNewest(t, s, again)
 }
 
-// longDigests begin alike, for longer than a key has them.
+// longDigests: digests may differ only behind the part that fits a key.
 func longDigests(t *testing.T, s store.Store) {
 	long := func(end string) string { return "x+x:" + strings.Repeat("a", 250) + end }
 	pushes := tagged("wash", "1.0.0", "latest", "2.0.0", "nightly")
@@ -173,14 +175,14 @@ func longDigests(t *testing.T, s store.Store) {
 	wantNone(t, s, anywhere("wash"))
 }
 
-// matchCounts: only tags that match are the newest, and only these say anything.
+// matchCounts: only tags that match can be the newest, or stand for its digest.
 func matchCounts(t *testing.T, s store.Store) {
 	pushes := tagged("wash", "1.0.0@2", "latest@2", "2.0.0", "2.0", "2", "stable", "latest")
 	push(t, s, pushes...)
 	for _, test := range []struct {
 		what  string
 		match func(tag string) bool
-		want  int // of pushes
+		want  int // index in pushes
 	}{
 		{what: "any", match: func(string) bool { return true }, want: 2},
 		{what: "without dots", match: func(tag string) bool { return !strings.Contains(tag, ".") }, want: 5},
@@ -200,7 +202,7 @@ func matchCounts(t *testing.T, s store.Store) {
 	}
 }
 
-// noMatch: a name whose tags do not match is not one without references.
+// noMatch: a name without matching tags is not the same as one without references.
 func noMatch(t *testing.T, s store.Store) {
 	push(t, s, tagged("wash", "1.0.0", "1.0", "latest")...)
 	none := func(string) bool { return false }
@@ -220,7 +222,7 @@ func noMatch(t *testing.T, s store.Store) {
 	}
 }
 
-// versionsBehindAPrefix orders the tags of one component of several.
+// versionsBehindAPrefix sorts the tags of one component among several.
 func versionsBehindAPrefix(t *testing.T, s store.Store) {
 	pushes := tagged("mono", "foo-1.10.0", "foo-1.9.1@2", "foo-2.0.0-rc.1@3", "foo-next@4", "bar-3.0.0@5", "9.9.9@6", "latest@6")
 	push(t, s, pushes...)
@@ -230,14 +232,14 @@ func versionsBehindAPrefix(t *testing.T, s store.Store) {
 	for _, test := range []struct {
 		prefix                         string
 		match                          func(tag string) bool
-		byPushed, byRelease, byVersion int // of pushes
+		byPushed, byRelease, byVersion int // indexes in pushes
 	}{
 		{prefix: "foo-", match: hasPrefix("foo-"), byPushed: 3, byRelease: 0, byVersion: 2},
 		{prefix: "bar-", match: hasPrefix("bar-"), byPushed: 4, byRelease: 4, byVersion: 4},
 		{prefix: "foo-n", match: hasPrefix("foo-n"), byPushed: 3, byRelease: 3, byVersion: 3},
 		{prefix: "", match: hasPrefix(""), byPushed: 5, byRelease: 5, byVersion: 5},
 		{prefix: "9.", match: hasPrefix("9."), byPushed: 5, byRelease: 5, byVersion: 5},
-		{prefix: "foo-1.9.", match: hasPrefix("foo-1.9."), byPushed: 1, byRelease: 1, byVersion: 1}, // 1 is no version
+		{prefix: "foo-1.9.", match: hasPrefix("foo-1.9."), byPushed: 1, byRelease: 1, byVersion: 1}, // what is left, 1, is no version
 	} {
 		for order, want := range map[store.Order]int{store.ByPushed: test.byPushed, store.ByRelease: test.byRelease, store.ByVersion: test.byVersion} {
 			got, err := s.Pick(t.Context(), store.Query{Name: anywhere("mono"), Order: order, Match: test.match, Prefix: test.prefix})
@@ -252,7 +254,7 @@ func versionsBehindAPrefix(t *testing.T, s store.Store) {
 	}
 }
 
-// versionOfATag: what version a tag is is the greatest of its digest.
+// versionOfATag: the version of a tag is the greatest version with its digest.
 func versionOfATag(t *testing.T, s store.Store) {
 	pushes := tagged("wash", "1.0.0", "1.0", "stable", "latest", "2.0.0@2", "1.1@3", "1.1-rc.1@3", "edge@3", "nightly@4")
 	push(t, s, pushes...)

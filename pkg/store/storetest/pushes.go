@@ -35,7 +35,7 @@ func latePushLoses(t *testing.T, s store.Store) {
 	push(t, s, newer, washOf("1", 1, -3600))
 	wantNewest(t, s, newer)
 
-	// The same reference, too, keeps its newest push.
+	// A reference keeps its newest push, too.
 	push(t, s, pushOf(registry, "wash", "2", 3, noon.Add(-time.Nanosecond)))
 	wantNewest(t, s, newer)
 }
@@ -104,7 +104,7 @@ func namesThatBeginAlike(t *testing.T, s store.Store) {
 	}
 }
 
-// equalTimes checks each of the tie-breaks, with the winner stored first and last.
+// equalTimes checks each tie-break, with the winner stored first and last.
 func equalTimes(t *testing.T, s store.Store) {
 	base := washOf("1", 5, 0)
 	with := func(change func(*event.Push)) event.Push {
@@ -148,7 +148,7 @@ func equalTimes(t *testing.T, s store.Store) {
 		}
 	}
 
-	// Among references of one time the greater text is the newer.
+	// Among references of one time, the greater text is the newer.
 	push(t, s, pushOf("b.azurecr.io", "app", "1", 1, noon), pushOf("a.azurecr.io", "app", "2", 2, noon))
 	wantPick(t, s, anywhere("app"), store.ByPushed, pushOf("b.azurecr.io", "app", "1", 1, noon))
 }
@@ -191,8 +191,8 @@ func versionOrders(t *testing.T, s store.Store) {
 	}
 }
 
-// versionTies: of equal precedence the version with more numbers wins, then the
-// later push, then the greater text.
+// versionTies: of equal precedence, the version with more numbers wins, then the later
+// push, then the greater text.
 func versionTies(t *testing.T, s store.Store) {
 	for _, test := range []struct {
 		name string
@@ -221,7 +221,8 @@ func optionalFields(t *testing.T, s store.Store) {
 	wantNewest(t, s, p)
 }
 
-// longestReference has every part at the length that package reference allows.
+// longestReference pushes a reference whose every part has the greatest length that
+// package reference allows.
 func longestReference(t *testing.T, s store.Store) {
 	registry := strings.Repeat("r", 251) + ":443"
 	repository := strings.Repeat("n", 255)
@@ -245,8 +246,7 @@ func longestReference(t *testing.T, s store.Store) {
 	}
 }
 
-// matchReadsAThousand pushes as many references as a query with Match may read, and
-// one more.
+// matchReadsAThousand pushes one reference more than a query with Match may read.
 func matchReadsAThousand(t *testing.T, s store.Store) {
 	if testing.Short() {
 		t.Skip("pushes 1,001 references")
@@ -281,8 +281,8 @@ func matchReadsAThousand(t *testing.T, s store.Store) {
 	}
 }
 
-// namesGivenByHand: such a reference is found under its given name alone, beside
-// references that a registry pushes there, and no delete of a registry covers it.
+// namesGivenByHand: a reference with a given name is found only under that name, beside
+// references that a registry pushes there. No delete of a registry covers it.
 func namesGivenByHand(t *testing.T, s store.Store) {
 	byHand := pushOf("ghcr.io", "acme/app", "1.2.3", 1, noon)
 	byHand.GivenName = "app"

@@ -44,7 +44,7 @@ func stateIsSwapped(t *testing.T, s store.Store) {
 	putState(t, s, state("c", 1), false)
 	putState(t, s, state("early", 3), false)
 	wantState(t, s, state("b", 2))
-	putState(t, s, state("b", 1), true) // the answer of the call that wrote it was lost
+	putState(t, s, state("b", 1), true) // a repeat, as after a lost answer
 	putState(t, s, state("b", 0), false)
 	wantState(t, s, state("b", 2))
 	putState(t, s, state("b", 2), true)
@@ -55,7 +55,7 @@ func stateIsSwapped(t *testing.T, s store.Store) {
 	}
 }
 
-// oneWriterOfAState: of many that have read the same revision, one writes.
+// oneWriterOfAState: of many writers that have read the same revision, one succeeds.
 func oneWriterOfAState(t *testing.T, s store.Store) {
 	const writers = 8
 	for revision := range int64(3) {
@@ -82,7 +82,8 @@ func oneWriterOfAState(t *testing.T, s store.Store) {
 	}
 }
 
-// statesOfARegistry come in the order of their keys, and are apart from another's.
+// statesOfARegistry: states come in the order of their keys, apart from those of other
+// registries.
 func statesOfARegistry(t *testing.T, s store.Store) {
 	var want []store.State
 	for i, key := range []string{"#run", "team", "team/app", "wash", "wash-2", strings.Repeat("z", 1024)} {

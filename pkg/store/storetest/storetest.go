@@ -1,6 +1,6 @@
-// Package storetest holds a backend to what package store promises. It is the
-// one suite that all of them pass. A backend's own matters, such as the cost of a
-// call, are tested beside it.
+// Package storetest checks that a backend keeps the contract of package store. Every
+// backend passes this one suite. What is particular to a backend, such as the cost of a
+// call, is tested in the backend's own package.
 package storetest
 
 import (
@@ -100,7 +100,7 @@ var noon = time.Date(2023, 7, 3, 12, 0, 0, 0, time.UTC)
 
 var orders = []store.Order{store.ByPushed, store.ByRelease, store.ByVersion}
 
-// anywhere names a repository, whatever its registry.
+// anywhere names a repository in any registry.
 func anywhere(repository string) reference.Name { return reference.Name{Repository: repository} }
 
 // in names a registry's repository.
@@ -110,7 +110,7 @@ func in(registry, repository string) reference.Name {
 
 func digest(n int) string { return fmt.Sprintf("sha256:%064x", n) }
 
-// pushOf returns a push of registry/repository:tag with all that can be known.
+// pushOf returns a push of registry/repository:tag with every optional field set.
 func pushOf(registry, repository, tag string, digestOf int, at time.Time) event.Push {
 	return event.Push{
 		Reference: reference.Reference{Registry: registry, Repository: repository, Tag: tag},
@@ -121,12 +121,12 @@ func pushOf(registry, repository, tag string, digestOf int, at time.Time) event.
 	}
 }
 
-// washOf returns a push of wash:tag, some seconds after noon.
+// washOf returns a push of wash:tag at some seconds after noon.
 func washOf(tag string, digestOf, seconds int) event.Push {
 	return pushOf(registry, "wash", tag, digestOf, noon.Add(time.Duration(seconds)*time.Second))
 }
 
-// deleteOf returns a delete of a whole repository, some seconds after noon.
+// deleteOf returns a delete of a whole repository at some seconds after noon.
 func deleteOf(repository string, seconds int) event.Delete {
 	return event.Delete{
 		Target:     event.Target{Registry: registry, Repository: repository},
@@ -186,7 +186,7 @@ func wantPick(t *testing.T, s store.Reader, name reference.Name, order store.Ord
 	}
 }
 
-// wantNewest wants p to be the most recent push of both of its own names.
+// wantNewest wants p to be the most recent push under both of its own names.
 func wantNewest(t *testing.T, s store.Reader, p event.Push) {
 	t.Helper()
 	wantPick(t, s, anywhere(p.Reference.Repository), store.ByPushed, p)
@@ -205,8 +205,8 @@ func wantNone(t *testing.T, s store.Reader, names ...reference.Name) {
 	}
 }
 
-// pages reads all pages of a list, calling between before each but the first. Next
-// must be empty on the last page, and on no other.
+// pages reads all pages of a list and calls between before each except the first. Next
+// must be empty on the last page and on no other.
 func pages[T any](t *testing.T, limit int, read func(store.Span) (store.Page[T], error), between func()) (all []T) {
 	t.Helper()
 	span := store.Span{Limit: limit}
@@ -236,7 +236,7 @@ func pages[T any](t *testing.T, limit int, read func(store.Span) (store.Page[T],
 
 func nothing() {}
 
-// checkToken wants a page token to be short printable ASCII.
+// checkToken wants a page token to be printable ASCII and short.
 func checkToken(t *testing.T, token string) {
 	t.Helper()
 	if len(token) > 1024 {
@@ -250,12 +250,12 @@ func checkToken(t *testing.T, token string) {
 	}
 }
 
-// anyOrder stores events in a random order with random repeats, and wants the store
-// to answer as the model does.
+// anyOrder stores events in a random order with random repeats, and wants the store to
+// answer as the model does.
 func anyOrder(t *testing.T, s store.Store) {
 	var cases atomic.Int64
 	rapid.Check(t, func(t *rapid.T) {
-		// Each case has repositories of its own: a new store takes longer.
+		// Each case has its own repositories, since a new store would take longer.
 		base := fmt.Sprintf("c%d-", cases.Add(1))
 		events := rapid.SliceOfN(Large.Event(base), 1, 20).Draw(t, "events")
 		for _, i := range rapid.Permutation(repeated(t, len(events))).Draw(t, "order") {
@@ -276,7 +276,7 @@ func manyAtOnce(t *testing.T, s store.Store) {
 		events := rapid.SliceOfN(Large.Event(base), 2, 20).Draw(t, "events")
 		orders := make([][]int, goroutines)
 		for g := range orders {
-			// Of each event at least one goroutine has a copy.
+			// At least one goroutine has a copy of each event.
 			var mine []int
 			for _, i := range repeated(t, len(events)) {
 				if i%goroutines == g || rapid.IntRange(0, 3).Draw(t, "also") == 0 {

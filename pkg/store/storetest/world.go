@@ -12,15 +12,16 @@ import (
 	"ocireffer/pkg/reference"
 )
 
-// A World has the values of which events are made: few, so that events meet.
+// A World has the values from which events are made. They are few, so that events
+// collide.
 type World struct {
 	Registries   []string
 	Repositories []string // each may begin with one of Registries
 	Tags         []string // each is one of meanings
-	ByHand       []string // names given by hand; an empty one is none
-	Categories   []string // without one there are no memberships
-	Digests      int      // how many there are, beside none
-	Seconds      int      // how many times there are, beside noon
+	ByHand       []string // names given by hand; empty: not given by hand
+	Categories   []string // if empty, there are no memberships
+	Digests      int      // how many digests there are, besides an unknown one
+	Seconds      int      // how many times there are, besides noon
 }
 
 // Large is the world of the suite.
@@ -39,7 +40,7 @@ var Large = World{
 
 // A meaning is what the model knows of a tag.
 type meaning struct {
-	place      int // in the order of versions, from 1 on; 0: it is no version
+	place      int // in the order of versions, from 1 on; 0: no version
 	prerelease bool
 	full       bool // it has three numbers or more
 	behindCLI  int  // its place without "cli-"
@@ -55,17 +56,17 @@ var meanings = map[string]meaning{
 	"cli-0.9.0":  {behindCLI: 1},
 	"cli-0.10.0": {behindCLI: 2},
 	"0.9":        {place: 1},
-	"1.0":        {place: 2}, // of equal precedence as 1.0.0, with fewer numbers
+	"1.0":        {place: 2}, // the same precedence as 1.0.0, with fewer numbers
 	"1.0.0":      {place: 3, full: true},
 	"v1.0.0":     {place: 3, full: true},
-	"1.0.0.0":    {place: 4, full: true}, // with more
+	"1.0.0.0":    {place: 4, full: true}, // with more numbers
 	"1.0.0.2":    {place: 5, full: true},
 	"1.1-rc.1":   {place: 6, prerelease: true},
 	"1.1.0-rc.1": {place: 7, prerelease: true, full: true},
 }
 
-// receipt is when memberships are received: lately, since a backend may forget
-// that a member was removed long ago.
+// receipt is when memberships are received. It is recent, since a backend may forget old
+// removals.
 var receipt = time.Now().UTC().Truncate(time.Hour)
 
 // Event draws an event of a repository, or a category, whose name begins with base,
@@ -85,7 +86,7 @@ func (w World) Event(base string) *rapid.Generator[event.Event] {
 			given = base + given
 		}
 		if given == repository {
-			given = "" // it is its name anyway
+			given = "" // it would be the repository's own name
 		}
 		target := event.Target{Registry: registry, Repository: repository, GivenName: given}
 		kinds := []string{"push", "push", "push", "digest", "tag", "repository"}
@@ -119,7 +120,7 @@ func (w World) Event(base string) *rapid.Generator[event.Event] {
 	})
 }
 
-// listed returns the names that the catalogue may have, in its order.
+// listed returns the names that may be in the catalogue, in its order.
 func (w World) listed(base string) (all []reference.Name) {
 	for _, repository := range append(slices.Clone(w.Repositories), "other") {
 		all = append(all, reference.Name{Repository: w.repository(base, repository)})
@@ -128,7 +129,7 @@ func (w World) listed(base string) (all []reference.Name) {
 	return all
 }
 
-// allNames returns all names under which references of a repository may be found.
+// allNames returns all names under which a repository's references may be found.
 func (w World) allNames(listed reference.Name) []reference.Name {
 	all := []reference.Name{listed}
 	for _, registry := range w.Registries {
@@ -137,8 +138,8 @@ func (w World) allNames(listed reference.Name) []reference.Name {
 	return all
 }
 
-// repository puts base in front of a repository, or behind the registry with which
-// its path begins.
+// repository puts base in front of a repository, or behind the registry that its path
+// begins with.
 func (w World) repository(base, repository string) string {
 	if registry, rest, ok := strings.Cut(repository, "/"); ok && slices.Contains(w.Registries, registry) {
 		return registry + "/" + base + rest

@@ -1,6 +1,6 @@
-// Package webhooktest has a webhook's body of each kind that is known, of every sender,
-// with the answer that is due. Names, hosts and digests in them are made up; those whose
-// name begins with captured were sent by a CNCF Distribution 3.1.2.
+// Package webhooktest has sample webhooks: a body of each known kind from every sender,
+// with the expected answer. Their names, hosts and digests are made up. A real CNCF
+// Distribution 3.1.2 sent those whose name begins with captured.
 package webhooktest
 
 import (
@@ -12,22 +12,22 @@ import (
 	"ocireffer/pkg/event"
 )
 
-// A Sample is a webhook with what is due.
+// A Sample is a webhook with the expected result.
 type Sample struct {
-	File      string            // the name of its file, which is that of the sample
+	File      string            // name of its file, which is also the sample's name
 	Registry  string            // in the URL; empty: none
 	Header    map[string]string // CloudEvents in binary mode have some
-	Signature string            // of the body by Secret; empty: the sender does not sign
+	Signature string            // of the body with Secret; empty: the sender does not sign
 	Received  time.Time         // when it is received, if a test may choose
-	There     []string          // references in the store, as in registry/repository:tag@digest, pushed long before
+	There     []string          // references already in the store, as registry/repository:tag@digest, pushed long before
 	Status    int
 	Answer    string   // at /api/webhook
-	Left      []string // references that are in the store then
+	Left      []string // references in the store afterwards
 	Events    []event.Event
 	Body      []byte
 }
 
-// Secret is the key of the samples' signatures, which openssl has made.
+// Secret is the key of the samples' signatures, which were made with openssl.
 const Secret = "example-secret"
 
 //go:embed answers.json payloads

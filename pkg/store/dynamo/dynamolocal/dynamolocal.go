@@ -1,6 +1,5 @@
-// Package dynamolocal gives tests a real DynamoDB: DynamoDB Local, the engine that
-// AWS ships for this. It uses a server that runs already, or starts one and ends it
-// with the tests.
+// Package dynamolocal gives tests a real DynamoDB: DynamoDB Local, AWS's own engine for
+// tests. It uses a running server, or starts one and stops it after the tests.
 package dynamolocal
 
 import (
@@ -14,22 +13,21 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 )
 
-// endpointEnv is the environment variable with the URL of a DynamoDB Local that
-// runs already.
+// endpointEnv is the environment variable with the URL of a running DynamoDB Local.
 const endpointEnv = "DYNAMODB_ENDPOINT"
 
-// go test may cache a skip, and does not see that Java or Docker was installed since.
-// Therefore -count=1.
+// go test may cache a skip, and does not notice that Java or Docker was installed since.
+// That is why the hint has -count=1.
 const howTo = "install Java 17+ and Maven, or start Docker, or set " + endpointEnv + "; then go test -count=1"
 
-// One server is enough for a process: each test has its own tables.
+// One server is enough for a process, because each test has its own tables.
 var (
 	endpoint = sync.OnceValues(start)
 	mainRuns bool
 	skipped  atomic.Int32
 )
 
-// Main runs the tests and ends the server that Endpoint started. Each package whose
+// Main runs the tests and stops the server that Endpoint started. Each package whose
 // tests call Endpoint needs it:
 //
 //	func TestMain(m *testing.M) { dynamolocal.Main(m) }
@@ -46,9 +44,9 @@ func Main(m *testing.M) {
 	}
 }
 
-// tell shows line to whoever runs the tests. go test ./... discards what a passing
-// package prints. So on Linux the line goes to the standard error of go test itself,
-// the parent process; elsewhere, to that of this process.
+// tell shows line to whoever runs the tests. go test ./... discards the output of a
+// passing package. So on Linux the line goes to the standard error of go test itself, the
+// parent process; elsewhere it goes to the standard error of this process.
 func tell(line string) {
 	out, err := os.OpenFile(fmt.Sprintf("/proc/%d/fd/2", os.Getppid()), os.O_WRONLY|os.O_APPEND, 0)
 	if err != nil {
@@ -57,10 +55,9 @@ func tell(line string) {
 	fmt.Fprint(out, line)
 }
 
-// Endpoint returns the URL of a DynamoDB Local: the one in DYNAMODB_ENDPOINT if that
-// is set, which must be up, otherwise one that this process starts, with Java and
-// Maven or with Docker. If it can do none of this it skips t, or, with CI=true,
-// fails it.
+// Endpoint returns the URL of a DynamoDB Local: the one in DYNAMODB_ENDPOINT if that is
+// set, which must be up, otherwise one that this process starts, with Java and Maven or
+// with Docker. If it has none of these, it skips t, or fails it if CI=true.
 func Endpoint(t testing.TB) string {
 	t.Helper()
 	if url := os.Getenv(endpointEnv); url != "" {
@@ -82,9 +79,9 @@ func Endpoint(t testing.TB) string {
 	return ""
 }
 
-// Config returns the SDK's configuration for Endpoint. A test that needs failures
-// sets HTTPClient to one that drops the request instead of passing it to
-// http.DefaultTransport, or drops the response that it returned.
+// Config returns the SDK's configuration for Endpoint. A test that needs failures sets
+// HTTPClient to one that drops the request instead of passing it to
+// http.DefaultTransport, or drops the response.
 func Config(t testing.TB) aws.Config {
 	t.Helper()
 	return aws.Config{

@@ -23,7 +23,7 @@ func TestConfigReachesADynamoDB(t *testing.T) {
 	}
 }
 
-// goTest runs one test of this package by go test, on a machine that has Go alone.
+// goTest runs one test of this package with go test, as on a machine that has only Go.
 func goTest(t *testing.T, test, ci string) (output string, err error) {
 	t.Helper()
 	tool, err := exec.LookPath("go")
@@ -65,13 +65,13 @@ func TestServerEndsWithItsProcess(t *testing.T) {
 	const inner = "DYNAMOLOCAL_INNER"
 	if os.Getenv(inner) != "" {
 		os.Stdout.WriteString("\n" + Endpoint(t) + "\n")
-		time.Sleep(time.Minute) // to be killed
+		time.Sleep(time.Minute) // until the process is killed
 	}
 	if os.Getenv(endpointEnv) != "" {
 		t.Skip(endpointEnv + " is set: no server is started")
 	}
 	t.Parallel()
-	Endpoint(t) // or skip
+	Endpoint(t) // or the test is skipped
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)

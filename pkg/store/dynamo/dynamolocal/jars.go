@@ -22,8 +22,8 @@ const pom = `<project>
 </project>
 `
 
-// jars returns the folder with DynamoDB Local and its libraries. On the first call
-// for a user Maven downloads them, some 45 MB, into the user's cache.
+// jars returns the folder with DynamoDB Local and its libraries. On a user's first call,
+// Maven downloads them, about 45 MB, into the user's cache.
 func jars() (string, error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
@@ -41,8 +41,8 @@ func jars() (string, error) {
 		return "", err
 	}
 	// go test runs several packages at once, and two Mavens may spoil each other's
-	// downloads. An empty bbolt file serves as the lock between them: opening it waits
-	// for its holder, on every system, and the system releases it if the holder dies.
+	// downloads. An empty bbolt file serves as the lock between them. On every system,
+	// opening it waits for the holder, and the system releases it if the holder dies.
 	lock, err := bbolt.Open(dir+".lock", 0o600, nil)
 	if err != nil {
 		return "", err
@@ -74,7 +74,7 @@ func jars() (string, error) {
 	return dir, nil
 }
 
-// output runs cmd and returns its standard output. An error has what cmd printed.
+// output runs cmd and returns its standard output. An error contains what cmd printed.
 func output(cmd *exec.Cmd) ([]byte, error) {
 	out, err := cmd.Output()
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok {

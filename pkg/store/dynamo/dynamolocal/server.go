@@ -21,11 +21,11 @@ const (
 	keeperEnv    = "DYNAMOLOCAL_KEEPER" // set in the process that runs keep
 )
 
-// stop ends the server that start began, if any.
+// stop stops the server that start started, if any.
 var stop = func() {}
 
-// start runs DynamoDB Local, with Java or else with Docker, and returns its URL once
-// it answers.
+// start runs DynamoDB Local, with Java if possible, otherwise with Docker. It returns the
+// URL once the server answers.
 func start() (string, error) {
 	var errs []error
 	for _, find := range []func() (port string, command []string, err error){java, docker} {
@@ -57,14 +57,14 @@ func java() (port string, command []string, err error) {
 		return "", nil, err
 	}
 	return port, []string{
-		jvm, "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", // two thirds of the time to start, half the CPU
+		jvm, "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", // starts in two thirds of the time with half the CPU
 		"-cp", filepath.Join(dir, "*"), "software.amazon.dynamodb.services.local.main.ServerRunner",
 		"-inMemory", "-sharedDb", "-disableTelemetry", "-port", port,
 	}, nil
 }
 
-// docker makes a container, fetching the image if it is missing, and returns the
-// command that runs it.
+// docker creates a container, fetches the image if it is missing, and returns the command
+// that runs the container.
 func docker() (port string, command []string, err error) {
 	cli, err := exec.LookPath("docker")
 	if err != nil {
@@ -82,8 +82,8 @@ func docker() (port string, command []string, err error) {
 	return port, []string{cli, "start", "--attach", string(bytes.TrimSpace(id))}, nil
 }
 
-// freePort returns a port that was free a moment ago: DynamoDB Local cannot choose
-// one itself and report it.
+// freePort returns a port that was free a moment ago. DynamoDB Local cannot choose one
+// itself and report it.
 func freePort() (string, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -94,9 +94,9 @@ func freePort() (string, error) {
 	return port, err
 }
 
-// run runs command until stop, and returns when url answers. The command must not
-// outlive the tests, however they end: so its parent is a second process of the
-// test's own binary, which runs keep.
+// run runs command until stop, and returns when url answers. The command must not outlive
+// the tests, however they end. So its parent is a second process of the test's own
+// binary, which runs keep.
 func run(url string, command []string) error {
 	self, err := os.Executable()
 	if err != nil {
@@ -142,8 +142,8 @@ func run(url string, command []string) error {
 	}
 }
 
-// keep runs a command until standard input ends. That is a pipe whose other end only
-// the test process holds: the system closes it even after a panic or a kill.
+// keep runs a command until standard input ends. Standard input is a pipe whose other end
+// only the test process holds: the system closes it even after a panic or a kill.
 func keep(name string, args ...string) {
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() {
@@ -152,8 +152,8 @@ func keep(name string, args ...string) {
 	}()
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-	// On SIGTERM Java removes its temporary files, and Docker the container. Windows
-	// has no such signal: there the delay ends the command.
+	// On SIGTERM Java removes its temporary files, and Docker removes the container.
+	// Windows has no such signal: there the delay ends the command.
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = stopTimeout
 	if err := cmd.Run(); err != nil {

@@ -9,8 +9,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
 
-// benchTable returns a table with four indexes, such as the project's, and items in
-// one partition.
+// benchTable returns a table with four indexes, like the project's, and items in one
+// partition.
 func benchTable(b *testing.B, items int) *Table {
 	sc := schema{partition: kindS, sort: kindS, indexes: map[string]kind{"g": kindS, "h": kindS, "i": kindS, "j": kindS}}
 	in := sc.input("bench")
@@ -45,7 +45,7 @@ func benchmark(b *testing.B, items int, call func(*Table, int) error) {
 		}
 		i++
 		if i%10000 == 0 {
-			t.state.last = nil // The stream grows for ever.
+			t.state.last = nil // otherwise the stream would grow for ever
 		}
 	}
 }

@@ -29,21 +29,21 @@ func (b *bindings) bound(placeholder string) (value, bool) {
 	return value{}, false
 }
 
-// written is an expression of a call: the parameter that has it, and its text.
+// written is an expression in a call: the parameter that contains it, and its text.
 type written struct {
 	parameter string
 	text      *string
 }
 
-// placeholders are the names and values of a call, and the expressions that use them.
+// placeholders are the names and values in a call, and the expressions that use them.
 type placeholders struct {
 	names       map[string]string
 	values      map[string]types.AttributeValue
 	expressions []written
 }
 
-// bind parses the expressions of a call, of which those without a text become nil,
-// and checks them against the call's names and values.
+// bind parses the expressions of a call and checks them against the call's names and
+// values. An expression without a text becomes nil.
 func (t *Table) bind(p placeholders) (*bindings, error) {
 	if err := p.checkNames(); err != nil {
 		return nil, err
@@ -66,8 +66,8 @@ func (t *Table) bind(p placeholders) (*bindings, error) {
 	return b, b.checkUnused()
 }
 
-// parsed returns the expression with this text, which it parses once, and nil for no
-// text.
+// parsed returns the expression with this text, or nil if the text is empty. It parses
+// each text once.
 func (t *Table) parsed(w written) (*expression, error) {
 	if w.text == nil {
 		return nil, nil
@@ -85,7 +85,7 @@ func (t *Table) parsed(w written) (*expression, error) {
 
 type parameterText struct{ parameter, text string }
 
-// checkUse makes sure that a call with names or values has expressions for them.
+// checkUse makes sure that a call with names or values has expressions that may use them.
 func (p placeholders) checkUse() error {
 	if len(p.names) > 0 && !p.any() {
 		return invalid("ExpressionAttributeNames can only be specified when using expressions")
@@ -104,8 +104,8 @@ func (p placeholders) any() bool {
 	return slices.ContainsFunc(p.expressions, func(w written) bool { return w.text != nil })
 }
 
-// absent says that a call has none of the expressions that take values, and is
-// empty if it has one.
+// absent says that a call has none of the expressions that accept values. It is empty if
+// the call has one.
 func (p placeholders) absent() string {
 	var absent []string
 	for _, w := range p.expressions {
@@ -190,7 +190,7 @@ func (b *bindings) uses(placeholder string) bool {
 	return slices.ContainsFunc(b.expressions, func(e *expression) bool { return e != nil && slices.Contains(e.placeholders, placeholder) })
 }
 
-// check returns the first mistake of e, which may be nil, with these names and values.
+// check returns the first mistake in e, which may be nil, given these names and values.
 func (b *bindings) check(e *expression) error {
 	switch {
 	case e == nil:
@@ -257,8 +257,8 @@ func (b *bindings) checkCondition(c *condition) error {
 	return nil
 }
 
-// checkArguments checks how many operands a function has, and that the first is a
-// path if it has to be.
+// checkArguments checks the number of operands of a function, and that the first is a
+// path if it must be.
 func checkArguments(function string, operands []operand, arity int, pathFirst bool) error {
 	if len(operands) != arity {
 		return invalid("Incorrect number of operands for operator or function; operator or function: %s, number of operands: %d", function, len(operands))
@@ -269,7 +269,7 @@ func checkArguments(function string, operands []operand, arity int, pathFirst bo
 	return nil
 }
 
-// checkDistinct checks two operands, of which each may be no path.
+// checkDistinct checks that two operands differ if both are paths.
 func (b *bindings) checkDistinct(operator string, first, other path) error {
 	if first == "" || other == "" || b.name(first) != b.name(other) {
 		return nil
@@ -277,7 +277,7 @@ func (b *bindings) checkDistinct(operator string, first, other path) error {
 	return invalid("The first operand must be distinct from the remaining operands for this operator or function; operator: %s, first operand: [%s]", operator, b.name(first))
 }
 
-// fits reports whether an operator takes a value of v's type.
+// fits reports whether an operator accepts v's type.
 func fits(operator string, v value) bool {
 	switch operator {
 	case "<", "<=", ">", ">=", "BETWEEN":
@@ -348,7 +348,7 @@ func (b *bindings) checkAssigned(o operand) error {
 	return b.checkDistinct(o.call.function, o.call.arguments[0].path, o.call.arguments[1].path)
 }
 
-// checkPaths makes sure that paths have names, each of them once.
+// checkPaths makes sure that paths have names and that none occurs twice.
 func (b *bindings) checkPaths(paths []path) error {
 	for i, p := range slices.Backward(paths) { // as DynamoDB Local does
 		if err := b.checkName(p); err != nil {
@@ -363,7 +363,7 @@ func (b *bindings) checkPaths(paths []path) error {
 	return nil
 }
 
-// name returns the attribute that p is.
+// name returns the name of the attribute p.
 func (b *bindings) name(p path) string {
 	if p[0] == '#' {
 		return b.names[string(p)]
@@ -376,7 +376,7 @@ func (b *bindings) value(o operand, it *item) (value, bool) {
 	switch {
 	case o.value != "":
 		return b.bound(o.value)
-	case o.call != nil: // if_not_exists, whose second operand must exist in any case
+	case o.call != nil: // if_not_exists: its second operand must always exist
 		second, ok := b.value(o.call.arguments[1], it)
 		if first, ok2 := b.value(o.call.arguments[0], it); ok && ok2 {
 			return first, true
@@ -443,8 +443,8 @@ func compares(v value, operator string, w value) bool {
 	}
 }
 
-// apply returns it as u changes it. It may be nil; key has the attributes that a
-// new item begins with.
+// apply returns it as changed by u. it may be nil: key contains the attributes that a new
+// item begins with.
 func (b *bindings) apply(u *update, it *item, key []attribute) (*item, error) {
 	if it == nil {
 		it = newItem(key)

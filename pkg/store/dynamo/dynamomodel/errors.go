@@ -9,8 +9,8 @@ import (
 	"github.com/aws/smithy-go"
 )
 
-// ErrNotModeled is the error of a call that DynamoDB may take and the model does
-// not know.
+// ErrNotModeled is the error of a call that DynamoDB may accept but the model does not
+// know.
 var ErrNotModeled = errors.New("dynamomodel: not modeled")
 
 func notModeled(format string, args ...any) error {
@@ -22,7 +22,7 @@ func invalid(format string, args ...any) error {
 	return &smithy.GenericAPIError{Code: "ValidationException", Message: fmt.Sprintf(format, args...), Fault: smithy.FaultClient}
 }
 
-// withText adds to the sentence of a ValidationException.
+// withText adds prefix and suffix to the message of a ValidationException.
 func withText(err error, prefix, suffix string) error {
 	if api, ok := errors.AsType[*smithy.GenericAPIError](err); ok {
 		return invalid("%s%s%s", prefix, api.Message, suffix)
@@ -34,7 +34,7 @@ func conditionFailed(stored *item) error {
 	return &types.ConditionalCheckFailedException{Message: aws.String("The conditional request failed"), Item: stored.sdk()}
 }
 
-// throttled is the error of an on-demand table for a partition that had enough.
+// throttled is the error of an on-demand table for a partition whose units are used up.
 func throttled(write bool) error {
 	reason := "TableReadKeyRangeThroughputExceeded"
 	if write {

@@ -28,7 +28,7 @@ func TestConditions(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		condition string
-		v         types.AttributeValue // of :v
+		v         types.AttributeValue // value of :v
 		want      bool
 	}{
 		{"s = :v", s("abc"), true},
@@ -44,21 +44,21 @@ func TestConditions(t *testing.T) {
 		{":v < s", s("abb"), true},
 
 		{"n = :v", n("5.0"), true},
-		{"n < :v", n("10"), true}, // not as text
+		{"n < :v", n("10"), true}, // not compared as text
 		{"n > :v", n("-10"), true},
 		{"b < :v", b("abd"), true},
 		{"t = :v", yes(true), true},
 		{"t = :v", yes(false), false},
 		{"u = :v", null(), true},
 
-		// Values of different types are different, and have no order.
+		// Values of different types are unequal, and have no order.
 		{"s = :v", b("abc"), false},
 		{"s <> :v", b("abc"), true},
 		{"n = :v", s("5"), false},
 		{"n < :v", s("9"), false},
 		{"n >= :v", s("0"), false},
 		{"t < :v", s("a"), false},
-		// So is a value from none.
+		// A value and a missing attribute are unequal, too.
 		{"nope = :v", s("abc"), false},
 		{"nope <> :v", s("abc"), true},
 		{"nope < :v", s("abc"), false},
@@ -86,7 +86,7 @@ func TestConditions(t *testing.T) {
 		{"NOT NOT s = :v", s("abc"), true},
 		{"attribute_not_exists(nope) AND s = :v", s("abc"), true},
 		{"attribute_not_exists(s) OR s = :v", s("x"), false},
-		// AND binds before OR.
+		// AND binds more tightly than OR.
 		{"s = :v OR s = :v AND attribute_exists(nope)", s("abc"), true},
 		{"(s = :v OR s = :v) AND attribute_exists(nope)", s("abc"), false},
 		{"NOT (s = :v OR attribute_exists(nope))", s("abc"), false},
@@ -178,7 +178,7 @@ func TestUpdates(t *testing.T) {
 	for _, test := range []struct {
 		update string
 		values attributes
-		want   attributes // instead of the stored ones; nil values are removed
+		want   attributes // changes to the stored ones; nil removes one
 	}{
 		{"SET s = :v", attributes{":v": s("x")}, attributes{"s": s("x")}},
 		{"SET s = :v, z = :w", attributes{":v": s("x"), ":w": n("1.0")}, attributes{"s": s("x"), "z": n("1")}},
@@ -186,7 +186,7 @@ func TestUpdates(t *testing.T) {
 		{"SET n = n - :v", attributes{":v": n("10")}, attributes{"n": n("-5")}},
 		{"SET n = :v + m", attributes{":v": n("10")}, attributes{"n": n("7")}},
 		{"SET n = (n + n)", nil, attributes{"n": n("10")}},
-		{"SET n = m, m = n", nil, attributes{"n": n("-3"), "m": n("5")}}, // all see the old item
+		{"SET n = m, m = n", nil, attributes{"n": n("-3"), "m": n("5")}}, // all assignments see the old item
 		{"SET z = if_not_exists(n, :v)", attributes{":v": n("1")}, attributes{"z": n("5")}},
 		{"SET z = if_not_exists(z, :v)", attributes{":v": n("1")}, attributes{"z": n("1")}},
 		{"SET z = if_not_exists(z, :v) + :v", attributes{":v": n("1")}, attributes{"z": n("2")}},

@@ -11,15 +11,15 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// placeholderValues and placeholderNames are defined in an expression that has them.
-// Others, such as :no and #no, are not.
+// placeholderValues and placeholderNames are defined if an expression contains them.
+// Others, such as :no and #no, are never defined.
 var (
 	placeholderValues = attributes{":s": s("abc"), ":a": s("a"), ":b": s("b"), ":n": n("5"), ":x": s("x"), ":one": n("1"), ":t": yes(true), ":u": null()}
 	placeholderNames  = map[string]string{"#s": "s", "#name": "name"}
 	placeholderSyntax = regexp.MustCompile(`[:#]\w+`)
 )
 
-// define returns the names and values that an expression has.
+// define returns the names and values of the placeholders in an expression.
 func define(expression string) (names map[string]string, values attributes) {
 	for _, placeholder := range placeholderSyntax.FindAllString(expression, -1) {
 		if name, ok := placeholderNames[placeholder]; ok {
@@ -38,7 +38,8 @@ func define(expression string) (names map[string]string, values attributes) {
 	return names, values
 }
 
-// conditions has expressions right and wrong in all ways, one a line.
+// conditions are valid expressions and expressions with every kind of mistake, one on
+// each line.
 const conditions = `
 s
 s =
@@ -443,7 +444,7 @@ func TestExpressionsAreReadAsByDynamoDBLocal(t *testing.T) {
 			return &dynamodb.DeleteItemInput{TableName: &table, Key: key("x a"), ConditionExpression: &line, ExpressionAttributeNames: names, ExpressionAttributeValues: values,
 				ReturnValues: types.ReturnValueAllOld, ReturnConsumedCapacity: total}
 		}},
-		{conditions, func(line string) any { // on no item
+		{conditions, func(line string) any { // there is no item
 			names, values := define(line)
 			return &dynamodb.UpdateItemInput{TableName: &table, Key: key("x none"), ConditionExpression: &line, ExpressionAttributeNames: names, ExpressionAttributeValues: values}
 		}},

@@ -26,7 +26,7 @@ func newTable(t testing.TB) *Table {
 	return table
 }
 
-// put writes items, given as names and values, under keys such as "x a".
+// put writes items with these attributes, under keys such as "x a".
 func put(t testing.TB, table *Table, items ...attributes) {
 	t.Helper()
 	for _, item := range items {
@@ -36,7 +36,7 @@ func put(t testing.TB, table *Table, items ...attributes) {
 	}
 }
 
-// row returns an item with the key in text, such as "x a".
+// row returns an item whose key is in text, such as "x a".
 func row(key string, more attributes) attributes {
 	p, k, _ := strings.Cut(key, " ")
 	it := attributes{"p": s(p), "k": s(k)}
@@ -48,7 +48,7 @@ func row(key string, more attributes) attributes {
 
 func key(text string) attributes { return row(text, nil) }
 
-// wantItems compares all items of a table.
+// wantItems compares all items in a table.
 func wantItems(t testing.TB, table *Table, want ...attributes) {
 	t.Helper()
 	if diff := cmp.Diff(describeAll(want), describeAll(table.Dump())); diff != "" {
@@ -72,7 +72,7 @@ func keysIn(items []attributes) string {
 	return strings.Join(all, " ")
 }
 
-// wantInvalid checks that err is a ValidationException with this in its sentence.
+// wantInvalid checks that err is a ValidationException that contains sentence.
 func wantInvalid(t testing.TB, what string, err error, sentence string) {
 	t.Helper()
 	api, ok := errors.AsType[smithy.APIError](err)

@@ -40,7 +40,7 @@ func emptyKey(prefix string, v value, suffix string) error {
 	return invalid("%sThe AttributeValue for a key attribute cannot contain an empty %s value.%s", prefix, kind, suffix)
 }
 
-// keyFrom returns the key that a call names.
+// keyFrom returns the key in a call.
 func (t *Table) keyFrom(from map[string]types.AttributeValue) (primaryKey, error) {
 	it, err := itemOf(from)
 	if err != nil {

@@ -5,8 +5,8 @@ import (
 	"unicode/utf8"
 )
 
-// token is a word, a placeholder (#n or :v) or a sign of an expression. start and
-// end say where it is.
+// token is a word, a placeholder (#n or :v) or a sign in an expression. start and end are
+// its offsets.
 type token struct {
 	kind       tokenKind
 	text       string
@@ -18,13 +18,13 @@ type tokenKind int
 const (
 	tokenEnd tokenKind = iota
 	tokenWord
-	tokenKeyword // in any case
+	tokenKeyword // upper or lower case
 	tokenName    // #n
 	tokenValue   // :v
-	tokenSign    // also one that no expression has
+	tokenSign    // including those that no expression may contain
 )
 
-// keywords are words that are no attribute names, in any case.
+// keywords are words that are never attribute names, in upper or lower case.
 var keywords = map[string]bool{
 	"AND": true, "OR": true, "NOT": true, "BETWEEN": true, "IN": true,
 	"SET": true, "REMOVE": true, "ADD": true, "DELETE": true,
@@ -46,7 +46,7 @@ func tokens(text string) []token {
 	}
 }
 
-// nextToken returns the token that begins at the byte at.
+// nextToken returns the token that begins at byte at.
 func nextToken(text string, at int) token {
 	end := at + wordLength(text[at:])
 	switch first := text[at]; {
@@ -66,8 +66,8 @@ func nextToken(text string, at int) token {
 
 var placeholderKinds = map[byte]tokenKind{'#': tokenName, ':': tokenValue}
 
-// signLength returns how many bytes at the front of text belong to a sign, which is
-// a number, a comparison or one character.
+// signLength returns the length in bytes of the sign at the front of text: a number, a
+// comparison or one character.
 func signLength(text string) int {
 	digits := len(text) - len(strings.TrimLeft(text, "0123456789"))
 	if digits > 0 {
@@ -84,7 +84,7 @@ func signLength(text string) int {
 
 func isLetter(c byte) bool { return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' }
 
-// wordLength returns how many bytes at the front of text belong to a word.
+// wordLength returns the length in bytes of the word at the front of text.
 func wordLength(text string) int {
 	for i := range len(text) {
 		if c := text[i]; !isLetter(c) && c != '_' && (c < '0' || c > '9') {

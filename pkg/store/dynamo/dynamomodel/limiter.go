@@ -5,17 +5,17 @@ import (
 	"time"
 )
 
-// The units that DynamoDB grants one partition in a second.
+// The units that DynamoDB grants one partition each second.
 const (
 	PartitionReads  = 3000 // read units
 	PartitionWrites = 1000 // write units
 )
 
-// Limiter is a Throttle that grants each partition key PartitionReads and
-// PartitionWrites a second, as DynamoDB does in a table with local indexes, which
-// never splits a key. Unused units of a second are lost. A call may use more units
-// than are left; the next calls are refused until the partition has made up for
-// them. Refused calls are free.
+// Limiter is a Throttle that grants each partition key PartitionReads and PartitionWrites
+// a second. So does DynamoDB in a table with local indexes, which never splits a key.
+// Unused units of a second are lost. A call may use more units than are left; then the
+// next calls are refused until the partition has made up for them. Refused calls cost
+// nothing.
 type Limiter struct {
 	now func() time.Time
 
@@ -24,13 +24,13 @@ type Limiter struct {
 	refused int
 }
 
-// budget has the units that a partition has left.
+// budget is the units that a partition has left.
 type budget struct {
 	left Units
 	at   time.Time
 }
 
-// NewLimiter returns a limiter with its own clock.
+// NewLimiter returns a limiter that reads the time from now.
 func NewLimiter(now func() time.Time) *Limiter {
 	return &Limiter{now: now, budgets: map[string]*budget{}}
 }
@@ -56,14 +56,14 @@ func (l *Limiter) Consume(partition string, used Units) {
 	b.left.Write -= used.Write
 }
 
-// Refused returns how many calls and parts of batches Allow refused.
+// Refused returns how many calls and parts of batches Allow has refused.
 func (l *Limiter) Refused() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.refused
 }
 
-// budget returns a partition's budget as it is now.
+// budget returns a partition's current budget.
 func (l *Limiter) budget(partition string) *budget {
 	now := l.now()
 	b, ok := l.budgets[partition]

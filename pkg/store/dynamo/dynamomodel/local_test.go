@@ -49,7 +49,7 @@ var (
 	_ client = (*dynamodb.Client)(nil)
 )
 
-// send calls the operation of an input.
+// send makes the call that an input belongs to.
 func send(ctx context.Context, c client, input any) (any, error) {
 	switch in := input.(type) {
 	case *dynamodb.PutItemInput:
@@ -84,7 +84,7 @@ func newLocal(t testing.TB) local {
 	return local{dynamodb.NewFromConfig(cfg), dynamodbstreams.NewFromConfig(cfg)}
 }
 
-// create makes a table and returns its name and a model of it.
+// create creates a table and returns its name and a model of it.
 func (l local) create(t testing.TB, sc schema) (name string, model *Table, drop func()) {
 	name = "model-" + rand.Text()
 	if _, err := l.CreateTable(t.Context(), sc.input(name)); err != nil {
@@ -101,8 +101,8 @@ func (l local) create(t testing.TB, sc schema) (name string, model *Table, drop 
 	}
 }
 
-// ties returns how DynamoDB Local orders index entries of one sort key: by a hash of
-// the table's sort key that it keeps to itself.
+// ties returns the order in which DynamoDB Local sorts index entries with the same sort
+// key: by an undocumented hash of the table's sort key.
 func (l local) ties(t testing.TB, sc schema) func(value) uint64 {
 	name, _, drop := l.create(t, sc)
 	defer drop()
@@ -145,9 +145,9 @@ func (l local) ties(t testing.TB, sc schema) func(value) uint64 {
 // answer is an output or an error in a form that can be compared.
 type answer struct {
 	Output any
-	Code   string // of an error
+	Code   string // set for an error
 	Text   string
-	Stored map[string]types.AttributeValue // of a failed condition
+	Stored map[string]types.AttributeValue // set for a failed condition
 }
 
 func answerOf(output any, err error) answer {
@@ -170,9 +170,9 @@ func answerOf(output any, err error) answer {
 	return a
 }
 
-// plain returns the sentence of an error without the details that may differ: which
-// of several undefined placeholders or key attributes it names, which two of several paths overlap, how
-// a bound is written, and the order of unused placeholders.
+// plain returns the message of an error without details that may differ: which of several
+// undefined placeholders or key attributes it names, which two of several overlapping
+// paths, how a bound is written, and the order of unused placeholders.
 func plain(text string) string {
 	for _, detail := range []string{"; path one: ", "; lower bound operand: ", "; attribute name: ", "; attribute value: ", ": Primary key attribute: "} {
 		text, _, _ = strings.Cut(text, detail)
@@ -186,8 +186,8 @@ func plain(text string) string {
 	return before + strings.Join(all, ", ")
 }
 
-// coarse makes one of all sentences about an assignment that cannot be carried out.
-// DynamoDB Local looks at several assignments in an order of its own.
+// coarse replaces every message about an impossible assignment by the same one: DynamoDB
+// Local checks several assignments in its own order.
 func coarse(text string) string {
 	switch text {
 	case "The provided expression refers to an attribute that does not exist in the item",
@@ -200,8 +200,8 @@ func coarse(text string) string {
 	return text
 }
 
-// sameAnswer compares answers: numbers by their values, and the items of a batch or a
-// scan in any order.
+// sameAnswer compares answers: numbers by value, and the items of a batch or a scan in
+// any order.
 var sameAnswer = cmp.Options{
 	cmp.Transformer("canonical", func(v *types.AttributeValueMemberN) string {
 		if v == nil {
@@ -242,7 +242,7 @@ var sameAnswer = cmp.Options{
 	cmp.FilterPath(func(p cmp.Path) bool { return strings.HasSuffix(p.String(), "noSmithyDocumentSerde") }, cmp.Ignore()),
 }
 
-// inOrder returns items in an order of their contents.
+// inOrder returns items sorted by their contents.
 func inOrder(items []map[string]types.AttributeValue) []map[string]types.AttributeValue {
 	return slices.SortedFunc(slices.Values(items), func(x, y map[string]types.AttributeValue) int { return strings.Compare(describe(x), describe(y)) })
 }
@@ -262,7 +262,7 @@ func describe(v any) string {
 }
 
 // TestModelAnswersAsDynamoDBLocal sends the same random calls to the model and to
-// DynamoDB Local. More of them: -rapid.checks=1000.
+// DynamoDB Local. For more calls use -rapid.checks=1000.
 func TestModelAnswersAsDynamoDBLocal(t *testing.T) {
 	t.Parallel()
 	l := newLocal(t)
@@ -308,7 +308,8 @@ func TestModelAnswersAsDynamoDBLocal(t *testing.T) {
 	t.Logf("%d calls compared", compared)
 }
 
-// compare sends input to both. It returns false if only the model refuses it.
+// compare sends input to both. It returns false if the model, but not DynamoDB Local,
+// refuses it.
 func (l local) compare(rt *rapid.T, r *random, model *Table, input any) bool {
 	adjust := adjustment(model, input)
 	got := answerOf(send(rt.Context(), model, input))
@@ -329,8 +330,8 @@ func (l local) compare(rt *rapid.T, r *random, model *Table, input any) bool {
 	return true
 }
 
-// stricter reports whether the model refuses an input as AWS does, and DynamoDB Local
-// would take it.
+// stricter reports whether the model, like AWS, refuses an input that DynamoDB Local
+// would accept.
 func stricter(input any, got answer) bool {
 	switch input.(type) {
 	case *dynamodb.UpdateItemInput:
@@ -338,15 +339,15 @@ func stricter(input any, got answer) bool {
 			got.Text == "One or more parameter values were invalid: Size limit exceeded"
 	case *dynamodb.QueryInput:
 		return strings.Contains(got.Text, "Size of hashkey")
-	case *dynamodb.ScanInput: // to DynamoDB Local an empty filter is none
+	case *dynamodb.ScanInput: // DynamoDB Local ignores an empty filter
 		return strings.Contains(got.Text, "Invalid FilterExpression: The expression can not be empty")
 	default:
 		return false
 	}
 }
 
-// adjustment returns a function that turns the units of the model's answer, which
-// are AWS's, into DynamoDB Local's. It is called before the model is.
+// adjustment returns a function that converts the units in the model's answer, which are
+// AWS's, to DynamoDB Local's. Call adjustment before the model.
 func adjustment(model *Table, input any) func(output any) {
 	switch in := input.(type) {
 	case *dynamodb.QueryInput:
@@ -375,7 +376,7 @@ func adjustment(model *Table, input any) func(output any) {
 			*o.ConsumedCapacity[0].CapacityUnits -= float64(absent) * readUnits(0, request.ConsistentRead).Read
 		}
 	case *dynamodb.DeleteItemInput:
-		// A delete of an absent item tells its units unasked.
+		// A delete of an absent item reports its units unasked.
 		key, err := model.keyFrom(in.Key)
 		absent := err == nil && model.state.items.get(key.position()) == nil
 		return func(output any) {
@@ -405,7 +406,7 @@ func adjustment(model *Table, input any) func(output any) {
 	}
 }
 
-// compareItems compares all items, by the table and by each index.
+// compareItems compares all items, read through the table and through each index.
 func (l local) compareItems(rt *rapid.T, sc schema, model *Table, name string) {
 	partitions := []types.AttributeValue{s("x"), s("y"), s("1")}
 	if sc.partition == kindN {
@@ -459,7 +460,7 @@ func (l local) compareStream(rt *rapid.T, model *Table, name string) {
 		})
 	}
 	want := l.stream(rt, name)
-	// The writes of a batch come in any order, but the writes of one item do not.
+	// The writes of a batch may come in any order, but the writes of one item may not.
 	byKeys := func(a, b changed) int { return strings.Compare(a.Keys, b.Keys) }
 	slices.SortStableFunc(want, byKeys)
 	slices.SortStableFunc(got, byKeys)
@@ -554,8 +555,8 @@ func show(input any) string {
 
 var long = regexp.MustCompile("x{30,}")
 
-// TestReservedWordsAreDynamoDBLocals asks DynamoDB Local for each word. It also asks
-// for some that could be and are not.
+// TestReservedWordsAreDynamoDBLocals tries each word on DynamoDB Local. It also tries
+// some words that might be reserved but are not.
 func TestReservedWordsAreDynamoDBLocals(t *testing.T) {
 	t.Parallel()
 	l := newLocal(t)
@@ -569,7 +570,7 @@ func TestReservedWordsAreDynamoDBLocals(t *testing.T) {
 			in := &dynamodb.GetItemInput{TableName: &name, Key: attributes{"p": s("x"), "k": s("a")}, ProjectionExpression: &word}
 			want, got := answerOf(send(t.Context(), l, in)), answerOf(send(t.Context(), model, in))
 			switch word {
-			case "CONVERT", "SIZE", "VARIABLES": // AWS documents them
+			case "CONVERT", "SIZE", "VARIABLES": // documented by AWS, but accepted by DynamoDB Local
 				if want.Code != "" || got.Text != "Invalid ProjectionExpression: Attribute name is a reserved keyword; reserved keyword: "+word {
 					t.Errorf("%s: DynamoDB Local says %+v, the model %+v", word, want, got)
 				}

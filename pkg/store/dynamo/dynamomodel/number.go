@@ -12,7 +12,7 @@ const (
 	minExponent = -129 // 1E-130
 )
 
-// number is 0.digits × 10^exponent. digits begins and ends with no zero, and is
+// number is 0.digits × 10^exponent. digits neither begins nor ends with a zero, and is
 // empty for zero.
 type number struct {
 	negative bool
@@ -20,8 +20,8 @@ type number struct {
 	exponent int
 }
 
-// parseNumber reads a decimal number as DynamoDB does: 12, -1.50, .5 or 1e2. The
-// error is one of DynamoDB's sentences.
+// parseNumber reads a decimal number as DynamoDB does: 12, -1.50, .5 or 1e2. Its errors
+// have DynamoDB's texts.
 func parseNumber(text string) (number, error) {
 	mantissa, exponent, ok := splitExponent(text)
 	mantissa, negative := cutSign(mantissa)
@@ -69,8 +69,8 @@ func isDigits(text string) bool {
 	return true
 }
 
-// normalize returns n with these digits, without the zeros around them, if it is
-// in DynamoDB's range.
+// normalize returns n with these digits, without leading and trailing zeros, or an error
+// if it is outside DynamoDB's range.
 func (n number) normalize(digits string, exponent int) (number, error) {
 	significant := strings.TrimLeft(digits, "0")
 	exponent -= len(digits) - len(significant)
@@ -107,8 +107,8 @@ func (n number) String() string {
 	}
 }
 
-// size returns the bytes that n takes in an item: one, one for each two digits
-// counted from the decimal point, and one for a minus.
+// size returns how many bytes n occupies in an item: one, one for each two digits counted
+// from the decimal point, and one for a minus sign.
 func (n number) size() int {
 	if n.digits == "" {
 		return 1
@@ -144,7 +144,7 @@ func (n number) order() string {
 
 // add returns n + m.
 func (n number) add(m number) (number, error) {
-	last := min(n.exponent-len(n.digits), m.exponent-len(m.digits)) // the exponent of the last digit of both
+	last := min(n.exponent-len(n.digits), m.exponent-len(m.digits)) // the exponent of the last digit of either
 	sum := new(big.Int).Add(n.integer(last), m.integer(last))
 	digits := new(big.Int).Abs(sum).String()
 	return number{negative: sum.Sign() < 0}.normalize(digits, len(digits)+last)

@@ -44,7 +44,7 @@ func TestWhatIsNoNumberIsRefused(t *testing.T) {
 	}
 }
 
-// numbers returns a generator of numbers, with many that are close to each other.
+// numbers returns a generator of numbers, many of them close to each other.
 func numbers() *rapid.Generator[string] {
 	return rapid.Custom(func(t *rapid.T) string {
 		return rapid.StringMatching(`-?[0-9]{1,3}(\.[0-9]{1,3})?(e-?[0-9]{1,2})?`).Draw(t, "number")
@@ -59,7 +59,7 @@ func parsedNumber(t *rapid.T, text string) number {
 	return n
 }
 
-// rational returns the value of text by another way.
+// rational parses text in another way than the model does.
 func rational(t *rapid.T, text string) *big.Rat {
 	r, ok := new(big.Rat).SetString(text)
 	if !ok {
@@ -118,7 +118,7 @@ func TestNumbersPrintAndAddExactly(t *testing.T) {
 			t.Errorf("%s is printed as %s", x, m)
 		}
 		sum, err := m.add(n)
-		if err != nil { // too precise
+		if err != nil { // the sum has too many digits
 			return
 		}
 		if got, want := rational(t, sum.String()), new(big.Rat).Add(rational(t, x), rational(t, y)); got.Cmp(want) != 0 {
@@ -144,7 +144,7 @@ func TestSumsHaveAtMost38Digits(t *testing.T) {
 	}
 }
 
-// The sizes come from the files of DynamoDB Local.
+// The sizes come from DynamoDB Local's files.
 func TestNumberSizes(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {

@@ -5,27 +5,27 @@ import (
 	"strings"
 )
 
-// expression is a parsed expression. It never changes, and is cached by its text.
+// expression is a parsed expression. It never changes, and is cached under its text.
 type expression struct {
-	placeholders []string // in it, each once
+	placeholders []string // each once
 
-	condition *condition // of a condition, a filter or a key condition
+	condition *condition // if it is a condition, a filter or a key condition
 	update    *update
-	paths     []path // of a projection
+	paths     []path // if it is a projection
 }
 
-// path is an attribute in an expression: its name, or a placeholder for that.
+// path is an attribute in an expression: its name, or a placeholder for the name.
 type path string
 
-// condition is true or false for an item. operator is AND, OR or NOT, with parts, or
-// a comparison or function, with operands.
+// condition is true or false for an item. It is AND, OR or NOT with parts, or a
+// comparison or function with operands.
 type condition struct {
 	operator string
 	parts    []*condition
 	operands []operand
 }
 
-// operand of a comparison, function or assignment is one of these.
+// operand is one of these, in a comparison, a function or an assignment.
 type operand struct {
 	path  path
 	value string // a placeholder
@@ -42,7 +42,7 @@ type funcCall struct {
 type update struct {
 	set    []assignment
 	remove []path
-	paths  []path // of both, as they come in the text
+	paths  []path // of both, in the order of the text
 }
 
 // assignment is path = left, or path = left operator right.
@@ -54,8 +54,8 @@ type assignment struct {
 	parenthesized bool
 }
 
-// The functions of DynamoDB's expressions, and how many operands they take. The
-// model does not know those with 0.
+// The functions of DynamoDB's expressions, and their numbers of operands. The model does
+// not know those with 0.
 var (
 	conditionFunctions = map[string]int{
 		"attribute_exists": 1, "attribute_not_exists": 1, "begins_with": 2, "contains": 2,
@@ -66,7 +66,7 @@ var (
 
 const maxExpression = 4096 // bytes
 
-// parse reads the expression that a call has in a parameter.
+// parse parses the expression in a parameter of a call.
 func parse(parameter, text string) (*expression, error) {
 	p := &parser{text: text, tokens: tokens(text), expression: &expression{}}
 	switch {
@@ -92,8 +92,8 @@ func parse(parameter, text string) (*expression, error) {
 	return p.expression, nil
 }
 
-// parser is a recursive descent. After the first syntax error it sees the end of the
-// text and nothing else, so that each of its functions comes to an end.
+// parser is a recursive descent parser. After the first syntax error it sees only the end
+// of the text, so each of its functions ends.
 type parser struct {
 	text       string
 	tokens     []token
@@ -101,9 +101,9 @@ type parser struct {
 	expression *expression
 
 	// The first error of each kind, in the order in which DynamoDB looks for them.
-	err      error // of syntax
-	misuse   error // of a reserved word or a function
-	repeated error // of a section
+	err      error // a syntax error
+	misuse   error // a misused reserved word or function
+	repeated error // a repeated section
 }
 
 func (p *parser) peek() token { return p.tokens[p.at] }
@@ -139,7 +139,7 @@ func (p *parser) fail(err error) {
 	p.at = len(p.tokens) - 1
 }
 
-// unexpected fails at the next token. DynamoDB shows it with its neighbors.
+// unexpected fails at the next token. DynamoDB shows the token with its neighbors.
 func (p *parser) unexpected() {
 	t := p.peek()
 	from, to := t.start, t.end
@@ -162,22 +162,22 @@ func note(first *error, err error) {
 	}
 }
 
-// parentheses fails if another pair encloses the same.
+// parentheses fails if another pair encloses the same expression.
 func (p *parser) parentheses(inner bool) {
 	if inner {
 		p.fail(invalid("The expression has redundant parentheses;"))
 	}
 }
 
-// node is a condition, or an operand, which may be part of one.
+// node is a condition, or an operand that may be part of a condition.
 type node struct {
 	condition     *condition
 	operand       *operand
-	function      string // the condition is a call of it
+	function      string // set if the condition is a function call
 	parenthesized bool
 }
 
-// needCondition returns n's condition, and fails at the next token if it has none.
+// needCondition returns n's condition, or fails at the next token if n has none.
 func (p *parser) needCondition(n node) *condition {
 	if n.condition == nil {
 		p.unexpected()
@@ -402,7 +402,7 @@ func (p *parser) assignment() assignment {
 	return a
 }
 
-// assigned reads an operand or the sum or difference of two.
+// assigned reads an operand, or the sum or difference of two.
 func (p *parser) assigned() assignment {
 	a := assignment{}
 	if p.accept("(") {
@@ -421,7 +421,7 @@ func (p *parser) assigned() assignment {
 	return a
 }
 
-// updateOperand reads a path, a value or a function of an update.
+// updateOperand reads a path, a value or a function in an update.
 func (p *parser) updateOperand() operand {
 	if p.accept("(") {
 		inner := p.updateOperand()

@@ -50,10 +50,10 @@ func (t *Table) prepareQuery(in *dynamodb.QueryInput) (p plan[dynamodb.QueryOutp
 	return p, nil
 }
 
-// query is a Query that was checked.
+// query is a checked Query.
 type query struct {
-	index          int  // of Table.indexes, or -1 for the table
-	all            bool // of a scan: it reads all partitions
+	index          int  // in Table.indexes, or -1 for the table
+	all            bool // for a scan, which reads all partitions
 	keys           keySchema
 	partition      value
 	partitionOrder string
@@ -69,7 +69,7 @@ type query struct {
 // span is a condition on the sort key. Its operator is empty if there is none.
 type span struct {
 	operator            string
-	low, high           value // high is of BETWEEN alone
+	low, high           value // only BETWEEN has high
 	lowOrder, highOrder string
 }
 
@@ -78,7 +78,7 @@ func newSpan(t term) span {
 	return span{t.operator, low, high, low.order(), high.order()}
 }
 
-// side says where a sort key is: before the span (-1), in it (0) or after it (1).
+// side says where a sort key lies: before the span (-1), in it (0) or after it (1).
 func (s span) side(sort string) int {
 	low := cmp.Compare(sort, s.lowOrder)
 	switch s.operator {
@@ -111,8 +111,8 @@ func sideIf(inside bool, outside int) int {
 	return outside
 }
 
-// last reports whether a sort key is the last that a query can find: the end of a
-// span that includes it.
+// last reports whether a sort key is the last that a query can find: the end of a span
+// that includes its end.
 func (s span) last(sort value, backward bool) bool {
 	switch s.operator {
 	case "<=":
@@ -126,7 +126,7 @@ func (s span) last(sort value, backward bool) bool {
 	}
 }
 
-// side says where a position is: before the entries that q reads (-1), among them (0)
+// side says where a position lies: before the entries that q reads (-1), among them (0)
 // or after them (1).
 func (q *query) side(at position) int {
 	if order := cmp.Compare(at.partition, q.partitionOrder); order != 0 && !q.all {
@@ -148,13 +148,13 @@ func (q *query) side(at position) int {
 type page struct {
 	items          []map[string]types.AttributeValue
 	scanned, bytes int
-	last           map[string]types.AttributeValue // or nil, if there is no more
+	last           map[string]types.AttributeValue // nil on the last page
 }
 
-// read reads one page. The table is locked.
+// read reads one page. The caller locks the table.
 func (t *Table) read(q *query) page {
 	p := page{items: []map[string]types.AttributeValue{}}
-	var last *item // on a full page
+	var last *item // set once the page is full
 	visit := func(n *treeNode) bool {
 		if last != nil && p.bytes >= maxPage { // and there is more
 			p.last = t.startKey(q, last)
@@ -188,7 +188,7 @@ func (t *Table) read(q *query) page {
 	return p
 }
 
-// startKey returns the key that a query goes on behind it with.
+// startKey returns the key with which a query continues behind it.
 func (t *Table) startKey(q *query, it *item) map[string]types.AttributeValue {
 	names := []string{t.keys.partition.name}
 	for _, c := range []column{t.keys.sort, q.keys.sort} {
@@ -314,7 +314,7 @@ func (q *query) checkKeyValues(t *Table) error {
 	return nil
 }
 
-// emptyQueryKey is the error of an empty value for the key attribute called name.
+// emptyQueryKey returns the error for an empty value of the key attribute name.
 func (t *Table) emptyQueryKey(q *query, name string, v value) error {
 	if q.index >= 0 && q.keys.has(name) {
 		return emptyIndexKey(t.indexes[q.index].name, name, v)
@@ -322,7 +322,7 @@ func (t *Table) emptyQueryKey(q *query, name string, v value) error {
 	return emptyKey("One or more parameter values are not valid. ", v, " Key: "+name)
 }
 
-// flipped has the comparisons with their operands in the other order.
+// flipped maps each comparison to the one with swapped operands.
 var flipped = map[string]string{"=": "=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
 // terms appends the comparisons of a key condition to all.
@@ -358,7 +358,7 @@ func (q *query) terms(c *condition, all []term) ([]term, error) {
 	return append(all, n), nil
 }
 
-// checkStart checks the key that a query starts behind.
+// checkStart checks the key behind which a query starts.
 func (t *Table) checkStart(q *query, from map[string]types.AttributeValue) error {
 	if len(from) == 0 {
 		return nil

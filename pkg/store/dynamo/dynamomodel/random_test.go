@@ -12,12 +12,12 @@ import (
 	"pgregory.net/rapid"
 )
 
-// schema is a table for the random calls, with sort keys for its items. The table
-// has the partition key p and the sort key k.
+// schema is a table for the random calls, with the sort keys of its items. The table has
+// the partition key p and the sort key k.
 type schema struct {
 	name            string
 	partition, sort kind
-	indexes         map[string]kind // the sort keys of indexes, whose names are By and the key
+	indexes         map[string]kind // sort keys of indexes; an index is named By and its key
 	sortKeys        []types.AttributeValue
 }
 
@@ -77,14 +77,14 @@ func (sc schema) input(table string) *dynamodb.CreateTableInput {
 	return in
 }
 
-// random chooses calls.
+// random draws random calls.
 type random struct {
 	*rapid.T
 	schema
 	table string
 	last  map[string]types.AttributeValue // the last LastEvaluatedKey
-	// wrong says that the call has a mistake already. Which of two DynamoDB tells
-	// first is nobody's concern.
+	// wrong says that the call already has a mistake. A second one is avoided, since
+	// either may be reported first.
 	wrong bool
 }
 
@@ -93,8 +93,8 @@ var numbersTo200 = slices.Collect(func(yield func(int) bool) {
 	}
 })
 
-// number returns a number from 0 to n-1, each as likely. rapid.IntRange prefers small
-// ones.
+// number returns a number from 0 to n-1. All are equally likely, whereas rapid.IntRange
+// prefers small ones.
 func (r *random) number(label string, n int) int {
 	return rapid.SampledFrom(numbersTo200[:n]).Draw(r.T, label)
 }
@@ -114,7 +114,7 @@ func choose[V any](r *random, options ...V) V {
 	return rapid.SampledFrom(options).Draw(r.T, "choice")
 }
 
-// anyValue returns a value for an attribute outside of all keys.
+// anyValue returns a value for an attribute that is in no key.
 func (r *random) anyValue() types.AttributeValue {
 	return choose(r, s(""), s("a"), s("ab"), s("é"), n("0"), n("1"), n("1.0"), n("-1"), n("1.5"), n("10"), n("1e2"), b(""), b("a"), b("ab"), yes(true), yes(false), null())
 }
@@ -123,7 +123,7 @@ func (r *random) badValue() types.AttributeValue {
 	return choose[types.AttributeValue](r, n("x"), n(""), n(strings.Repeat("1", 39)), n("1e126"), n("1e-131"), &types.AttributeValueMemberNULL{})
 }
 
-// partitionKey returns a partition key, which is seldom wrong.
+// partitionKey returns a partition key, rarely a wrong one.
 func (r *random) partitionKey() types.AttributeValue {
 	if r.mistake(60) {
 		return choose(r, s(""), s("1"), n("1"), b("1"), null(), s(strings.Repeat("x", 2048)), s(strings.Repeat("x", 2049)))
@@ -141,7 +141,7 @@ func (r *random) sortKey() types.AttributeValue {
 	return choose(r, r.sortKeys...)
 }
 
-// key returns a key, which is seldom wrong.
+// key returns a key, rarely a wrong one.
 func (r *random) key() map[string]types.AttributeValue {
 	key := map[string]types.AttributeValue{"p": r.partitionKey(), "k": r.sortKey()}
 	switch {
@@ -156,7 +156,7 @@ func (r *random) key() map[string]types.AttributeValue {
 	return key
 }
 
-// indexKey returns a sort key of an index, which is seldom wrong.
+// indexKey returns a sort key of an index, rarely a wrong one.
 func (r *random) indexKey(kind kind) types.AttributeValue {
 	if r.mistake(25) {
 		return choose(r, s(""), s("a"), n("1"), b(""), b("a"), null(), s(strings.Repeat("x", 1024)), s(strings.Repeat("x", 1025)))
@@ -213,7 +213,7 @@ func (r *random) newText() *text {
 	return &text{r, map[string]string{}, map[string]types.AttributeValue{}}
 }
 
-// path writes the name of an attribute, as it is or as a placeholder.
+// path writes the name of an attribute, either itself or a placeholder.
 func (t *text) path() string {
 	name := choose(t.random, "a", "c", "e", "name", "i", "j", "p", "k", "nope")
 	if t.oneIn(2) && (name != "name" || t.oneIn(10)) {
@@ -275,7 +275,7 @@ func (t *text) condition(depth int) string {
 	}
 }
 
-// spoiled returns an expression, seldom with a mistake in it.
+// spoiled returns an expression, rarely with a mistake in it.
 func (t *text) spoiled(expression string) *string {
 	if !t.mistake(25) {
 		return &expression
@@ -299,7 +299,7 @@ func (t *text) spoiled(expression string) *string {
 	return &expression
 }
 
-// placeholders returns the names and values, seldom with a mistake.
+// placeholders returns the names and values, rarely with a mistake.
 func (t *text) placeholders() (map[string]string, map[string]types.AttributeValue) {
 	names, values := t.names, t.values
 	if len(names) == 0 && !t.mistake(80) {
@@ -367,7 +367,7 @@ func (t *text) update() string {
 	return strings.Join(sections, " ")
 }
 
-// changed is path, seldom for a part of the key.
+// changed returns path, or rarely a part of the key.
 func (t *text) changed() string {
 	name := choose(t.random, "a", "c", "e", "i", "j", "h")
 	if t.mistake(60) {
@@ -561,7 +561,8 @@ func (r *random) query() *dynamodb.QueryInput {
 	return in
 }
 
-// scan draws a scan that reads all items: which a page has is nobody's promise.
+// scan draws a scan that reads all items, since DynamoDB does not promise which items a
+// page has.
 func (r *random) scan() *dynamodb.ScanInput {
 	in := &dynamodb.ScanInput{TableName: r.tableName(), ReturnConsumedCapacity: r.capacity()}
 	t := r.newText()
@@ -582,7 +583,7 @@ func (r *random) scan() *dynamodb.ScanInput {
 	}
 	in.ExpressionAttributeNames, in.ExpressionAttributeValues = t.placeholders()
 	if len(in.ExpressionAttributeValues) == 0 {
-		in.ExpressionAttributeValues = nil // DynamoDB Local refuses no values beside a projection of a scan alone
+		in.ExpressionAttributeValues = nil // DynamoDB Local accepts unused values beside a projection, in a scan only
 	}
 	return in
 }

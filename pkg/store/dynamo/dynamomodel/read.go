@@ -17,8 +17,8 @@ const (
 	maxBatch  = 16 << 20 // bytes of a batch's answer
 )
 
-// readUnits returns the units of reading some bytes: half as many if the read need
-// not be consistent.
+// readUnits returns the read units for some bytes. A read that need not be consistent
+// costs half.
 func readUnits(bytes int, consistent *bool) Units {
 	units := blocks(bytes, readBlock)
 	if !aws.ToBool(consistent) {
@@ -73,7 +73,7 @@ func projectionOf(text *string, names map[string]string) placeholders {
 	return placeholders{names: names, expressions: []written{{"ProjectionExpression", text}}}
 }
 
-// projection returns the names of p's projection, and nil for none.
+// projection returns the names in p's projection, or nil if there is none.
 func (t *Table) projection(p placeholders) ([]string, error) {
 	b, err := t.bind(p)
 	if err != nil || b.expressions[0] == nil {
@@ -90,8 +90,8 @@ func (b *bindings) projected(e *expression) []string {
 	return names
 }
 
-// BatchGetItem is as in the SDK's client, but reads all items at the same time. It
-// returns keys as unprocessed that the throttle refuses or that exceed 16 MB.
+// BatchGetItem is as in the SDK's client, but reads all items at the same time. Keys that
+// the throttle refuses, or whose items exceed 16 MB, come back as unprocessed.
 func (t *Table) BatchGetItem(ctx context.Context, input *dynamodb.BatchGetItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.BatchGetItemOutput, error) {
 	return call(ctx, t, "BatchGetItem", input, t.prepareBatchGet)
 }
@@ -133,7 +133,7 @@ func (t *Table) prepareBatchGet(in *dynamodb.BatchGetItemInput) (p plan[dynamodb
 		if len(admitted) == 0 {
 			return nil, throttled(false)
 		}
-		// DynamoDB answers in an order of its own.
+		// DynamoDB promises no order.
 		slices.SortFunc(admitted, func(m, n int) int { return cmp.Compare(scatter(keys[m].sort), scatter(keys[n].sort)) })
 		found := []map[string]types.AttributeValue{}
 		t.mu.Lock()
@@ -159,7 +159,7 @@ func (t *Table) prepareBatchGet(in *dynamodb.BatchGetItemInput) (p plan[dynamodb
 	return p, nil
 }
 
-// keysOf returns the keys of a batch, each of which must be there once.
+// keysOf returns the keys in a batch, which must be distinct.
 func (t *Table) keysOf(from []map[string]types.AttributeValue) ([]primaryKey, error) {
 	switch {
 	case len(from) == 0:
@@ -192,7 +192,7 @@ func (t *Table) keysOf(from []map[string]types.AttributeValue) ([]primaryKey, er
 
 var errDuplicate = invalid("Provided list of item keys contains duplicates")
 
-// unprocessed returns a request for those keys of request that have these numbers.
+// unprocessed returns a request for the keys of request with these indexes.
 func unprocessed(table string, request types.KeysAndAttributes, numbers []int) map[string]types.KeysAndAttributes {
 	if len(numbers) == 0 {
 		return map[string]types.KeysAndAttributes{}

@@ -61,7 +61,7 @@ func TestBatchGet(t *testing.T) {
 	}
 	found := describeAll(got.Responses[*tableName])
 	if slices.IsSorted(found) {
-		t.Error("the items of a batch come in the order of their keys, on which callers would rely")
+		t.Error("the items of a batch come in the order of their keys, so callers could rely on it")
 	}
 	slices.Sort(found)
 	if diff := cmp.Diff(describeAll(keys[:50]), found); diff != "" {
@@ -109,7 +109,7 @@ func TestBatchGetReturnsAtMost16MB(t *testing.T) {
 		}
 		request = page.UnprocessedKeys
 		if rounds == 0 && !aws.ToBool(request[*tableName].ConsistentRead) {
-			t.Error("the rest of a consistent read is not")
+			t.Error("the rest of a consistent read is not consistent")
 		}
 	}
 	slices.Sort(got)
@@ -118,7 +118,7 @@ func TestBatchGetReturnsAtMost16MB(t *testing.T) {
 	}
 }
 
-// queryOf is a QueryInput of the partition x.
+// queryOf returns a query of the partition x.
 func queryOf(condition string, values attributes) *dynamodb.QueryInput {
 	all := attributes{":p": s("x")}
 	for name, v := range values {
@@ -133,7 +133,7 @@ func TestQueriesFindASpanOfSortKeys(t *testing.T) {
 	for _, k := range []string{"b", "a", "d", "c", "ca"} {
 		put(t, table, row("x "+k, attributes{"i": s("i" + k), "j": n(fmt.Sprint(len(k) * 10))}), key("w "+k), key("y "+k))
 	}
-	put(t, table, key("x e")) // in no index
+	put(t, table, key("x e")) // is in no index
 	for _, test := range []struct {
 		index     string
 		condition string
@@ -250,8 +250,8 @@ func TestFilterComesAfterTheLimit(t *testing.T) {
 	}
 }
 
-// Pages of any size have all items, once and in order, also through entries of an
-// index with the same sort key, and if the item where a page ended is deleted since.
+// Pages of any size contain all items, once and in order. That includes entries of an
+// index with the same sort key, and pages whose last item has been deleted since.
 func TestPagesHaveAllItems(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
@@ -305,15 +305,15 @@ func TestLimitThatIsReachedHasAKeyToGoOnWith(t *testing.T) {
 		want      bool
 	}{
 		{condition: "p = :p", limit: 1, want: true},
-		{condition: "p = :p", limit: 2, want: true}, // though there is nothing more
+		{condition: "p = :p", limit: 2, want: true}, // although there is nothing more
 		{condition: "p = :p", limit: 3, want: false},
 		{condition: "p = :p AND k = :k", values: attributes{":k": s("b")}, limit: 1, want: true},
-		// Nothing can be behind the end of these.
+		// Nothing can follow the end of these ranges.
 		{condition: "p = :p AND k <= :k", values: attributes{":k": s("b")}, limit: 2, want: false},
 		{condition: "p = :p AND k <= :k", values: attributes{":k": s("c")}, limit: 2, want: true},
 		{condition: "p = :p AND k >= :k", values: attributes{":k": s("a")}, limit: 2, want: true},
 		{condition: "p = :p AND k >= :k", values: attributes{":k": s("a")}, limit: 2, backward: true, want: false},
-		// In an index, another entry with the same sort key can.
+		// In an index, another entry with the same sort key can follow.
 		{condition: "p = :p AND i <= :k", values: attributes{":k": s("b")}, index: "ByI", limit: 2, want: true},
 	} {
 		in := queryOf(test.condition, test.values)
@@ -334,7 +334,7 @@ func TestPageEndsAt1MB(t *testing.T) {
 	for _, test := range []struct {
 		name        string
 		items, size int
-		want        []int // items of each page
+		want        []int // number of items on each page
 	}{
 		{"just below", 6, quarter - 1, []int{5, 1}},
 		{"exactly", 6, quarter, []int{4, 2}},

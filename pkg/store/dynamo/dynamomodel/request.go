@@ -6,13 +6,13 @@ import (
 	"github.com/aws/smithy-go"
 )
 
-// given is a parameter, and whether a call has it.
+// given is a parameter, and whether a call sets it.
 type given struct {
 	name string
 	set  bool
 }
 
-// needs checks parameters that the SDK's client sends no call without.
+// needs checks the parameters that the SDK's client requires.
 func needs(input string, all ...given) error {
 	missing := smithy.InvalidParamsError{Context: input}
 	for _, p := range all {
@@ -26,7 +26,7 @@ func needs(input string, all ...given) error {
 	return nil
 }
 
-// refuses checks that a call has none of the parameters that the model ignores.
+// refuses checks that a call sets none of the parameters that the model does not support.
 func refuses(all ...given) error {
 	for _, p := range all {
 		if p.set {
@@ -36,7 +36,7 @@ func refuses(all ...given) error {
 	return nil
 }
 
-// capacityGiven refuses units of each index.
+// capacityGiven refuses a request for the units of each index.
 func capacityGiven(c types.ReturnConsumedCapacity) given {
 	return given{"ReturnConsumedCapacity " + string(c), c == types.ReturnConsumedCapacityIndexes}
 }

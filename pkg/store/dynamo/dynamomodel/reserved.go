@@ -2,8 +2,8 @@ package dynamomodel
 
 import "strings"
 
-// reserved are the words that AWS documents as reserved, in upper case, without the
-// keywords of the grammar. DynamoDB Local takes CONVERT, SIZE and VARIABLES.
+// reserved contains the words that AWS documents as reserved, in upper case, without the
+// keywords of the grammar. DynamoDB Local accepts CONVERT, SIZE and VARIABLES.
 var reserved = func() map[string]bool {
 	all := map[string]bool{}
 	for word := range strings.FieldsSeq(reservedWords) {

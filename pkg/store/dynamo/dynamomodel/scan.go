@@ -7,9 +7,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
 
-// Scan is as in the SDK's client, of the table itself and by one caller. Its items come
-// in the order of their keys, which DynamoDB does not promise. It charges the partition
-// that is the empty text.
+// Scan is as in the SDK's client, for the table itself and without parallel segments.
+// Items come in the order of their keys, which DynamoDB does not promise. It charges the
+// partition with the empty name.
 func (t *Table) Scan(ctx context.Context, input *dynamodb.ScanInput, _ ...func(*dynamodb.Options)) (*dynamodb.ScanOutput, error) {
 	return call(ctx, t, "Scan", input, t.prepareScan)
 }
@@ -47,7 +47,7 @@ func (t *Table) prepareScan(in *dynamodb.ScanInput) (p plan[dynamodb.ScanOutput]
 	return p, nil
 }
 
-// checkScan returns a scan as a query of all partitions.
+// checkScan returns a scan as a query that reads all partitions.
 func (t *Table) checkScan(in *dynamodb.ScanInput) (*query, error) {
 	q := &query{index: -1, keys: t.keys, all: true}
 	if in.Limit != nil {
@@ -73,7 +73,7 @@ func (t *Table) checkScan(in *dynamodb.ScanInput) (*query, error) {
 	return q, t.checkScanStart(q, in.ExclusiveStartKey)
 }
 
-// checkScanStart checks the key that a scan starts behind.
+// checkScanStart checks the key behind which a scan starts.
 func (t *Table) checkScanStart(q *query, from map[string]types.AttributeValue) error {
 	if len(from) == 0 {
 		return nil

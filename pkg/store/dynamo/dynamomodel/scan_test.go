@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestScanHasAllItemsOnItsPages compares the sum of the pages of a scan.
+// TestScanHasAllItemsOnItsPages compares all pages of a scan together.
 func TestScanHasAllItemsOnItsPages(t *testing.T) {
 	t.Parallel()
 	l := newLocal(t)

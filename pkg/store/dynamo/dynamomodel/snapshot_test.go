@@ -11,7 +11,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestDigestTellsItemsApart: whatever the calls on the way to them.
+// TestDigestTellsItemsApart: a digest depends on the items only, not on the calls that
+// led to them.
 func TestDigestTellsItemsApart(t *testing.T) {
 	t.Parallel()
 	table := newTable(t)

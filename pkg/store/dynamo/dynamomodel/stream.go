@@ -9,8 +9,8 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 )
 
-// record is a change in the stream: of an item that was there before, after, or
-// both. It never changes.
+// record is a change in the stream: of an item that existed before, after, or both. It
+// never changes.
 type record struct {
 	previous      *record // or nil for the first
 	number        int     // 1 for the first
@@ -19,7 +19,7 @@ type record struct {
 	expired       bool // by TTL
 }
 
-// record appends a change to the stream. The table is locked.
+// record appends a change to the stream. The caller locks the table.
 func (t *Table) record(before, after *item, expired bool) {
 	now := time.Now
 	if t.Now != nil {
@@ -29,7 +29,7 @@ func (t *Table) record(before, after *item, expired bool) {
 	t.state.last = &record{last, last.count() + 1, before, after, now(), expired}
 }
 
-// count returns how many records there are up to r, which is nil if there is none.
+// count returns the number of records up to r, which may be nil.
 func (r *record) count() int {
 	if r == nil {
 		return 0
@@ -37,9 +37,8 @@ func (r *record) count() int {
 	return r.number
 }
 
-// Records returns the records of the table's stream in order, without the first
-// after of them. They are as in a stream with new and old images. A write that
-// changes nothing has none.
+// Records returns the records of the table's stream in order, without the first after.
+// They contain new and old images. A write that changes nothing has no record.
 func (t *Table) Records(after int) []events.DynamoDBEventRecord {
 	t.mu.Lock()
 	last := t.state.last
@@ -52,7 +51,7 @@ func (t *Table) Records(after int) []events.DynamoDBEventRecord {
 	return all
 }
 
-// event returns r in the type of Lambda's events.
+// event converts r to the type in Lambda's events.
 func (t *Table) event(r *record) events.DynamoDBEventRecord {
 	name, any := events.DynamoDBOperationTypeModify, r.after
 	switch {
@@ -85,7 +84,7 @@ func (t *Table) event(r *record) events.DynamoDBEventRecord {
 	return e
 }
 
-// event returns it in the type of Lambda's events, and nil for no item.
+// event converts it to the type in Lambda's events. The result for a nil item is nil.
 func (it *item) event() map[string]events.DynamoDBAttributeValue {
 	if it == nil {
 		return nil
@@ -115,9 +114,9 @@ func (v value) event() events.DynamoDBAttributeValue {
 // maxOverdue is how long after its time TTL still removes an item.
 const maxOverdue = 5 * 365 * 24 * time.Hour
 
-// Expire removes the items whose attribute, a number of Unix seconds, is before
-// now, in the order of their keys, as TTL does sooner or later. It returns how many
-// it removed. The stream has them as DynamoDB's own; nobody pays.
+// Expire removes the items whose attribute, a number of Unix seconds, is before now, in
+// the order of their keys, as TTL does sooner or later. It returns their number. The
+// stream attributes the removals to DynamoDB itself; they cost no units.
 func (t *Table) Expire(now time.Time, attribute string) int {
 	t.mu.Lock()
 	defer t.mu.Unlock()

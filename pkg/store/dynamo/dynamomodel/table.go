@@ -14,31 +14,30 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
 
-// Table is a table of the model. It has the methods of a *dynamodb.Client that read
-// and write items. They may be called concurrently; each is atomic. The fields are
-// optional and must not change while a call runs.
+// Table is a table of the model. It has those methods of a *dynamodb.Client that read and
+// write items. They may be called concurrently; each is atomic. The fields are optional
+// and must not change during a call.
 type Table struct {
-	// Before is called before each call of op, such as PutItem. partition is the
-	// text of the partition key, or empty if the call is invalid or a batch with
-	// several. If Before returns an error, the call does not happen, and the caller
-	// gets that error. Before may wait, and may use the table, as After and Throttle
-	// may.
+	// Before is called before each call of op, such as PutItem. partition is the text of
+	// the partition key. It is empty if the call is invalid or is a batch with several
+	// partitions. If Before returns an error, the call does not happen, and the caller
+	// gets that error. Before may wait and may use the table; so may After and Throttle.
 	Before func(op, partition string, input any) error
-	// After is called after each call that Before let through, with its answer. If
-	// it returns an error, the caller gets that one and no output.
+	// After is called with the answer of each call that Before let through. If it returns
+	// an error, the caller gets that error and no output.
 	After func(op, partition string, input, output any, err error) error
 	// Throttle may refuse a call, or parts of a batch.
 	Throttle Throttle
-	// Now is the time of stream records. It is time.Now if nil. The table is locked
-	// while it is called.
+	// Now returns the time of stream records; nil means time.Now. The table is locked
+	// during the call.
 	Now func() time.Time
 
 	name        string
 	keys        keySchema
 	indexes     []index
 	expressions *sync.Map // *expression by parameterText
-	// tieOf orders the entries of an index that have the same sort key. Tests give
-	// it the order of DynamoDB Local.
+	// tieOf sorts the entries of an index that have the same sort key. Tests set the
+	// order of DynamoDB Local.
 	tieOf func(sortKey value) uint64
 
 	mu    sync.Mutex
@@ -48,9 +47,10 @@ type Table struct {
 
 // Throttle limits the units that a partition may consume. Limiter is one.
 type Throttle interface {
-	// Allow reports whether a partition takes one more read or write.
+	// Allow reports whether a partition may be read or written once more.
 	Allow(partition string, write bool) bool
-	// Consume is called with the units of each of them, failed conditions included.
+	// Consume is called with the units of each call, including calls whose condition
+	// failed.
 	Consume(partition string, used Units)
 }
 
@@ -61,13 +61,13 @@ type Units struct{ Read, Write float64 }
 type state struct {
 	items   tree
 	indexes []tree  // as Table.indexes
-	last    *record // of the stream
+	last    *record // the last of the stream
 }
 
 type keySchema struct{ partition, sort column }
 
-// column is a key attribute and its type. A table without a sort key has one
-// without a name.
+// column is a key attribute and its type. If a table has no sort key, that column's name
+// is empty.
 type column struct {
 	name string
 	kind kind
@@ -78,9 +78,9 @@ type index struct {
 	sort column
 }
 
-// New makes an empty table with the name, the keys and the local indexes of
-// schema. The rest of schema is ignored. It refuses global indexes, and local
-// indexes that do not project all attributes.
+// New makes an empty table with the name, the keys and the local indexes in schema. It
+// ignores the rest of schema. It refuses global indexes, and local indexes that do not
+// project all attributes.
 func New(schema *dynamodb.CreateTableInput) (*Table, error) {
 	kinds := map[string]kind{}
 	for _, d := range schema.AttributeDefinitions {
@@ -144,7 +144,7 @@ func (k keySchema) columns() []column {
 
 func (k keySchema) has(name string) bool { return name == k.partition.name || name == k.sort.name }
 
-// scatter returns a number that orders keys in another way than by their values.
+// scatter returns a number that sorts keys unlike their values do.
 func scatter(v value) uint64 {
 	h := uint64(14695981039346656037) // FNV-1a
 	for i := range len(v.text) {
@@ -161,7 +161,7 @@ func (k primaryKey) position() position {
 	return position{partition: k.partition.order(), sort: k.sort.order()}
 }
 
-// keyOf returns the key of an item that has one.
+// keyOf returns the key of a valid item.
 func (t *Table) keyOf(it *item) primaryKey {
 	partition, _ := it.get(t.keys.partition.name)
 	sort, _ := it.get(t.keys.sort.name)
@@ -178,21 +178,21 @@ func (t *Table) keyAttributes(k primaryKey) []attribute {
 	return all
 }
 
-// entry returns the position of an item with this key in the indexes, but for its
-// sort key there.
+// entry returns the position of an item with this key in the indexes, without its sort
+// key there.
 func (t *Table) entry(k primaryKey) position {
 	return position{partition: k.partition.order(), tie: t.tieOf(k.sort), primary: k.sort.order()}
 }
 
-// entryIn returns the position of an item in an index; ok is false if it is not in
-// there. at is its entry.
+// entryIn returns the position of an item in an index; ok is false if the index does not
+// contain it. at is its entry.
 func (i index) entryIn(at position, it *item) (_ position, ok bool) {
 	v, ok := it.get(i.sort.name)
 	at.sort = v.order()
 	return at, ok
 }
 
-// plan is a call that was checked.
+// plan is a checked call.
 type plan[O any] struct {
 	partition string // for the hooks
 	run       func(*bill) (*O, error)
@@ -239,7 +239,7 @@ type charge struct {
 	used      Units
 }
 
-// add charges a partition. The table is locked.
+// add charges a partition. The caller locks the table.
 func (b *bill) add(partition value, used Units) {
 	b.total += used.Read + used.Write
 	sum := b.table.units[partition.text]
@@ -251,14 +251,14 @@ func (b *bill) add(partition value, used Units) {
 	}
 }
 
-// settle tells the throttle.
+// settle reports the charges to the throttle.
 func (b *bill) settle() {
 	for _, c := range b.charges {
 		b.table.Throttle.Consume(c.partition, c.used)
 	}
 }
 
-// capacity returns the sum if the caller asked for it.
+// capacity returns the sum of units if the caller asked for it.
 func (b *bill) capacity(asked types.ReturnConsumedCapacity) *types.ConsumedCapacity {
 	if asked != types.ReturnConsumedCapacityTotal {
 		return nil
@@ -279,10 +279,11 @@ func (t *Table) admits(partition value, write bool) bool {
 	return t.Throttle == nil || t.Throttle.Allow(partition.text, write)
 }
 
-// blocks returns how many blocks of a size hold some bytes, and at least 1.
+// blocks returns how many blocks of a size some bytes fill, and at least 1.
 func blocks(bytes, size int) float64 { return float64(max(1, (bytes+size-1)/size)) }
 
-// Units returns the units that a partition consumed so far, failed conditions included.
+// Units returns the units that a partition has consumed, including those of failed
+// conditions.
 func (t *Table) Units(partition string) Units {
 	t.mu.Lock()
 	defer t.mu.Unlock()

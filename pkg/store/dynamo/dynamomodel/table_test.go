@@ -20,7 +20,7 @@ import (
 
 const total = types.ReturnConsumedCapacityTotal
 
-// sized returns an item of a size in bytes.
+// sized returns an item of this size in bytes.
 func sized(size int, more attributes) attributes {
 	it := row("x a", more)
 	plain, err := itemOf(it)
@@ -36,9 +36,9 @@ func TestWriteUnits(t *testing.T) {
 	one, two := attributes{"i": s("1")}, attributes{"i": s("2")}
 	for _, test := range []struct {
 		name        string
-		old, new    attributes // nil for none
-		wantPut     float64    // also of a delete, if new is nil
-		wantEntries float64    // of that, for index entries
+		old, new    attributes // nil: no item
+		wantPut     float64    // units of the put, or of a delete if new is nil
+		wantEntries float64    // the part of wantPut for index entries
 	}{
 		{"new", nil, row("x a", nil), 1, 0},
 		{"new of 1 KB", nil, sized(1024, nil), 1, 0},
@@ -80,7 +80,7 @@ func TestWriteUnits(t *testing.T) {
 			capacity = got.ConsumedCapacity
 		}
 		if got := *capacity.CapacityUnits; got != test.wantPut {
-			t.Errorf("%s: %v write units, want %v, of which %v for index entries", test.name, got, test.wantPut, test.wantEntries)
+			t.Errorf("%s: %v write units, want %v, including %v for index entries", test.name, got, test.wantPut, test.wantEntries)
 		}
 		if got := table.Units("x").Write - before; got != test.wantPut {
 			t.Errorf("%s: Units counts %v, want %v", test.name, got, test.wantPut)
@@ -96,7 +96,7 @@ func TestReadUnits(t *testing.T) {
 		for _, test := range []struct {
 			name string
 			key  string
-			want float64 // of a consistent read
+			want float64 // units of a consistent read
 		}{
 			{"4 KB", "x a", 1},
 			{"more", "x b", 2},
@@ -125,7 +125,7 @@ func TestReadUnits(t *testing.T) {
 	}
 }
 
-// A query pays for all it reads together, before its filter and its projection.
+// A query pays for the sum of what it reads, before its filter and its projection.
 func TestQueryUnits(t *testing.T) {
 	t.Parallel()
 	table := newTable(t)
@@ -166,7 +166,7 @@ func TestUnitsAreCountedForEachPartition(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// A condition that fails costs as much as the larger item.
+	// A failed condition costs as much as the larger item.
 	_, err = table.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: tableName, Item: sized(5000, nil), ConditionExpression: aws.String("attribute_not_exists(p)")})
 	if _, ok := errors.AsType[*types.ConditionalCheckFailedException](err); !ok {
 		t.Fatal(err)
@@ -258,7 +258,7 @@ func TestHooksSeeEachCall(t *testing.T) {
 	}
 }
 
-// A hook may wait for another call, and may look into the table.
+// A hook may wait for another call, and may read the table.
 func TestHooksMayUseTheTable(t *testing.T) {
 	t.Parallel()
 	table := newTable(t)
@@ -331,7 +331,7 @@ func TestLimiterGrantsAPartitionItsUnitsEachSecond(t *testing.T) {
 	}
 	c.at = c.at.Add(time.Hour)
 	if got := writes("x"); got != PartitionWrites {
-		t.Errorf("%d writes after an hour, want %d: what is not used is lost", got, PartitionWrites)
+		t.Errorf("%d writes after an hour, want %d: unused units are lost", got, PartitionWrites)
 	}
 }
 
@@ -375,7 +375,7 @@ func TestThrottledCallsFail(t *testing.T) {
 	wantItems(t, table, key("x a"))
 }
 
-// onlyPartition is a Throttle that lets one partition through.
+// onlyPartition is a Throttle that lets only one partition through.
 type onlyPartition string
 
 func (p onlyPartition) Allow(partition string, write bool) bool { return partition == string(p) }
@@ -517,7 +517,7 @@ func TestRestoreBringsBackAStateWithItsStream(t *testing.T) {
 	table := newTable(t)
 	put(t, table, row("x a", attributes{"i": s("1")}), key("x b"))
 	snapshot := table.Snapshot()
-	for range 2 { // a snapshot serves more than once
+	for range 2 { // a snapshot can be restored more than once
 		put(t, table, row("x a", attributes{"i": s("2")}), key("x c"))
 		if _, err := table.DeleteItem(t.Context(), &dynamodb.DeleteItemInput{TableName: tableName, Key: key("x b")}); err != nil {
 			t.Fatal(err)
@@ -553,8 +553,8 @@ func TestCloneIsATableOfItsOwn(t *testing.T) {
 	}
 }
 
-// Any tree of random changes finds the same as a sorted list, and an older tree does
-// not see newer changes.
+// After random changes, a tree finds the same items as a sorted list, and an older tree
+// does not see newer changes.
 func TestTreeIsASortedList(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
@@ -628,7 +628,7 @@ func TestTreeIsASortedList(t *testing.T) {
 	})
 }
 
-// Keys that come in order must not make a list of the tree: a call would cost as many
+// Keys that come in order must not turn the tree into a list: a call would need as many
 // steps as there are items.
 func TestTreeStaysFlat(t *testing.T) {
 	t.Parallel()

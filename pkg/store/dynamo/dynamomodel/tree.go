@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// position is where an item is in the table or in an index.
+// position is the place of an item in the table or in an index.
 type position struct {
 	partition string
 	sort      string // as value.order returns it
@@ -27,14 +27,14 @@ func (p position) compare(q position) int {
 	return strings.Compare(p.primary, q.primary)
 }
 
-// tree is a treap of items by position. A change copies the nodes on its way and
-// leaves the old tree as it was, so that a snapshot is a copy of the root.
+// tree is a treap of items by position. A change copies the nodes on its path and leaves
+// the old tree unchanged, so that a snapshot is a copy of the root.
 type tree struct{ root *treeNode }
 
 type treeNode struct {
 	at          position
 	item        *item
-	priority    uint32 // no less than the priorities below
+	priority    uint32 // at least that of every node below
 	left, right *treeNode
 }
 
@@ -52,7 +52,7 @@ func (t tree) get(at position) *item {
 	return nil
 }
 
-// with returns t with it at a position.
+// with returns t with an item at a position.
 func (t tree) with(at position, it *item) tree { return tree{t.root.with(at, it)} }
 
 func (n *treeNode) with(at position, it *item) *treeNode {
@@ -79,7 +79,7 @@ func (n *treeNode) with(at position, it *item) *treeNode {
 	return &changed
 }
 
-// without returns t with nothing at a position.
+// without returns t without the item at a position.
 func (t tree) without(at position) tree { return tree{t.root.without(at)} }
 
 func (n *treeNode) without(at position) *treeNode {
@@ -99,7 +99,7 @@ func (n *treeNode) without(at position) *treeNode {
 	return &changed
 }
 
-// merge returns the nodes of both, all of left's being before right's.
+// merge returns a tree of the nodes of left and right. All nodes of left come first.
 func merge(left, right *treeNode) *treeNode {
 	switch {
 	case left == nil:
@@ -117,9 +117,9 @@ func merge(left, right *treeNode) *treeNode {
 	}
 }
 
-// ascend calls yield for the items of a range, in order, until yield returns false.
-// It returns false then. side says where a position is: before the range (-1), in
-// it (0) or after it (1).
+// ascend calls yield for the items in a range, in order, until yield returns false. Then
+// ascend returns false too. side says where a position lies: before the range (-1), in it
+// (0) or after it (1).
 func (n *treeNode) ascend(side func(position) int, yield func(*treeNode) bool) bool {
 	if n == nil {
 		return true
@@ -130,7 +130,7 @@ func (n *treeNode) ascend(side func(position) int, yield func(*treeNode) bool) b
 		(s > 0 || n.right.ascend(side, yield))
 }
 
-// descend is ascend from the range's end.
+// descend is ascend in reverse order.
 func (n *treeNode) descend(side func(position) int, yield func(*treeNode) bool) bool {
 	if n == nil {
 		return true

@@ -17,7 +17,7 @@ const (
 	maxAttributeName = 65535
 )
 
-// kind is the type of a value, as DynamoDB writes it.
+// kind is the type of a value, as DynamoDB names it.
 type kind string
 
 const (
@@ -86,7 +86,7 @@ func (v value) number() number {
 	return n
 }
 
-// size returns the bytes that v takes in an item.
+// size returns how many bytes v occupies in an item.
 func (v value) size() int {
 	switch v.kind {
 	case kindS, kindB:
@@ -129,7 +129,7 @@ type attribute struct {
 type item struct {
 	attributes []attribute            // sorted by name
 	size       int                    // in bytes
-	digest     atomic.Pointer[Digest] // once somebody asked for it
+	digest     atomic.Pointer[Digest] // set by the first call of digestOf
 }
 
 // itemOf converts an item of the SDK.
@@ -174,7 +174,7 @@ func (it *item) get(name string) (value, bool) {
 	return value{}, false
 }
 
-// bytes returns the size of it, which is 0 for no item.
+// bytes returns the size of it, or 0 for a nil item.
 func (it *item) bytes() int {
 	if it == nil {
 		return 0
@@ -182,8 +182,7 @@ func (it *item) bytes() int {
 	return it.size
 }
 
-// equal reports whether two items, of which each may be nil, have the same
-// attributes.
+// equal reports whether two items have the same attributes. Either may be nil.
 func (it *item) equal(other *item) bool {
 	if it == nil || other == nil {
 		return it == other
@@ -203,7 +202,7 @@ func (it *item) text() string {
 	return string(text)
 }
 
-// sdk returns a copy of it in the SDK's type, and nil for no item.
+// sdk converts a copy of it to the SDK's type. The result for a nil item is nil.
 func (it *item) sdk() map[string]types.AttributeValue {
 	if it == nil {
 		return nil
@@ -252,7 +251,7 @@ func (it *item) with(set []attribute, removed []string) *item {
 	return newItem(attributes)
 }
 
-// find returns where the attribute called name is, or would be.
+// find returns the index of the attribute name, or where it would be inserted.
 func find(attributes []attribute, name string) (int, bool) {
 	return slices.BinarySearchFunc(attributes, name, func(a attribute, name string) int {
 		return strings.Compare(a.name, name)

@@ -114,7 +114,7 @@ func (t *Table) checkDeleteInput(in *dynamodb.DeleteItemInput) error {
 	return t.checkTable(*in.TableName)
 }
 
-// UpdateItem is as in the SDK's client. It makes an item that is not there.
+// UpdateItem is as in the SDK's client. It creates the item if there is none.
 func (t *Table) UpdateItem(ctx context.Context, input *dynamodb.UpdateItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error) {
 	return call(ctx, t, "UpdateItem", input, t.prepareUpdate)
 }
@@ -159,7 +159,7 @@ func (t *Table) checkUpdateInput(in *dynamodb.UpdateItemInput) error {
 	return t.checkTable(*in.TableName)
 }
 
-// change is a write of one item: it puts item, deletes if that is nil, or updates.
+// change is a write of one item: a put of item, a delete if item is nil, or an update.
 type change struct {
 	key  primaryKey
 	item *item
@@ -173,7 +173,7 @@ type change struct {
 	onFailure types.ReturnValuesOnConditionCheckFailure
 }
 
-// checkReturns checks the ReturnValues of c, and that its names and values have a use.
+// checkReturns checks the ReturnValues of c, and that its names and values are used.
 func (c *change) checkReturns(p placeholders) error {
 	known := c.returns == "" || c.returns == types.ReturnValueNone || c.returns == types.ReturnValueAllOld
 	if !known && !(c.updates && c.returns == types.ReturnValueAllNew) {
@@ -199,7 +199,7 @@ func (c *change) bind(t *Table, p placeholders) (err error) {
 	return nil
 }
 
-// change carries out c and returns the attributes that the caller asked for.
+// change carries out c and returns the attributes that the caller requested.
 func (t *Table) change(b *bill, c *change) (map[string]types.AttributeValue, error) {
 	if !t.admits(c.key.partition, true) {
 		return nil, throttled(true)
@@ -232,7 +232,7 @@ func (t *Table) change(b *bill, c *change) (map[string]types.AttributeValue, err
 	}
 }
 
-// updated returns an item, which may be nil, as c updates it.
+// updated returns the item after c's update. old may be nil.
 func (t *Table) updated(c *change, old *item) (*item, error) {
 	if err := t.checkUpdate(c.update, c.bindings); err != nil {
 		return nil, err
@@ -247,8 +247,8 @@ func (t *Table) updated(c *change, old *item) (*item, error) {
 	return it, err
 }
 
-// replace puts changed in the place of old, charges for it and appends a stream
-// record. Each may be nil, for no item. The table is locked.
+// replace replaces old by changed, charges for it and appends a stream record. Either may
+// be nil, for no item. The caller locks the table.
 func (t *Table) replace(b *bill, key primaryKey, old, changed *item) {
 	units := blocks(max(old.bytes(), changed.bytes()), writeBlock)
 	if !old.equal(changed) {
@@ -262,7 +262,8 @@ func (t *Table) replace(b *bill, key primaryKey, old, changed *item) {
 	b.add(key.partition, Units{Write: units})
 }
 
-// setItem puts it, or nothing for nil, in the place of an item. The table is locked.
+// setItem replaces the item with this key by it, which may be nil. The caller locks the
+// table.
 func (t *Table) setItem(key primaryKey, it *item) {
 	if it == nil {
 		t.state.items = t.state.items.without(key.position())
@@ -271,7 +272,7 @@ func (t *Table) setItem(key primaryKey, it *item) {
 	t.state.items = t.state.items.with(key.position(), it)
 }
 
-// replaceEntry is replace for the entries in an index. It returns their write units.
+// replaceEntry is replace for the entries in an index. It returns the write units.
 func (t *Table) replaceEntry(i int, at position, old, changed *item) (units float64) {
 	entries := &t.state.indexes[i]
 	from, was := t.indexes[i].entryIn(at, old)
@@ -291,8 +292,8 @@ func (t *Table) replaceEntry(i int, at position, old, changed *item) (units floa
 	return units
 }
 
-// BatchWriteItem is as in the SDK's client, but carries out the whole batch at once. It
-// returns writes as unprocessed that the throttle refuses.
+// BatchWriteItem is as in the SDK's client, but carries out the whole batch at once.
+// Writes that the throttle refuses come back as unprocessed.
 func (t *Table) BatchWriteItem(ctx context.Context, input *dynamodb.BatchWriteItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.BatchWriteItemOutput, error) {
 	return call(ctx, t, "BatchWriteItem", input, t.prepareBatchWrite)
 }
@@ -342,7 +343,7 @@ func (t *Table) prepareBatchWrite(in *dynamodb.BatchWriteItemInput) (p plan[dyna
 	return p, nil
 }
 
-// checkBatch returns the changes that requests ask for.
+// checkBatch returns the changes in requests.
 func (t *Table) checkBatch(requests []types.WriteRequest) ([]change, error) {
 	switch {
 	case len(requests) == 0:
@@ -384,7 +385,7 @@ func itemIn(r types.WriteRequest) (*item, error) {
 	}
 }
 
-// changeOf returns the change of a request, whose item or key is it.
+// changeOf returns the change in a request. it is the request's item or key.
 func (t *Table) changeOf(r types.WriteRequest, it *item) (c change, err error) {
 	if r.PutRequest == nil {
 		c.key, err = t.keyOnly(it)
@@ -395,7 +396,7 @@ func (t *Table) changeOf(r types.WriteRequest, it *item) (c change, err error) {
 	return c, err
 }
 
-// commonPartition returns the partition of all keys, and "" if they have several.
+// commonPartition returns the partition of all keys, or "" if they have several.
 func commonPartition(keys []primaryKey) string {
 	for _, k := range keys {
 		if k.partition != keys[0].partition {
@@ -405,8 +406,8 @@ func commonPartition(keys []primaryKey) string {
 	return keys[0].partition.text
 }
 
-// admitted returns the numbers of the keys of a batch that the throttle admits, and
-// of those that it refuses.
+// admitted returns the indexes of the keys in a batch that the throttle admits, and of
+// those that it refuses.
 func (t *Table) admitted(keys []primaryKey, write bool) (admitted, refused []int) {
 	for n, k := range keys {
 		if t.admits(k.partition, write) {

@@ -94,7 +94,7 @@ func TestWritesReturnWhatTheyAreAskedFor(t *testing.T) {
 	for _, test := range []struct {
 		returns                         types.ReturnValue
 		fromPut, fromUpdate, fromDelete attributes
-		invalid                         bool // for put and delete
+		invalid                         bool // puts and deletes refuse it
 	}{
 		{returns: ""},
 		{returns: types.ReturnValueNone},
@@ -164,7 +164,7 @@ func TestKeysAreChecked(t *testing.T) {
 		name      string
 		key       attributes
 		want      string
-		wantInPut string // if that is another
+		wantInPut string // if it differs
 	}{
 		{"no sort key", attributes{"p": s("x")}, number, missing},
 		{"no partition key", attributes{"k": s("x")}, number, missing},
@@ -205,7 +205,7 @@ func TestIndexKeysAreChecked(t *testing.T) {
 		attribute    string
 		v            types.AttributeValue
 		want         string
-		wantInUpdate string // if that is another
+		wantInUpdate string // if it differs
 	}{
 		{"wrong type", "i", n("1"), "Type mismatch for Index Key", ""},
 		{"wrong type", "j", s("1"), "Type mismatch for Index Key", ""},
@@ -255,7 +255,7 @@ func TestItemsHaveAtMost400KBWithTheirIndexEntries(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		more   attributes
-		copies int // in the table and the indexes
+		copies int // number of copies in the table and the indexes
 	}{
 		{"in no index", nil, 1},
 		{"in one index", attributes{"i": s("1")}, 2},
@@ -377,7 +377,7 @@ func TestRequiredParametersAreMissed(t *testing.T) {
 	}
 }
 
-// Each field of an input has a meaning here or is refused: none is ignored.
+// Every field of an input is either modeled or refused: none is ignored.
 func TestEveryParameterIsModeledOrRefused(t *testing.T) {
 	t.Parallel()
 	modeled := map[string]bool{}
@@ -420,7 +420,7 @@ func TestEveryParameterIsModeledOrRefused(t *testing.T) {
 	}
 }
 
-// fill sets a parameter to something.
+// fill sets a parameter to some value.
 func fill(field reflect.Value) {
 	switch field.Interface().(type) {
 	case types.ReturnItemCollectionMetrics:

@@ -1,7 +1,7 @@
-// Package dynamotest creates tables for tests, as in the project's template.yaml, in
-// DynamoDB Local. It has two transports between a test and its table: Meter counts
-// the cost of calls, and Role allows only the calls that a role of the template
-// allows. Stream reads what the table's stream delivers.
+// Package dynamotest gives tests tables in DynamoDB Local with the schema of
+// template.yaml. It has two transports to put between a test and its table: Meter counts
+// the cost of calls, and Role allows only the calls that a role of the template allows.
+// Stream reads what the table's stream delivers.
 package dynamotest
 
 import (
@@ -16,10 +16,9 @@ import (
 	"ocireffer/pkg/template"
 )
 
-// Table creates a table for this test alone, with the keys and indexes of
-// template.yaml, and returns its name. It is deleted when the test ends. The package
-// needs dynamolocal.Main. It has no stream, with which DynamoDB Local is many times
-// slower.
+// Table creates a table for one test, with the keys and indexes of template.yaml, and
+// returns its name. The table is deleted when the test ends. It has no stream, which
+// would make DynamoDB Local many times slower. The package needs dynamolocal.Main.
 func Table(t testing.TB) string {
 	t.Helper()
 	in := template.Read(t).Table.Schema
@@ -41,7 +40,7 @@ func create(t testing.TB, in *dynamodb.CreateTableInput) string {
 		t.Fatalf("make a table as in template.yaml: %v", err)
 	}
 	t.Cleanup(func() {
-		// By now t.Context() is done.
+		// t.Context() has ended by now.
 		_, err := db.DeleteTable(context.Background(), &dynamodb.DeleteTableInput{TableName: in.TableName})
 		if err != nil {
 			t.Errorf("delete table %s: %v", *in.TableName, err)

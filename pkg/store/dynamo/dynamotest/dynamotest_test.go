@@ -24,7 +24,7 @@ func client(t *testing.T, transport http.RoundTripper) *dynamodb.Client {
 	return dynamodb.NewFromConfig(cfg)
 }
 
-// item is one of the template's table.
+// item returns an item for the template's table.
 func item(key string) map[string]types.AttributeValue {
 	return map[string]types.AttributeValue{
 		"name": &types.AttributeValueMemberS{Value: "n"},

@@ -13,24 +13,24 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// A Meter is an http.RoundTripper to DynamoDB that counts calls and the capacity
-// units that they consume, by operation. DynamoDB Local charges neither for reads of
-// items that do not exist nor for writes whose condition fails; AWS charges at least
-// the smallest unit for each: see TakeBill. Its methods may be called concurrently.
+// A Meter is an http.RoundTripper to DynamoDB that counts calls and the capacity units
+// that they consume, by operation. DynamoDB Local charges neither for reads of items that
+// do not exist nor for writes whose condition fails; AWS charges at least the smallest
+// unit for each: see TakeBill. Its methods may be called concurrently.
 type Meter struct {
 	mu   sync.Mutex
 	cost Cost
 	bill Bill
 }
 
-// A Cost has the numbers of calls made and of units consumed, by operation. An
-// operation without calls is in neither map.
+// A Cost is the number of calls made and of units consumed, by operation. Neither map
+// contains an operation without calls.
 type Cost struct {
 	Calls map[string]int
 	Units map[string]float64
 }
 
-// RoundTrip implements http.RoundTripper. It asks DynamoDB for the units that the
+// RoundTrip implements http.RoundTripper. It asks DynamoDB to report the units that the
 // call consumes.
 func (m *Meter) RoundTrip(r *http.Request) (*http.Response, error) {
 	body, err := readBody(r)
@@ -67,8 +67,8 @@ func (m *Meter) RoundTrip(r *http.Request) (*http.Response, error) {
 	return response, nil
 }
 
-// consumed returns the units that a call consumed, as its answer says. The answer to
-// a call of several items has a list.
+// consumed returns the units that a call consumed, as its answer reports them. The answer
+// to a batch has a list.
 func consumed(answer []byte) (units float64, err error) {
 	type capacity struct{ CapacityUnits float64 }
 	var one struct{ ConsumedCapacity capacity }
@@ -94,8 +94,8 @@ func (m *Meter) Take() Cost {
 	return cost
 }
 
-// Want fails t if the cost since the last Take or Want is another one, and resets
-// it. An error begins with what.
+// Want fails t if the cost since the last Take or Want is not this one, and resets the
+// cost. An error begins with what.
 func (m *Meter) Want(t testing.TB, what string, calls map[string]int, units map[string]float64) {
 	t.Helper()
 	got := m.Take()

@@ -13,17 +13,17 @@ import (
 	"ocireffer/pkg/template"
 )
 
-// A Role is an http.RoundTripper to DynamoDB that sends only calls that a role of
-// template.yaml allows, and answers others as AWS would. It counts both, so that a
-// test can compare the role with the calls that are made.
+// A Role is an http.RoundTripper to DynamoDB that sends only the calls that a role of
+// template.yaml allows, and answers others as AWS would. It counts both, so that a test
+// can compare the role with the calls.
 type Role struct {
 	id     string
 	mu     sync.Mutex
-	used   map[template.Grant]int // how often each of the role's grants was used
+	used   map[template.Grant]int // how many times each of the role's grants was used
 	denied map[template.Grant]int
 }
 
-// NewRole returns the role of template.yaml with a logical id.
+// NewRole returns the role of template.yaml with this logical ID.
 func NewRole(t testing.TB, id string) *Role {
 	t.Helper()
 	parsed, ok := template.Read(t).Roles[id]
@@ -36,7 +36,7 @@ func NewRole(t testing.TB, id string) *Role {
 func newRole(id string, parsed template.Role) *Role {
 	role := &Role{id: id, used: map[template.Grant]int{}, denied: map[template.Grant]int{}}
 	for _, grant := range parsed.Grants {
-		if grant.Resource != "stream" { // which Lambda reads, not the function
+		if grant.Resource != "stream" { // Lambda reads the stream, not the function
 			role.used[grant] = 0
 		}
 	}
@@ -60,8 +60,8 @@ func (r *Role) RoundTrip(request *http.Request) (*http.Response, error) {
 	return send(request, body)
 }
 
-// needed returns the grant that a call needs. Each part of a transaction would need
-// its own; they are not supported, so a transaction is never allowed.
+// needed returns the grant that a call needs. A transaction is never allowed: each part
+// of it would need its own grant, which needed does not support.
 func needed(operation string, body []byte) template.Grant {
 	var call struct {
 		TableName, IndexName string
@@ -88,7 +88,7 @@ func (r *Role) allow(g template.Grant) bool {
 	return true
 }
 
-// Check fails t for each call that the role denied and each grant that no call used.
+// Check fails t for each call that the role denied and for each grant that no call used.
 func (r *Role) Check(t testing.TB) {
 	t.Helper()
 	for _, problem := range r.problems() {

@@ -17,22 +17,22 @@ import (
 )
 
 // A Stream reads the stream of a table as Lambda does for the views function of
-// template.yaml: it drops the records that the function's filters do not let
-// through. It is not for concurrent use.
+// template.yaml: it drops the records that the function's filters do not let through. It
+// must not be used concurrently.
 type Stream struct {
 	client    *dynamodbstreams.Client
 	arn       string
 	filters   Filters
-	iterators map[string]*string // where to go on, by shard
+	iterators map[string]*string // where to continue, by shard
 }
 
-// A Delivery is what a stream has had since the one before.
+// A Delivery is what was written to a stream since the previous one.
 type Delivery struct {
 	Records []json.RawMessage // each as Lambda delivers it
-	Dropped []string          // the keys of the records that no filter lets through: name, a blank and key
+	Dropped []string          // the keys of the records that no filter lets through, as the name, a blank and the key
 }
 
-// NewStream reads the stream of a table that Table made, from its beginning.
+// NewStream reads the stream of a table that StreamTable made, from its beginning.
 func NewStream(t testing.TB, table string) *Stream {
 	t.Helper()
 	cfg := dynamolocal.Config(t)
@@ -49,7 +49,7 @@ func NewStream(t testing.TB, table string) *Stream {
 	}
 }
 
-// Read returns what was written since the Read before.
+// Read returns what was written since the previous Read.
 func (s *Stream) Read(t testing.TB) (d Delivery) {
 	t.Helper()
 	described, err := s.client.DescribeStream(t.Context(), &dynamodbstreams.DescribeStreamInput{StreamArn: &s.arn})
@@ -71,8 +71,8 @@ func (s *Stream) Read(t testing.TB) (d Delivery) {
 	return d
 }
 
-// readShard reads a shard as far as it goes now. A shard that is closed and read has
-// no iterator any more.
+// readShard reads a shard up to its present end. A shard that is closed and read has no
+// iterator any more.
 func (s *Stream) readShard(t testing.TB, shard string, d *Delivery) {
 	t.Helper()
 	for s.iterators[shard] != nil {
@@ -128,7 +128,7 @@ func (s *Stream) sort(record types.Record, d *Delivery) error {
 	return nil
 }
 
-// plainAttributes returns attributes as their JSON has them.
+// plainAttributes returns attributes in the form of their JSON.
 func plainAttributes(attributes map[string]types.AttributeValue) (map[string]map[string]any, error) {
 	if attributes == nil {
 		return nil, nil
@@ -151,11 +151,11 @@ func plainAttributes(attributes map[string]types.AttributeValue) (map[string]map
 	return plain, nil
 }
 
-// Filters are those of the views function in template.yaml: Lambda delivers a record
-// that one of them lets through.
+// Filters are the filters of the views function in template.yaml. Lambda delivers a
+// record if at least one of them matches.
 type Filters []filter
 
-// ReadFilters reads them.
+// ReadFilters reads the filters in template.yaml.
 func ReadFilters(t testing.TB) (all Filters) {
 	t.Helper()
 	for _, pattern := range template.Read(t).Functions["ViewsFunction"].Filters {
@@ -177,13 +177,13 @@ func (f Filters) match(record any) bool {
 	return slices.ContainsFunc(f, func(f filter) bool { return f.matches(record) })
 }
 
-// A filter is a pattern of records. Each of its leaves says of a field whether a
-// record that matches has it.
+// A filter is a pattern of records. Each of its leaves says whether a matching record has
+// a field.
 //
 // See https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventfiltering.html
 type filter map[string]any // a filter, or a bool at a leaf
 
-// parseFilter reads a pattern. It refuses those whose meaning it does not know.
+// parseFilter parses a pattern. It refuses rules that it does not know.
 func parseFilter(pattern string) (filter, error) {
 	var fields map[string]any
 	if err := json.Unmarshal([]byte(pattern), &fields); err != nil {
@@ -228,8 +228,8 @@ func existsOf(rules []any) (exists, ok bool) {
 	return exists, ok
 }
 
-// matches reports whether a record, or a part of one, matches. A field that is absent
-// has no fields.
+// matches reports whether a record, or a part of one, matches. An absent field counts as
+// one without fields.
 func (f filter) matches(record any) bool {
 	for name, want := range f {
 		value, found := field(record, name)
@@ -260,7 +260,7 @@ func field(record any, name string) (value any, found bool) {
 	return value, found
 }
 
-// typeNames are those of the types that the table's items have.
+// typeNames are the names of the types that the table's items use.
 var typeNames = map[events.DynamoDBDataType]string{
 	events.DataTypeString: "S", events.DataTypeNumber: "N", events.DataTypeBoolean: "BOOL",
 }
