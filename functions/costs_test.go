@@ -66,6 +66,42 @@ func (c costs) table(section string) map[string]map[string]string {
 	return nil
 }
 
+// listPrices are the unit, the price in us-east-1 and the free quantity of each row that
+// has a price. They were looked up in November 2026.
+var listPrices = map[string]string{
+	"HTTP API":          "million requests, $1.00",
+	"Lambda":            "million requests, $0.20",
+	"Lambda's time":     "1,000 GB-s, arm64, $0.0133334",
+	"DynamoDB's reads":  "million units, $0.125",
+	"DynamoDB's writes": "million units, $0.625",
+	"logs taken in":     "GB, $0.50",
+	"logs kept":         "GB for 30 days, $0.03",
+	"answers sent":      "GB, $0.09",
+
+	"alarms":    "metric watched, $0.10, 10",
+	"metrics":   "metric counted from logs, $0.30, 10",
+	"table":     "GB, $0.25, 25",
+	"recovery":  "GB, point in time, $0.20, 0",
+	"reconcile": "1,000 GB-s, arm64, $0.0133334, 0",
+	"secret":    "secret, $0.40, 0",
+}
+
+// wantPrices fails the test if a row has another price.
+func (c costs) wantPrices(rows map[string]map[string]string) {
+	c.t.Helper()
+	for name, row := range rows {
+		got := strings.TrimSuffix(row["unit"]+", "+row["price"]+", "+row["free"], ", ")
+		if name != "**sum**" && got != listPrices[name] {
+			c.t.Errorf("costs.md: %s is %s, want %s", name, got, listPrices[name])
+		}
+	}
+	c.has("list prices of us-east-1 in November 2026")
+}
+
+// roundUp returns the GB of a million times so many bytes, as costs.md has them: with a little to spare, so that it does not
+// depend on the digits of times, in steps of 0.05.
+func roundUp(bytes int) float64 { return math.Ceil(float64(bytes+20)/50) / 20 }
+
 // number reads a cell such as 1,000, $0.50 or **$1.65**; an empty one is 0.
 func (c costs) number(cell string) float64 {
 	c.t.Helper()
@@ -128,8 +164,13 @@ func columns(rows map[string]map[string]string) (heads []string) {
 func (c costs) billedTime(w work, memory float64) float64 {
 	c.t.Helper()
 	cpu := c.number(c.table("Lambda's time")[w.function]["processor time in ms"])
-	return math.Ceil(cpu*1769/memory + 5*float64(w.calls))
+	return math.Ceil(cpu*coreMemory/memory + callTime*float64(w.calls))
 }
+
+const (
+	coreMemory = 1769 // MB with which a function has one core
+	callTime   = 5    // ms that a call of DynamoDB takes
+)
 
 // TestCostsOfAMillionRequests: what costs.md says of a million requests is what requests
 // use, and what that costs. Of logs and of what is sent it has a bound, close enough to
@@ -142,7 +183,10 @@ func TestCostsOfAMillionRequests(t *testing.T) {
 	if got, want := columns(rows), slices.Sorted(maps.Keys(uses)); !slices.Equal(got, want) {
 		t.Fatalf("costs.md has sums of %q, want %q", got, want)
 	}
+	page.wantPrices(rows)
 	memory := page.number(parsed.Parameters["MemorySize"].Default)
+	page.has("with %[1]v MB has %[1]v/1,%03[2]d of a core", memory, coreMemory-1000)
+	page.has("and %d ms for each call", callTime)
 	lambda := page.table("Lambda's time")
 	for requests, used := range uses {
 		t.Logf("one of %s: %+v", requests, used)
@@ -150,23 +194,18 @@ func TestCostsOfAMillionRequests(t *testing.T) {
 		for _, w := range used.invocations {
 			gbSeconds += page.billedTime(w, memory) * memory / 1024 / 1000
 		}
-		for _, c := range []struct {
-			row  string
-			want float64
-			most float64 // of a bound that is true, and not much too high
-		}{
-			{row: "HTTP API", want: 1},
-			{row: "Lambda", want: float64(len(used.invocations))},
-			{row: "Lambda's time", want: gbSeconds * 1000},
-			{row: "DynamoDB's reads", want: used.units.Read},
-			{row: "DynamoDB's writes", want: used.units.Write},
-			{row: "logs taken in", want: float64(used.logBytes) / 1000, most: float64(used.logBytes) / 1000 * 1.1},
-			{row: "logs kept", want: float64(used.logBytes) / 1000, most: float64(used.logBytes) / 1000 * 1.1},
-			{row: "answers sent", want: float64(used.sentBytes) / 1000, most: float64(used.sentBytes) / 1000 * 1.1},
+		for row, want := range map[string]float64{
+			"HTTP API":          1,
+			"Lambda":            float64(len(used.invocations)),
+			"Lambda's time":     gbSeconds * 1000,
+			"DynamoDB's reads":  used.units.Read,
+			"DynamoDB's writes": used.units.Write,
+			"logs taken in":     roundUp(used.logBytes),
+			"logs kept":         roundUp(used.logBytes),
+			"answers sent":      roundUp(used.sentBytes),
 		} {
-			got := page.number(rows[c.row][requests])
-			if most := max(c.want, c.most); got < c.want-1e-9 || got > most+1e-9 {
-				t.Errorf("costs.md: %s of a million %s is %v, want %.4f to %.4f", c.row, requests, got, c.want, most)
+			if got := page.number(rows[row][requests]); math.Abs(got-want) > 1e-9 {
+				t.Errorf("costs.md: %s of a million %s is %v, want %v", row, requests, got, want)
 			}
 		}
 		page.wantSum(rows, requests)
@@ -203,9 +242,9 @@ func TestCostsOfAMillionRequests(t *testing.T) {
 	month := page.table("A month")
 	const references = 100_000
 	for _, row := range []string{"table", "recovery"} {
-		got, want := page.number(month[row]["100,000 references, with reconcile"]), float64(storedBytes)*references/1e9
-		if got < want || got > 1.1*want {
-			t.Errorf("costs.md: %s of %d references is %v GB, want %.3f to %.3f", row, references, got, want, 1.1*want)
+		got, want := page.number(month[row]["100,000 references, with reconcile"]), roundUp(storedBytes*references/1_000_000)
+		if got != want {
+			t.Errorf("costs.md: %s of %d references is %v GB, want %v", row, references, got, want)
 		}
 	}
 	page.has("A reference takes %.0f KB", float64(storedBytes)/1000)
@@ -216,6 +255,12 @@ func TestCostsOfAMonth(t *testing.T) {
 	t.Parallel()
 	page, parsed := readCosts(t), template.Read(t)
 	rows := page.table("A month")
+	page.wantPrices(rows)
+	const runMinutes, hours, gb = 8.5, 730, 0.25 // of reconcile: a run each hour
+	page.has("runs of %v minutes each hour", runMinutes)
+	if got, want := page.number(rows["reconcile"]["100,000 references, with reconcile"]), runMinutes*60*hours*gb/1000; got != want {
+		t.Errorf("costs.md: reconcile is %v, want %v", got, want)
+	}
 	for column, conditions := range map[string][]string{"an idle stack": {""}, "100,000 references, with reconcile": {"", "HasReconcile"}} {
 		watched, counted := 0, 0
 		for _, alarm := range parsed.Alarms {
@@ -259,6 +304,7 @@ func TestBoundsOfTheBill(t *testing.T) {
 	}
 	const tagReads = 77 // of a lookup with `tag`, as the page says in another table
 	page.has("at most %d for 1,000", tagReads)
+	page.has("A month of %d days", month/24/60/60)
 	read, write := page.number(million["DynamoDB's reads"]["price"]), page.number(million["DynamoDB's writes"]["price"])
 	for _, c := range []struct {
 		bound  string

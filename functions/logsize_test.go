@@ -66,7 +66,9 @@ type stack struct {
 	table    string
 	stream   *dynamotest.Stream
 	used     use
-	slow     bool // DynamoDB Local was: a function gave up a call, and what it used is not what it is on AWS
+	// This machine was slow: a function gave up a call of DynamoDB, or has to do with its
+	// event what a start had no time for. That costs more.
+	slow bool
 }
 
 // newStack has an empty table, and DynamoDB Local behind a meter.
@@ -89,11 +91,15 @@ func metered(t testing.TB, endpoint *url.URL) *dynamoDB {
 	proxy := httputil.NewSingleHostReverseProxy(endpoint)
 	proxy.Transport = meter
 	db := &dynamoDB{meter: meter, ca: filepath.Join(t.TempDir(), "ca.pem")}
-	proxy.ErrorHandler = func(w http.ResponseWriter, _ *http.Request, _ error) {
-		db.lost.Add(1)
-		w.WriteHeader(http.StatusBadGateway)
-	}
-	server := httptest.NewTLSServer(proxy)
+	proxy.ErrorHandler = func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) }
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			if r.Context().Err() != nil { // the function is gone
+				db.lost.Add(1)
+			}
+		}()
+		proxy.ServeHTTP(w, r)
+	}))
 	t.Cleanup(server.Close)
 	certificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
 	if err := os.WriteFile(db.ca, certificate, 0o600); err != nil {
@@ -111,7 +117,7 @@ func (s *stack) invoke(function, event string) invocation {
 	if got.exit != nil {
 		s.t.Fatalf("%s: %v: %s", function, got.exit, got.log)
 	}
-	s.slow = s.slow || s.db.lost.Load() > 0
+	s.slow = s.slow || s.db.lost.Load() > 0 || strings.Contains(got.log, " will be slower")
 	bill := s.db.meter.TakeBill()
 	s.used.units.Read += bill.Read
 	s.used.units.Write += bill.Write
@@ -121,7 +127,7 @@ func (s *stack) invoke(function, event string) invocation {
 	}
 	s.used.invocations = append(s.used.invocations, work{function, calls})
 	for line := range strings.Lines(got.log) {
-		if !strings.Contains(line, `"msg":"starting"`) && !strings.Contains(line, ` will be slower"`) {
+		if !strings.Contains(line, `"msg":"starting"`) {
 			s.used.logBytes += len(strings.TrimSuffix(line, "\n")) + eventBytes
 		}
 	}
@@ -164,7 +170,7 @@ func (s *stack) request(function string, event lambdaevents.APIGatewayV2HTTPRequ
 			s.t.Fatalf("views: %s", answer.log)
 		}
 	}
-	if more := s.stream.Read(s.t).Records; len(more) > 0 {
+	if more := s.stream.Read(s.t).Records; len(more) > 0 && !s.slow {
 		s.t.Fatalf("the views function calls itself by %d records", len(more))
 	}
 	return s.used
@@ -205,20 +211,36 @@ func measure(t *testing.T) (uses map[string]use, storedBytes int) {
 	lookup.RawPath = "/wasmcloud.azurecr.io/wash"
 	refused := push
 	refused.Headers = map[string]string{"content-type": "application/json"}
-	for range 5 { // a busy machine is slow at times
-		s := newStack(t)
-		uses := map[string]use{}
-		uses["pushes of a new tag"] = s.request("ingest", push, http.StatusOK)
-		uses["the same pushes again"] = s.request("ingest", push, http.StatusOK)
-		uses["pushes that move a tag"] = s.request("ingest", moved, http.StatusOK)
-		uses["lookups"] = s.request("lookup", lookup, http.StatusOK)
-		uses["refused calls"] = s.request("ingest", refused, http.StatusUnauthorized)
-		if !s.slow {
-			return uses, s.storedBytes()
+	uses = map[string]use{}
+	for _, c := range []struct {
+		what, function string
+		event          lambdaevents.APIGatewayV2HTTPRequest
+		status         int
+		pushed         bool // push came before
+	}{
+		{what: "pushes of a new tag", function: "ingest", event: push, status: http.StatusOK},
+		{what: "the same pushes again", function: "ingest", event: push, status: http.StatusOK, pushed: true},
+		{what: "pushes that move a tag", function: "ingest", event: moved, status: http.StatusOK, pushed: true},
+		{what: "lookups", function: "lookup", event: lookup, status: http.StatusOK, pushed: true},
+		{what: "refused calls", function: "ingest", event: refused, status: http.StatusUnauthorized},
+	} {
+		for attempt := 0; ; attempt++ {
+			s := newStack(t)
+			if c.pushed {
+				s.request("ingest", push, http.StatusOK)
+			}
+			s.slow = false
+			uses[c.what] = s.request(c.function, c.event, c.status)
+			if !s.slow {
+				storedBytes = max(storedBytes, s.storedBytes())
+				break
+			}
+			if attempt == 20 {
+				t.Fatal("this machine is too busy to measure what requests use")
+			}
 		}
 	}
-	t.Fatal("DynamoDB Local is too slow to measure what requests use")
-	return nil, 0
+	return uses, storedBytes
 }
 
 // itemBytes is what DynamoDB stores for an item, and for each entry of an index, beside
