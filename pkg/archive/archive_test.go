@@ -82,7 +82,12 @@ func written(t rapid.TB, events ...event.Event) string {
 // read merges a file into a store.
 func read(t rapid.TB, file string, into store.Importer) (archive.Counts, error) {
 	t.Helper()
-	return archive.Read(context.Background(), strings.NewReader(file), into, noon, ignore)
+	return readAt(t, noon, file, into)
+}
+
+func readAt(t rapid.TB, now time.Time, file string, into store.Importer) (archive.Counts, error) {
+	t.Helper()
+	return archive.Read(context.Background(), strings.NewReader(file), into, now, ignore)
 }
 
 func push(tag string, at time.Time) event.Event {
@@ -143,7 +148,7 @@ func TestWhatIsWrittenIsRead(t *testing.T) {
 		events := eventsOf(rt, from)
 		file := written(rt, events...)
 		for range 2 {
-			got, err := read(rt, file, into)
+			got, err := readAt(rt, time.Now(), file, into)
 			if err != nil || got.Total() != len(events) {
 				rt.Fatalf("Read = %+v, %v, want %d events:\n%s", got, err, len(events), file)
 			}
@@ -201,6 +206,7 @@ func TestBadLines(t *testing.T) {
 		"wrong field":           {[]string{first, "", " ", one, `{"push":{"reference":"wash"}}`, two, last}, `line 5: push.reference: `, 1},
 		"field of a later one":  {[]string{first, one, `{"scan":{}}`, two, last}, `line 3: json: unknown field "scan", in "{\"scan\":{}}"`, 1},
 		"first line again":      {[]string{first, one, first, two, last}, `line 3: json: unknown field "format", in "{\"format\":\"ocireffer events\",\"version\":1}"`, 1},
+		"error that is long":    {[]string{first, one, `{"\u001b` + strings.Repeat("x", 60_000) + `":1}`, two, last}, `line 3: json: unknown field "\x1b` + strings.Repeat("x", 475) + `…, in "{\"\\u001b` + strings.Repeat("x", 56) + `"…`, 1},
 		"line that is too long": {[]string{first, one, `{"push":"` + strings.Repeat("x", 70_000) + `"}`, two, last}, "line 3: it has more than 65536 bytes", 1},
 		"cut in a line":         {[]string{first, one, two[:40]}, `line 3: unexpected end of JSON input, in "{\"push\":{\"reference\":\"wasmcloud.azurecr."`, 1},
 		"cut behind a line":     {[]string{first, one, two}, `line 4: the file ends before its last line, {"end":true}: it was cut off`, 2},
@@ -218,6 +224,34 @@ func TestBadLines(t *testing.T) {
 				t.Errorf("Read counts %+v and stores %d, want %d", counts, got, c.tags)
 			}
 		})
+	}
+}
+
+// TestTimesAheadAreRefused: an event of the far future could never be overruled.
+func TestTimesAheadAreRefused(t *testing.T) {
+	t.Parallel()
+	member := func(at time.Time) event.Event {
+		return event.Event{Membership: &event.Membership{Member: event.Member{Category: "official", Name: reference.Name{Repository: "wash"}}, At: at}}
+	}
+	latest := noon.Add(24 * time.Hour)
+	for name, eventAt := range map[string]func(time.Time) event.Event{
+		"push":       func(at time.Time) event.Event { return push("1", at) },
+		"delete":     func(at time.Time) event.Event { return deleteOf("1", at, noon) },
+		"receipt":    func(at time.Time) event.Event { return deleteOf("1", noon, at) },
+		"membership": member,
+	} {
+		db := openNew(t)
+		if _, err := read(t, written(t, eventAt(latest)), db); err != nil {
+			t.Errorf("%s a day ahead: %v", name, err)
+		}
+		before := len(eventsOf(t, db))
+		_, err := read(t, written(t, eventAt(latest.Add(1))), db)
+		if err == nil || !strings.HasPrefix(err.Error(), "line 2: 2023-07-04T12:00:00Z is more than 24h0m0s ahead of the clock, in ") {
+			t.Errorf("%s more than a day ahead: %v, want an error", name, err)
+		}
+		if after := len(eventsOf(t, db)); after != before {
+			t.Errorf("%s: %d events are stored, want %d", name, after, before)
+		}
 	}
 }
 

@@ -20,6 +20,11 @@ import (
 const (
 	maxLine  = 64 << 10 // bytes; the longest event has about 3,000
 	parallel = 16       // concurrent writes
+
+	// maxAhead is how far ahead of the clock an event's time may be. Stores accept at most
+	// event.ClockSkew, by clocks that may differ from this one. A delete of the year 9999
+	// would hide a repository for ever, and nothing could undo it.
+	maxAhead = 24 * time.Hour
 )
 
 // Read merges the file that r reads into a store, and returns how many events it stored.
@@ -32,7 +37,7 @@ const (
 // If less than a day would be left, Read changes the receipt to now: the tombstone must
 // outlast the reading of the file.
 func Read(ctx context.Context, r io.Reader, into store.Importer, now time.Time, progress func(Counts)) (Counts, error) {
-	f := &file{lines: bufio.NewScanner(r)}
+	f := &file{lines: bufio.NewScanner(r), latest: now.Add(maxAhead)}
 	f.lines.Buffer(nil, maxLine)
 	var stored Counts
 	for {
@@ -56,9 +61,10 @@ func Read(ctx context.Context, r io.Reader, into store.Importer, now time.Time, 
 // A file is read line by line.
 type file struct {
 	lines  *bufio.Scanner
-	number int  // number of the last line that was read
-	begun  bool // the first line was read
-	ended  bool // the last line was read
+	latest time.Time // the latest time that an event may have
+	number int       // number of the last line that was read
+	begun  bool      // the first line was read
+	ended  bool      // the last line was read
 }
 
 // readBatch returns the next events. If there are fewer than batchSize, the error is
@@ -111,12 +117,34 @@ func (f *file) parse(line []byte) (e event.Event, err error) {
 	}
 	err = json.Unmarshal(line, &e)
 	if err == nil {
+		err = f.checkTime(e)
+	}
+	if err == nil {
 		return e, nil
 	}
 	if f.ended = isEnd(line); f.ended {
 		return event.Event{}, nil
 	}
-	return event.Event{}, fmt.Errorf("%w, in %s", err, reference.Quote(string(line)))
+	return event.Event{}, fmt.Errorf("%s, in %s", reference.Line(err.Error()), reference.Quote(string(line)))
+}
+
+// checkTime refuses an event with a time that is too far ahead.
+func (f *file) checkTime(e event.Event) error {
+	var times []time.Time
+	switch {
+	case e.Push != nil:
+		times = []time.Time{e.Push.PushedAt}
+	case e.Delete != nil:
+		times = []time.Time{e.Delete.DeletedAt, e.Delete.ReceivedAt}
+	default:
+		times = []time.Time{e.Membership.At}
+	}
+	for _, t := range times {
+		if t.After(f.latest) {
+			return fmt.Errorf("%s is more than %s ahead of the clock", t.Format(time.RFC3339), maxAhead)
+		}
+	}
+	return nil
 }
 
 // checkBegin checks the first line.

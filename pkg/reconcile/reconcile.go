@@ -128,7 +128,7 @@ func isBusy(err error) bool {
 type AliasError struct{ Host, Name string }
 
 func (e *AliasError) Error() string {
-	return fmt.Sprintf("%s calls itself %s: reconcile that", e.Host, plain(e.Name))
+	return fmt.Sprintf("%s calls itself %s: reconcile that", e.Host, reference.Line(e.Name))
 }
 
 // A run is the state of one Run.

@@ -2,8 +2,8 @@ package reconcile
 
 import (
 	"fmt"
-	"strings"
-	"unicode"
+
+	"ocireffer/pkg/reference"
 )
 
 // A Report tells what a run did, or has done so far.
@@ -47,23 +47,6 @@ func (r Report) Complete() bool {
 
 func (r *Report) addProblem(format string, args ...any) {
 	if len(r.Problems) < maxProblems {
-		r.Problems = append(r.Problems, plain(fmt.Sprintf(format, args...)))
+		r.Problems = append(r.Problems, reference.Line(fmt.Sprintf(format, args...)))
 	}
-}
-
-// maxProblem is the longest text of a problem, in bytes.
-const maxProblem = 500
-
-// plain returns a text that a registry may have written as one that can be logged and
-// shown on a terminal: short, on one line, and without control characters.
-func plain(text string) string {
-	if len(text) > maxProblem {
-		text = text[:maxProblem] + "…"
-	}
-	return strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return '\uFFFD'
-		}
-		return r
-	}, text)
 }

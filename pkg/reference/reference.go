@@ -6,6 +6,7 @@ package reference
 import (
 	"fmt"
 	"strings"
+	"unicode"
 )
 
 // Limits, in bytes.
@@ -262,4 +263,22 @@ func Quote(s string) string {
 		return fmt.Sprintf("%q…", strings.ToValidUTF8(s[:most], ""))
 	}
 	return fmt.Sprintf("%q", s)
+}
+
+// maxLine is the longest text that Line returns, in bytes, without the sign of its end.
+const maxLine = 500
+
+// Line returns a text of which others may have written a part, such as an error, as one
+// that can be logged and shown on a terminal: shortened, on one line, without control
+// characters.
+func Line(text string) string {
+	if len(text) > maxLine {
+		text = strings.ToValidUTF8(text[:maxLine], "") + "…"
+	}
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, text)
 }

@@ -238,3 +238,20 @@ func BenchmarkParse(b *testing.B) {
 		}
 	}
 }
+
+func TestLine(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ text, want string }{
+		{"", ""},
+		{"push a.io/b:1: no “room”", "push a.io/b:1: no “room”"},
+		{"a\nb\tc\x1b[31m", "a\uFFFDb\uFFFDc\uFFFD[31m"},
+		{"\u202e\u0085\xff", "\uFFFD\uFFFD\uFFFD"},
+		{strings.Repeat("x", 500), strings.Repeat("x", 500)},
+		{strings.Repeat("x", 501), strings.Repeat("x", 500) + "…"},
+		{"x" + strings.Repeat("é", 250), "x" + strings.Repeat("é", 249) + "…"},
+	} {
+		if got := reference.Line(c.text); got != c.want {
+			t.Errorf("Line(%q) = %q, want %q", c.text, got, c.want)
+		}
+	}
+}

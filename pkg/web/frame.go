@@ -2,6 +2,8 @@ package web
 
 import (
 	"bytes"
+	"unicode"
+	"unicode/utf8"
 
 	g "maragu.dev/gomponents"
 	h "maragu.dev/gomponents/html"
@@ -49,7 +51,22 @@ func (f frame) page(main ...g.Node) []byte {
 	if err != nil {
 		panic(err) // a buffer never fails
 	}
-	return buf.Bytes()
+	return withoutControls(buf.Bytes())
+}
+
+// withoutControls returns a page with a sign in place of what no page may have: bytes
+// that are no UTF-8, and control characters. A reader's own words can bring them.
+func withoutControls(page []byte) []byte {
+	isForbidden := func(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' }
+	if utf8.Valid(page) && bytes.IndexFunc(page, isForbidden) < 0 {
+		return page
+	}
+	return bytes.Map(func(r rune) rune {
+		if isForbidden(r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, page)
 }
 
 func (f frame) fullTitle() string { return f.title + " · " + f.Title }

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/net/html"
@@ -42,6 +44,23 @@ func push(ref string) event.Push {
 	return event.Push{
 		Reference: r, Digest: "sha256:" + strings.Repeat("01", 32), Size: 2203,
 		MediaType: "application/vnd.oci.image.manifest.v1+json", PushedAt: now.Add(-49 * time.Hour),
+	}
+}
+
+// TestPagesAreUTF8WithoutControls, whatever a reader has typed.
+func TestPagesAreUTF8WithoutControls(t *testing.T) {
+	t.Parallel()
+	const typed = "a\xff\xed\xa0\x80\x00\x1b[31m\x7f\u009b\r\x0cé"
+	for name, page := range map[string][]byte{
+		"search":  Catalogue{Site: site, View: View{Search: typed}}.HTML(),
+		"problem": Problem{Site: site, Heading: typed, Text: typed, Links: []Link{{Text: typed, Path: "/"}}}.HTML(),
+	} {
+		if !utf8.Valid(page) || bytes.IndexFunc(page, func(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' }) >= 0 {
+			t.Errorf("%s: the page has bytes that are no UTF-8, or control characters", name)
+		}
+		if want := "a\uFFFD\uFFFD\uFFFD\uFFFD\uFFFD\uFFFD[31m\uFFFD\uFFFD\uFFFD\uFFFDé"; !bytes.Contains(page, []byte(want)) {
+			t.Errorf("%s: the page lacks %q: %s", name, want, page)
+		}
 	}
 }
 
