@@ -87,7 +87,10 @@ func openTable(ctx context.Context, o options, env environment) (closingStore, e
 		options = append(options, dynamo.Patient())
 	}
 	if isLoopback(endpoint(env)) && o.exportTo == "" {
-		if err := dynamo.Create(ctx, cfg, o.table); err != nil {
+		// A local DynamoDB that has just started may need several seconds for a table.
+		patient := cfg.Copy()
+		patient.HTTPClient = client.WithTimeout(time.Minute)
+		if err := dynamo.Create(ctx, patient, o.table); err != nil {
 			return nil, err
 		}
 	}
