@@ -54,8 +54,8 @@ func (r *Report) addProblem(format string, args ...any) {
 // maxProblem is the longest text of a problem, in bytes.
 const maxProblem = 500
 
-// plain returns a text that a registry may have written as one that can be logged and
-// shown on a terminal: short, on one line, and without control characters.
+// plain makes a text that a registry may have written safe for logs and terminals: short,
+// on one line, and without control characters.
 func plain(text string) string {
 	if len(text) > maxProblem {
 		text = text[:maxProblem] + "…"
