@@ -1,6 +1,6 @@
-// Zip writes an archive whose bytes depend on its files alone: all have the time that is
-// given, in seconds since 1970, and the mode 0644 or 0755. The zip of Debian and that of
-// Python compress in another way where their zlib is another one.
+// Zip writes an archive whose bytes depend only on its files: all of them get the given
+// time, in seconds since 1970, and the mode 0644 or 0755. The zip programs of Debian and
+// Python compress differently with different versions of zlib.
 //
 // usage: zip ARCHIVE TIME FILE...
 package main

@@ -55,7 +55,7 @@ const (
 // batch is an event for views: a push.
 const batch = `{"Records":[{"eventName":"INSERT","dynamodb":{"SequenceNumber":"101","Keys":{"name":{"S":"wash"},"key":{"S":"a.azurecr.io/wash:1"}}}}]}`
 
-// built is the version of the binaries.
+// built is the version in the binaries.
 const built = "v9.8.7-test"
 
 var builds sync.Map // func() error by function
@@ -102,7 +102,7 @@ func invoke(t testing.TB, binary, event string, db *dynamoDB, env ...string) inv
 // invocationID is the ID of an invocation. It is as long as Lambda's.
 const invocationID = "6f1f3b8c-1f0e-4a55-9d0c-3f8a1b2c4d5e"
 
-// invokeTimes is like invoke, but gives the binary the event several times.
+// invokeTimes is invoke with the same event several times.
 func invokeTimes(t testing.TB, times int, binary, event string, db *dynamoDB, env ...string) invocation {
 	t.Helper()
 	body := []byte(event)
@@ -132,7 +132,7 @@ func invokeTimes(t testing.TB, times int, binary, event string, db *dynamoDB, en
 		case n == 1:
 			asked <- start{time.Now(), db.operations()}
 			if db.meter != nil {
-				// What a start costs is no cost of an event.
+				// An event does not pay for the start.
 				db.meter.Take()
 				db.meter.TakeBill()
 				db.lost.Store(0)
@@ -383,8 +383,8 @@ func TestStoreIsReadBeforeTheFirstEvent(t *testing.T) {
 	}
 }
 
-// TestLookupWarmsUpWhateverTheStoreSays: an error of the first read does not leave the
-// function's own code cold.
+// TestLookupWarmsUpWhateverTheStoreSays: after an error of the first read, the function's
+// own code is warm all the same.
 func TestLookupWarmsUpWhateverTheStoreSays(t *testing.T) {
 	t.Parallel()
 	got := invoke(t, binary(t, "lookup"), "badge.json", refusing(t))

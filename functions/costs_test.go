@@ -29,7 +29,7 @@ func readCosts(t *testing.T) costs {
 	return costs{t, string(text)}
 }
 
-// table returns the first table of a section, by the first cell of a row and the head of
+// table returns the first table in a section, by the first cell of a row and the head of
 // a column.
 func (c costs) table(section string) map[string]map[string]string {
 	c.t.Helper()
@@ -98,11 +98,11 @@ func (c costs) wantPrices(rows map[string]map[string]string) {
 	c.has("list prices of us-east-1 in November 2026")
 }
 
-// roundUp returns the GB of a million times so many bytes, as costs.md has them: with a little to spare, so that it does not
-// depend on the digits of times, in steps of 0.05.
+// roundUp returns the GB of a million times bytes, as in costs.md: in steps of 0.05, and
+// with a little to spare, so that the digits of times do not matter.
 func roundUp(bytes int) float64 { return math.Ceil(float64(bytes+20)/50) / 20 }
 
-// number reads a cell such as 1,000, $0.50 or **$1.65**; an empty one is 0.
+// number parses a cell such as 1,000, $0.50 or **$1.65**; an empty one is 0.
 func (c costs) number(cell string) float64 {
 	c.t.Helper()
 	digits := strings.NewReplacer("*", "", "$", "", ",", "", "`", "").Replace(cell)
@@ -116,7 +116,8 @@ func (c costs) number(cell string) float64 {
 	return n
 }
 
-// has fails the test if the page lacks a text. A space of it may be the end of a line.
+// has fails the test if the page lacks a text. Each space in the text also matches the
+// end of a line.
 func (c costs) has(format string, values ...any) {
 	c.t.Helper()
 	want := fmt.Sprintf(format, values...)
@@ -125,7 +126,7 @@ func (c costs) has(format string, values ...any) {
 	}
 }
 
-// sum returns the dollars of a column of a table: those of each row, by its price.
+// sum returns the dollars in a column of a table: each row's number times its price.
 func (c costs) sum(rows map[string]map[string]string, column string) (dollars float64) {
 	c.t.Helper()
 	for _, row := range rows {
@@ -136,8 +137,8 @@ func (c costs) sum(rows map[string]map[string]string, column string) (dollars fl
 	return dollars
 }
 
-// wantSum fails the test if a column's cell in the row "sum" is not its sum, and returns
-// the sum as the page has it.
+// wantSum fails the test if a column's cell in the row "sum" is not the column's sum. It
+// returns the sum on the page.
 func (c costs) wantSum(rows map[string]map[string]string, column string) string {
 	c.t.Helper()
 	sum := fmt.Sprintf("$%.2f", c.sum(rows, column))
@@ -158,9 +159,9 @@ func columns(rows map[string]map[string]string) (heads []string) {
 	return heads
 }
 
-// billedTime returns the ms that Lambda bills for an invocation, as costs.md computes it:
-// from the function's processor time, its share of a core, and 5 ms for each call of
-// DynamoDB.
+// billedTime returns the milliseconds that Lambda bills for an invocation, computed as in
+// costs.md: from the function's processor time, its share of a core, and 5 ms for each
+// call to DynamoDB.
 func (c costs) billedTime(w work, memory float64) float64 {
 	c.t.Helper()
 	cpu := c.number(c.table("Lambda's time")[w.function]["processor time in ms"])
@@ -172,9 +173,8 @@ const (
 	callTime   = 5    // ms that a call of DynamoDB takes
 )
 
-// TestCostsOfAMillionRequests: what costs.md says of a million requests is what requests
-// use, and what that costs. Of logs and of what is sent it has a bound, close enough to
-// be of use.
+// TestCostsOfAMillionRequests: a million requests use and cost what costs.md says. For
+// logs and sent bytes it gives a bound, which must be close enough to be useful.
 func TestCostsOfAMillionRequests(t *testing.T) {
 	t.Parallel()
 	page, parsed := readCosts(t), template.Read(t)
@@ -210,7 +210,7 @@ func TestCostsOfAMillionRequests(t *testing.T) {
 		}
 		page.wantSum(rows, requests)
 	}
-	// The whole invocations of a push, and the lookup's.
+	// All invocations for a push, and those of a lookup.
 	for _, w := range slices.Concat(uses["pushes of a new tag"].invocations, uses["lookups"].invocations) {
 		if got := page.number(lambda[w.function]["calls of DynamoDB"]); got != float64(w.calls) {
 			t.Errorf("costs.md: %s makes %v calls of DynamoDB, want %d", w.function, got, w.calls)
@@ -250,7 +250,7 @@ func TestCostsOfAMillionRequests(t *testing.T) {
 	page.has("A reference takes %.0f KB", float64(storedBytes)/1000)
 }
 
-// TestCostsOfAMonth: alarms and metrics of costs.md are those of the template.
+// TestCostsOfAMonth: costs.md has the alarms and metrics of the template.
 func TestCostsOfAMonth(t *testing.T) {
 	t.Parallel()
 	page, parsed := readCosts(t), template.Read(t)
@@ -287,7 +287,7 @@ func TestCostsOfAMonth(t *testing.T) {
 	page.has("an idle stack costs up to $%.2f", page.sum(rows, "an idle stack"))
 }
 
-// TestBoundsOfTheBill: what throttles and maxima let through, for a month of 30 days.
+// TestBoundsOfTheBill: the most that throttles and maxima allow in a month of 30 days.
 func TestBoundsOfTheBill(t *testing.T) {
 	t.Parallel()
 	const month = 30 * 24 * 60 * 60

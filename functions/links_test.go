@@ -76,7 +76,8 @@ func anchors(text string) map[string]bool {
 	return all
 }
 
-// releases is GitHub's page of them, from the folder in which GitHub shows the README.
+// releases is GitHub's page of releases, relative to the folder in which GitHub shows the
+// README.
 const releases = "../../releases"
 
 // TestLinksResolve: each relative link in the documentation leads to a file in the

@@ -22,7 +22,8 @@ import (
 	"ocireffer/pkg/template"
 )
 
-// A use is how much a request uses of what AWS charges for, with all that follows from it.
+// A use is what a request uses and AWS charges for, including everything that the request
+// causes.
 type use struct {
 	invocations []work // of Lambda functions
 	units       dynamotest.Bill
@@ -30,13 +31,13 @@ type use struct {
 	sentBytes   int // over the internet
 }
 
-// work is what a function does in an invocation.
+// work is what a function does in one invocation.
 type work struct {
 	function string // its folder
 	calls    int    // of DynamoDB
 }
 
-// eventBytes is what CloudWatch Logs counts for an event beside its text.
+// eventBytes is what CloudWatch Logs counts for an event besides its text.
 //
 // See https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutLogEvents.html
 const eventBytes = 26
@@ -45,8 +46,8 @@ const eventBytes = 26
 // Date, Content-Length, Connection and Apigw-Requestid.
 const gatewayBytes = 180
 
-// platformLines are Lambda's own log lines of an invocation that went well, as they look
-// with LogFormat JSON, by the SystemLogLevel that lets them through.
+// platformLines are Lambda's own log lines of a successful invocation with LogFormat
+// JSON, by the SystemLogLevel that lets them through.
 //
 // See https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html
 var platformLines = map[string][]string{
@@ -57,8 +58,7 @@ var platformLines = map[string][]string{
 	"WARN": nil,
 }
 
-// A stack runs the binaries of the functions, one event at a time, and counts what they
-// use.
+// A stack runs the functions' binaries, one event at a time, and counts what they use.
 type stack struct {
 	t        *testing.T
 	template template.Template
@@ -71,7 +71,7 @@ type stack struct {
 	slow bool
 }
 
-// newStack has an empty table, and DynamoDB Local behind a meter.
+// newStack returns a stack with an empty table in DynamoDB Local, behind a meter.
 func newStack(t *testing.T) *stack {
 	t.Helper()
 	endpoint, err := url.Parse(dynamolocal.Endpoint(t))
@@ -84,7 +84,7 @@ func newStack(t *testing.T) *stack {
 	return s
 }
 
-// metered is a DynamoDB behind a meter, with TLS as AWS has it.
+// metered is a DynamoDB behind a meter, with TLS as on AWS.
 func metered(t testing.TB, endpoint *url.URL) *dynamoDB {
 	t.Helper()
 	meter := new(dynamotest.Meter)
@@ -109,8 +109,8 @@ func metered(t testing.TB, endpoint *url.URL) *dynamoDB {
 	return db
 }
 
-// invoke gives a function an event. It takes what the function writes when it starts for
-// no part of what the event uses.
+// invoke gives a function an event. It does not count what the function writes at its
+// start as part of what the event uses.
 func (s *stack) invoke(function, event string) invocation {
 	s.t.Helper()
 	got := invoke(s.t, binary(s.t, function), event, s.db, "TABLE_NAME="+s.table)
@@ -142,8 +142,9 @@ func (s *stack) invoke(function, event string) invocation {
 }
 
 // request sends a request through API Gateway to a function, lets the views function
-// follow, and returns what that used. The records of a push, which are of two names, come
-// to the views function one by one, as they do unless there are many pushes a second.
+// follow, and returns what all of that used. A push has records under two names. They
+// reach the views function one by one, as they do unless there are many pushes per
+// second.
 func (s *stack) request(function string, event lambdaevents.APIGatewayV2HTTPRequest, status int) use {
 	s.t.Helper()
 	s.used = use{}
@@ -185,7 +186,7 @@ func marshal(t testing.TB, value any) string {
 	return string(text)
 }
 
-// sampleRequest reads an event of events/.
+// sampleRequest reads an event in events/.
 func sampleRequest(t testing.TB, file string) (event lambdaevents.APIGatewayV2HTTPRequest) {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("..", "events", file))
@@ -198,10 +199,10 @@ func sampleRequest(t testing.TB, file string) (event lambdaevents.APIGatewayV2HT
 	return event
 }
 
-// measure returns what requests use, by the names that costs.md has for them, and the
-// bytes that the table stores for a reference, its repository's entry in the catalogue
-// included. The repository's name is that of events/: a longer one costs a byte in each
-// line that has it.
+// measure returns what requests use, by their names in costs.md, and the bytes that the
+// table stores for a reference, including its repository's entry in the catalogue. The
+// repository's name is the one in events/: a longer name costs a byte in each line that
+// contains it.
 func measure(t *testing.T) (uses map[string]use, storedBytes int) {
 	t.Helper()
 	push := sampleRequest(t, "push.json")
@@ -243,13 +244,13 @@ func measure(t *testing.T) (uses map[string]use, storedBytes int) {
 	return uses, storedBytes
 }
 
-// itemBytes is what DynamoDB stores for an item, and for each entry of an index, beside
-// their attributes.
+// itemBytes is what DynamoDB stores for an item, and for each index entry, besides their
+// attributes.
 //
 // See https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html
 const itemBytes = 100
 
-// storedBytes returns the bytes of the table's items and of their index entries, all of
+// storedBytes returns the size of the table's items and of their index entries, all of
 // which have all attributes.
 func (s *stack) storedBytes() (stored int) {
 	s.t.Helper()

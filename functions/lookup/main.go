@@ -52,7 +52,7 @@ func main() {
 		log.Error("lookup cannot start", "err", err)
 		os.Exit(1)
 	}
-	// Even after an error, since the handler, too, is slow the first time.
+	// Even after an error, since the handler is slow the first time, too.
 	err = errors.Join(err, apigateway.WarmUp(ctx, requestlog.Handler(requestlog.NewJSON(io.Discard), handler), lookup.WarmUpPath))
 	if err != nil {
 		log.Warn("the first event will be slower", "err", err)

@@ -19,8 +19,7 @@ import (
 	"ocireffer/pkg/store/dynamo"
 )
 
-// version is the version of the build, which go build sets with -ldflags "-X
-// main.version=v1.2.3".
+// version is the build's version. The linker's flag -X main.version=v1.2.3 sets it.
 var version = "devel"
 
 // startTimeout limits the check of the store before the first run.

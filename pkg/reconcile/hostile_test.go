@@ -10,13 +10,13 @@ import (
 	"ocireffer/pkg/reconcile"
 )
 
-// A failing transport answers nothing.
+// A failing is a transport whose calls all fail.
 type failing struct{ error }
 
 func (f failing) RoundTrip(*http.Request) (*http.Response, error) { return nil, f }
 
-// TestProblemsArePlain: a registry can have a word in errors. Go's HTTP client shows up to
-// 10 MB of a malformed header, and what is shown may reach a terminal.
+// TestProblemsArePlain: a registry can influence the texts of errors. Go's HTTP client
+// shows up to 10 MB of a malformed header, and the text may reach a terminal.
 func TestProblemsArePlain(t *testing.T) {
 	t.Parallel()
 	hostile := "\x1b[31m red\r\n\u202ebidi \xff" + strings.Repeat("x", 1<<20)

@@ -10,8 +10,8 @@ import (
 	"ocireffer/pkg/registry"
 )
 
-// TestListsEnd where those of a registry do not: it names a next page for ever, with
-// something new on each, or its pages have more than any registry has.
+// TestListsEnd: they end even if a registry's do not, because each page names a next one
+// with new entries, or because the pages are larger than those of any registry.
 func TestListsEnd(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -53,8 +53,8 @@ func TestListsEnd(t *testing.T) {
 	}
 }
 
-// TestUnreachableBlobsAreNotAskedForAgain: where a network keeps us from where blobs are
-// stored, each tag would cost a minute or more.
+// TestUnreachableBlobsAreNotAskedForAgain: if the network blocks the host of the blobs,
+// each tag would cost a minute or more.
 func TestUnreachableBlobsAreNotAskedForAgain(t *testing.T) {
 	t.Parallel()
 	asked := map[string]int{}
@@ -84,7 +84,7 @@ func TestUnreachableBlobsAreNotAskedForAgain(t *testing.T) {
 	}
 }
 
-// A roundTripper is a transport.
+// A roundTripper is a function that implements http.RoundTripper.
 type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }

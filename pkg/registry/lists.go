@@ -59,7 +59,7 @@ func (c *client) namesPage(r reply, path, field string, check func(string) error
 }
 
 // namesOf returns the names in a JSON list, or why it contains anything else. It checks
-// each name before it reads the next: three bytes of JSON are an empty name, which takes
+// each name before it parses the next: an empty name has three bytes of JSON, but needs
 // 16 bytes of memory.
 func namesOf(list json.RawMessage, check func(string) error) (names []string, err error) {
 	if string(list) == "null" {

@@ -45,8 +45,8 @@ var (
 	errEndless  = fmt.Errorf("the list continues after %d pages or %d entries", maxPages, maxEntries)
 )
 
-// These limit how much of a list is read. No known registry has more, and a list without
-// an end cannot exhaust time or memory.
+// These limit how much of a list is read. No known registry has more, and an endless list
+// cannot exhaust time or memory.
 const (
 	maxPages   = 10_000
 	maxEntries = 500_000

@@ -149,7 +149,7 @@ func (endless) Read(b []byte) (int, error) {
 
 func (endless) Close() error { return nil }
 
-// TestNamesAreCheckedOneByOne: a list of what is no name takes no memory.
+// TestNamesAreCheckedOneByOne: a list of invalid names uses no memory.
 func TestNamesAreCheckedOneByOne(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -181,7 +181,8 @@ func TestNamesAreCheckedOneByOne(t *testing.T) {
 	}
 }
 
-// TestLongTokensAreNone: each request would have it in a header that no server accepts.
+// TestLongTokensAreNone: each request would have such a token in a header, which no
+// server would accept.
 func TestLongTokensAreNone(t *testing.T) {
 	t.Parallel()
 	for length, want := range map[int]bool{0: false, 1: true, maxToken: true, maxToken + 1: false} {

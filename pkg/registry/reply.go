@@ -80,8 +80,8 @@ func errorCode(body []byte) string {
 	return code
 }
 
-// A first is the first item of a JSON list. All of them may take many times as much memory
-// as their JSON: {} is a struct.
+// A first is the first item of a JSON list. Parsing all items may need many times as much
+// memory as their JSON: {} becomes a struct.
 type first[T any] struct{ item T }
 
 // UnmarshalJSON implements json.Unmarshaler. A list without items is no error.

@@ -122,8 +122,8 @@ func newToken(body []byte, asked []string, date, now time.Time) (t token, ok boo
 	return t, true
 }
 
-// maxToken is the longest token, in bytes. It is sent with each request, and servers
-// refuse longer headers.
+// maxToken is the longest accepted token, in bytes. Each request contains the token, and
+// servers refuse longer headers.
 const maxToken = 64 << 10
 
 // tokenCharacters are the characters of b64token (RFC 6750, section 2.1).

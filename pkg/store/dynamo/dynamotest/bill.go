@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// A Bill has the request units that AWS charges for calls.
+// A Bill is the number of request units that AWS charges for calls.
 type Bill struct{ Read, Write float64 }
 
 // TakeBill returns the bill of the calls since the last TakeBill, and resets it.
@@ -18,7 +18,7 @@ func (m *Meter) TakeBill() Bill {
 	return bill
 }
 
-// A read is the part of a request that says how an item, or several, are read.
+// A read is the part of a request that says how to read an item, or several.
 type read struct {
 	ConsistentRead bool
 	Keys           []any
@@ -32,9 +32,9 @@ func (r read) least() float64 {
 	return 0.5
 }
 
-// billed returns the bill of a call for which DynamoDB Local says units. AWS also
-// charges half a unit, or 1 if it is consistent, for the read of a key without an item
-// and for a query that finds nothing, and 1 for a write whose condition fails.
+// billed returns the bill of a call for which DynamoDB Local reports units. AWS also
+// charges half a unit, or 1 if it is consistent, for a read of a key without an item and
+// for a query that finds nothing, and 1 for a write whose condition fails.
 //
 // See https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/on-demand-capacity-mode.html
 func billed(operation string, request, answer []byte, units float64) (Bill, error) {

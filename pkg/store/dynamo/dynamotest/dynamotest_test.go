@@ -56,7 +56,8 @@ func TestTableIsTheTemplatesAndIsDeletedAfterItsTest(t *testing.T) {
 	}
 }
 
-// TestBillHasWhatAWSCharges: also for what is not there, and for a write that is refused.
+// TestBillHasWhatAWSCharges: AWS also charges for reads of absent items and for refused
+// writes.
 func TestBillHasWhatAWSCharges(t *testing.T) {
 	t.Parallel()
 	var m Meter
