@@ -26,20 +26,20 @@ type TB interface {
 // lists.
 func check(t TB, s store.Reader, base string, events []event.Event) {
 	t.Helper()
-	for _, listed := range Large.listed(base) {
-		for _, name := range Large.allNames(listed) {
-			CheckName(t, s, name, events)
-		}
-	}
-	CheckLists(t, s, base, events)
+	checkAll(t, s, base, events, CheckName)
 }
 
 // CheckViews is a quick check for tests of many histories: it does not match tags.
 func CheckViews(t TB, s store.Reader, base string, events []event.Event) {
 	t.Helper()
+	checkAll(t, s, base, events, CheckView)
+}
+
+func checkAll(t TB, s store.Reader, base string, events []event.Event, checkName func(TB, store.Reader, reference.Name, []event.Event)) {
+	t.Helper()
 	for _, listed := range Large.listed(base) {
 		for _, name := range Large.allNames(listed) {
-			CheckView(t, s, name, events)
+			checkName(t, s, name, events)
 		}
 	}
 	CheckLists(t, s, base, events)

@@ -242,32 +242,20 @@ func (p *parser) comparison() node {
 	return left
 }
 
-// primary reads an operand, a function, or anything in parentheses.
-func (p *parser) primary() node {
-	switch {
-	case p.accept("("):
-		inner := p.or()
-		p.expect(")")
-		p.parentheses(inner.parenthesized)
-		inner.parenthesized = true
-		return inner
-	case p.isFunction():
-		return p.function()
-	default:
-		return node{operand: new(p.simpleOperand())}
-	}
-}
+// primary reads an operand, a function, or a condition in parentheses.
+func (p *parser) primary() node { return p.primaryOr(p.or) }
 
 // operand reads an operand of a condition.
-func (p *parser) operand() operand {
-	n := p.operandNode()
-	return p.needOperand(n)
-}
+func (p *parser) operand() operand { return p.needOperand(p.operandNode()) }
 
-func (p *parser) operandNode() node {
+// operandNode reads what may be an operand: there is no condition in its parentheses.
+func (p *parser) operandNode() node { return p.primaryOr(p.operandNode) }
+
+// primaryOr reads an operand, a function, or in parentheses what inParentheses reads.
+func (p *parser) primaryOr(inParentheses func() node) node {
 	switch {
 	case p.accept("("):
-		inner := p.operandNode()
+		inner := inParentheses()
 		p.expect(")")
 		p.parentheses(inner.parenthesized)
 		inner.parenthesized = true
