@@ -68,6 +68,35 @@ func TestPushUnits(t *testing.T) {
 		})
 }
 
+// TestOlderTombstoneCostsNoMark: a tag that was deleted and comes back pays for the
+// read of its tombstones, and for no mark whose condition fails.
+func TestOlderTombstoneCostsNoMark(t *testing.T) {
+	t.Parallel()
+	var m dynamotest.Meter
+	db := openNew(t, &m)
+	wantDeleted(t, db, deleteOfTag("1.0.0", 0), 0)
+	for _, c := range []struct {
+		what string
+		push func() error
+		want cost
+	}{
+		{
+			what: "Push", push: func() error { return onStream(db).Push(t.Context(), washOf("1.0.0", 1, 10)) },
+			want: cost{map[string]int{"PutItem": 2, "BatchGetItem": 1}, map[string]float64{"PutItem": 10, "BatchGetItem": 2}},
+		},
+		{
+			what: "PushAll", push: func() error { return onStream(db).PushAll(t.Context(), []event.Push{washOf("1.0.0", 1, 20)}) },
+			want: cost{map[string]int{"PutItem": 2, "Query": 2}, map[string]float64{"PutItem": 18, "Query": 2}},
+		},
+	} {
+		m.Take()
+		if err := c.push(); err != nil {
+			t.Fatalf("%s: %v", c.what, err)
+		}
+		m.Want(t, c.what+" of a tag that was deleted before", c.want.calls, c.want.units)
+	}
+}
+
 // TestCompletionUnits: the copy that a push did not come to write costs what it
 // would have cost the push.
 func TestCompletionUnits(t *testing.T) {

@@ -70,7 +70,7 @@ func (db *DB) headCovered(partition string, d event.Delete, order store.Order) *
 }
 
 // allCovered queries a partition for the live references that d, of a digest or a
-// repository, covers. It reads only those with the digest, or only live ones.
+// repository, covers. It reads only those with the digest, or all live ones.
 func (db *DB) allCovered(partition string, d event.Delete) *dynamodb.QueryInput {
 	query := db.queryCovered(partition, d)
 	query.IndexName = &indexes[store.ByPushed].name
@@ -79,19 +79,17 @@ func (db *DB) allCovered(partition string, d event.Delete) *dynamodb.QueryInput 
 		index := indexes[store.ByDigest]
 		query.IndexName = &index.name
 		addCondition(query, "begins_with(#sort, :sort)", index.attr, store.DigestPrefix(d.Target))
-		*query.FilterExpression += " AND " + hasDigest
-		query.ExpressionAttributeValues[":digest"] = str(rankedDigest(d.Digest))
 	}
 	return query
 }
 
+// queryCovered queries an index of a partition, which has live references only.
 func (db *DB) queryCovered(partition string, d event.Delete) *dynamodb.QueryInput {
 	query := db.queryOf(partition)
 	query.ConsistentRead = aws.Bool(true)
 	query.ProjectionExpression = aws.String("#key")
-	query.FilterExpression = aws.String("attribute_not_exists(#deletedAt) AND #rank < :covered AND begins_with(#key, :repository)")
+	query.FilterExpression = aws.String("#rank < :covered AND begins_with(#key, :repository)")
 	query.ExpressionAttributeNames["#key"] = attrKey
-	query.ExpressionAttributeNames["#deletedAt"] = attrDeletedAt
 	query.ExpressionAttributeNames["#rank"] = attrRank
 	query.ExpressionAttributeValues[":covered"] = str(d.CoveredRank())
 	query.ExpressionAttributeValues[":repository"] = str(tagKey(event.Target{Registry: d.Registry, Repository: d.Repository}))
