@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -136,6 +137,32 @@ func TestDeleteTellsWhyMarksFailed(t *testing.T) {
 			if err != nil || got.More != c.more || errors.Is(got.Err, errRefused) != c.failed || (got.Err != nil) != c.failed {
 				t.Errorf("Delete = %+v, %v, want more: %t, and that it was refused: %t", got, err, c.more, c.failed)
 			}
+		})
+	}
+}
+
+// TestDeleteWithoutStreamIsWholeOrFails: nobody marks the rest later, so it does not
+// answer that more follow.
+func TestDeleteWithoutStreamIsWholeOrFails(t *testing.T) {
+	t.Parallel()
+	for name, err := range map[string]error{"refused": errRefused, "late": context.DeadlineExceeded} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			model := NewModel(t)
+			db := OnModel(model, WithoutStream())
+			push(t, db, washOf("1.0.0", 1, 0))
+			var once sync.Once
+			model.Before = func(op, _ string, _ any) (failed error) {
+				if op == "UpdateItem" {
+					once.Do(func() { failed = err })
+				}
+				return failed
+			}
+			if got, failed := db.Delete(t.Context(), deleteOf(10)); !errors.Is(failed, err) {
+				t.Errorf("Delete = %+v, %v, want %v", got, failed, err)
+			}
+			wantDeleted(t, db, deleteOf(10), 1)
+			wantViews(t, db, "wash", nil)
 		})
 	}
 }
