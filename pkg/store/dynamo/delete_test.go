@@ -167,6 +167,25 @@ func TestDeleteWithoutStreamIsWholeOrFails(t *testing.T) {
 	}
 }
 
+// TestDeleteLeavesALongerRepository: the references of wash-ui that were recorded by hand
+// as wash lie beside those of wash.
+func TestDeleteLeavesALongerRepository(t *testing.T) {
+	t.Parallel()
+	db := OnModel(NewModel(t), WithoutStream())
+	other := washOf("1.0.0", 1, 0)
+	other.Reference.Repository, other.GivenName = "wash-ui", "wash"
+	for _, d := range []event.Delete{deleteOf(10), deleteOfDigest(1, 20)} {
+		push(t, db, washOf("2.0.0", 1, 0), other)
+		if _, err := db.Delete(t.Context(), d); err != nil {
+			t.Fatal(err)
+		}
+		got, err := db.Pick(t.Context(), store.Query{Name: wash})
+		if err != nil || got != other {
+			t.Errorf("Pick(wash) after the delete of %s = %+v, %v, want %+v", d.Target, got, err, other)
+		}
+	}
+}
+
 // day returns a time some days after noon, and a bit, as when a delete is received.
 func day(n int) time.Time { return noon.Add(time.Duration(n)*24*time.Hour + time.Hour) }
 
