@@ -39,6 +39,7 @@ func newTable(t *testing.T) *table {
 	tab := &table{name: dynamotest.StreamTable(t)}
 	tab.stream = dynamotest.NewStream(t, tab.name)
 	cfg := dynamolocal.Config(t)
+	cfg.HTTPClient = http.DefaultClient // without a timeout: on a busy machine 60 marks at once take long
 	var err error
 	if tab.views, err = dynamo.Open(cfg, tab.name, dynamo.Patient()); err != nil {
 		t.Fatal(err)

@@ -68,6 +68,43 @@ func TestPushUnits(t *testing.T) {
 		})
 }
 
+// TestUnitsOfAPushAmongTombstones: one mark for each copy that a tombstone covers, and
+// none for an older tombstone, whose condition would fail.
+func TestUnitsOfAPushAmongTombstones(t *testing.T) {
+	t.Parallel()
+	var m dynamotest.Meter
+	db := openNew(t, &m)
+	wantDeleted(t, db, deleteOfTag("back", 0), 0)
+	wantDeleted(t, db, deleteOfTag("gone", 100), 0)
+	pushAll := func(p event.Push) error { return onStream(db).PushAll(t.Context(), []event.Push{p}) }
+	push := func(p event.Push) error { return onStream(db).Push(t.Context(), p) }
+	for _, c := range []struct {
+		what string
+		push func(event.Push) error
+		of   event.Push
+		want cost
+	}{
+		{
+			what: "Push of a tag that comes back", push: push, of: washOf("back", 1, 10),
+			want: cost{map[string]int{"PutItem": 2, "BatchGetItem": 1}, map[string]float64{"PutItem": 10, "BatchGetItem": 2}},
+		},
+		{
+			what: "PushAll of a tag that comes back", push: pushAll, of: washOf("back", 1, 20),
+			want: cost{map[string]int{"PutItem": 2, "Query": 2}, map[string]float64{"PutItem": 18, "Query": 2}},
+		},
+		{
+			what: "Push of a tag that is gone", push: push, of: washOf("gone", 1, 10),
+			want: cost{map[string]int{"PutItem": 2, "BatchGetItem": 1, "UpdateItem": 2}, map[string]float64{"PutItem": 10, "BatchGetItem": 2, "UpdateItem": 10}},
+		},
+	} {
+		m.Take()
+		if err := c.push(c.of); err != nil {
+			t.Fatalf("%s: %v", c.what, err)
+		}
+		m.Want(t, c.what, c.want.calls, c.want.units)
+	}
+}
+
 // TestCompletionUnits: a copy that the push failed to write costs Derive what it would
 // have cost the push.
 func TestCompletionUnits(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -138,6 +139,51 @@ func TestDeleteTellsWhyMarksFailed(t *testing.T) {
 				t.Errorf("Delete = %+v, %v, want More = %t, Err set: %t", got, err, c.more, c.failed)
 			}
 		})
+	}
+}
+
+// TestDeleteWithoutStreamIsWholeOrFails: nobody marks the rest later, so it does not
+// answer that more follow.
+func TestDeleteWithoutStreamIsWholeOrFails(t *testing.T) {
+	t.Parallel()
+	for name, err := range map[string]error{"refused": errRefused, "late": context.DeadlineExceeded} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			model := NewModel(t)
+			db := OnModel(model, WithoutStream())
+			push(t, db, washOf("1.0.0", 1, 0))
+			var once sync.Once
+			model.Before = func(op, _ string, _ any) (failed error) {
+				if op == "UpdateItem" {
+					once.Do(func() { failed = err })
+				}
+				return failed
+			}
+			if got, failed := db.Delete(t.Context(), deleteOf(10)); !errors.Is(failed, err) {
+				t.Errorf("Delete = %+v, %v, want %v", got, failed, err)
+			}
+			wantDeleted(t, db, deleteOf(10), 1)
+			wantViews(t, db, "wash", nil)
+		})
+	}
+}
+
+// TestDeleteLeavesALongerRepository: the references of wash-ui that were recorded by hand
+// as wash lie beside those of wash.
+func TestDeleteLeavesALongerRepository(t *testing.T) {
+	t.Parallel()
+	db := OnModel(NewModel(t), WithoutStream())
+	other := washOf("1.0.0", 1, 0)
+	other.Reference.Repository, other.GivenName = "wash-ui", "wash"
+	for _, d := range []event.Delete{deleteOf(10), deleteOfDigest(1, 20)} {
+		push(t, db, washOf("2.0.0", 1, 0), other)
+		if _, err := db.Delete(t.Context(), d); err != nil {
+			t.Fatal(err)
+		}
+		got, err := db.Pick(t.Context(), store.Query{Name: wash})
+		if err != nil || got != other {
+			t.Errorf("Pick(wash) after the delete of %s = %+v, %v, want %+v", d.Target, got, err, other)
+		}
 	}
 }
 

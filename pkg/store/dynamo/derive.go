@@ -63,7 +63,7 @@ func workOf(c Change) (w work, ok bool) {
 // seen the change, all answers agree.
 //
 // A reference and its copy cost 8 read units. Each tombstone costs 2, and the query for
-// the references that it covers. An entry costs 3 read units and 2 to 3 write units.
+// the references that it covers. An entry costs 3 to 4 read units and 2 to 3 write units.
 func (db *DB) Derive(ctx context.Context, changes []Change) []error {
 	// Changes that require the same work share a task.
 	items := map[work]*task{}

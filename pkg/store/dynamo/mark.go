@@ -80,19 +80,17 @@ func (db *DB) allCovered(partition string, d event.Delete) *dynamodb.QueryInput 
 		index := indexes[store.ByDigest]
 		query.IndexName = &index.name
 		addCondition(query, "begins_with(#sort, :sort)", index.attr, store.DigestPrefix(d.Target))
-		*query.FilterExpression += " AND " + hasDigest
-		query.ExpressionAttributeValues[":digest"] = str(rankedDigest(d.Digest))
 	}
 	return query
 }
 
+// queryCovered queries an index of a partition, which has live references only.
 func (db *DB) queryCovered(partition string, d event.Delete) *dynamodb.QueryInput {
 	query := db.queryOf(partition)
 	query.ConsistentRead = aws.Bool(true)
 	query.ProjectionExpression = aws.String("#key")
-	query.FilterExpression = aws.String("attribute_not_exists(#deletedAt) AND #rank < :covered AND begins_with(#key, :repository)")
+	query.FilterExpression = aws.String("#rank < :covered AND begins_with(#key, :repository)")
 	query.ExpressionAttributeNames["#key"] = attrKey
-	query.ExpressionAttributeNames["#deletedAt"] = attrDeletedAt
 	query.ExpressionAttributeNames["#rank"] = attrRank
 	query.ExpressionAttributeValues[":covered"] = str(d.CoveredRank())
 	query.ExpressionAttributeValues[":repository"] = str(tagKey(event.Target{Registry: d.Registry, Repository: d.Repository}))

@@ -1,11 +1,13 @@
 package dynamo
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/google/go-cmp/cmp"
 
 	"ocireffer/pkg/event"
@@ -150,6 +152,31 @@ func TestPushAllCompletesANewerOne(t *testing.T) {
 			putHalf(t, db, i, pushed(newer))
 			pushAll(t, db, washOf("1.0.0", 1, 0), washOf("0.9.0", 1, 1))
 			wantViews(t, db, "wash", &newer)
+		})
+	}
+}
+
+// TestPushAllTellsWhatItCouldNotDerive: without a stream nobody else completes it.
+func TestPushAllTellsWhatItCouldNotDerive(t *testing.T) {
+	t.Parallel()
+	for name, refused := range map[string]func(item attributes) bool{
+		"copy":            func(item attributes) bool { return item[attrDerived] != nil },
+		"catalogue entry": func(item attributes) bool { return text(item, attrName) == catalogue },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			model := NewModel(t)
+			db := OnModel(model, WithoutStream())
+			put(t, db, inPartition(store.Partition(wash), marshalPush(washOf("1.0.0", 2, 10))))
+			model.Before = func(_, _ string, input any) error {
+				if in, ok := input.(*dynamodb.PutItemInput); ok && refused(in.Item) {
+					return errRefused
+				}
+				return nil
+			}
+			if err := db.PushAll(t.Context(), []event.Push{washOf("1.0.0", 1, 0)}); !errors.Is(err, errRefused) {
+				t.Errorf("PushAll = %v, want %v", err, errRefused)
+			}
 		})
 	}
 }

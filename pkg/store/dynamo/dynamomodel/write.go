@@ -22,29 +22,17 @@ func (t *Table) preparePut(in *dynamodb.PutItemInput) (p plan[dynamodb.PutItemOu
 	if err := t.checkPutInput(in); err != nil {
 		return p, err
 	}
-	expressions := placeholders{in.ExpressionAttributeNames, in.ExpressionAttributeValues, []written{{"ConditionExpression", in.ConditionExpression}}}
 	c := &change{returns: in.ReturnValues, onFailure: in.ReturnValuesOnConditionCheckFailure}
-	if err := c.checkReturns(expressions); err != nil {
-		return p, err
-	}
-	if c.item, err = itemOf(in.Item); err != nil {
-		return p, err
-	}
-	if c.key, err = t.checkPut(c.item); err != nil {
-		return p, err
-	}
-	if err := c.bind(t, expressions); err != nil {
-		return p, err
-	}
-	p.partition = c.key.partition.text
-	p.run = func(b *bill) (*dynamodb.PutItemOutput, error) {
-		attributes, err := t.change(b, c)
-		if err != nil {
-			return nil, err
+	expressions := placeholders{in.ExpressionAttributeNames, in.ExpressionAttributeValues, []written{{"ConditionExpression", in.ConditionExpression}}}
+	key := func() (key primaryKey, err error) {
+		if c.item, err = itemOf(in.Item); err != nil {
+			return key, err
 		}
-		return &dynamodb.PutItemOutput{Attributes: attributes, ConsumedCapacity: b.capacity(in.ReturnConsumedCapacity)}, nil
+		return t.checkPut(c.item)
 	}
-	return p, nil
+	return prepareChange(t, c, expressions, key, func(b *bill, old map[string]types.AttributeValue) *dynamodb.PutItemOutput {
+		return &dynamodb.PutItemOutput{Attributes: old, ConsumedCapacity: b.capacity(in.ReturnConsumedCapacity)}
+	})
 }
 
 func (t *Table) checkPutInput(in *dynamodb.PutItemInput) error {
@@ -80,26 +68,12 @@ func (t *Table) prepareDelete(in *dynamodb.DeleteItemInput) (p plan[dynamodb.Del
 	if err := t.checkDeleteInput(in); err != nil {
 		return p, err
 	}
-	expressions := placeholders{in.ExpressionAttributeNames, in.ExpressionAttributeValues, []written{{"ConditionExpression", in.ConditionExpression}}}
 	c := &change{returns: in.ReturnValues, onFailure: in.ReturnValuesOnConditionCheckFailure}
-	if err := c.checkReturns(expressions); err != nil {
-		return p, err
-	}
-	if c.key, err = t.keyFrom(in.Key); err != nil {
-		return p, err
-	}
-	if err := c.bind(t, expressions); err != nil {
-		return p, err
-	}
-	p.partition = c.key.partition.text
-	p.run = func(b *bill) (*dynamodb.DeleteItemOutput, error) {
-		attributes, err := t.change(b, c)
-		if err != nil {
-			return nil, err
-		}
-		return &dynamodb.DeleteItemOutput{Attributes: attributes, ConsumedCapacity: b.capacity(in.ReturnConsumedCapacity)}, nil
-	}
-	return p, nil
+	expressions := placeholders{in.ExpressionAttributeNames, in.ExpressionAttributeValues, []written{{"ConditionExpression", in.ConditionExpression}}}
+	key := func() (primaryKey, error) { return t.keyFrom(in.Key) }
+	return prepareChange(t, c, expressions, key, func(b *bill, old map[string]types.AttributeValue) *dynamodb.DeleteItemOutput {
+		return &dynamodb.DeleteItemOutput{Attributes: old, ConsumedCapacity: b.capacity(in.ReturnConsumedCapacity)}
+	})
 }
 
 func (t *Table) checkDeleteInput(in *dynamodb.DeleteItemInput) error {
@@ -123,27 +97,13 @@ func (t *Table) prepareUpdate(in *dynamodb.UpdateItemInput) (p plan[dynamodb.Upd
 	if err := t.checkUpdateInput(in); err != nil {
 		return p, err
 	}
+	c := &change{updates: true, returns: in.ReturnValues, onFailure: in.ReturnValuesOnConditionCheckFailure}
 	expressions := placeholders{in.ExpressionAttributeNames, in.ExpressionAttributeValues,
 		[]written{{"UpdateExpression", in.UpdateExpression}, {"ConditionExpression", in.ConditionExpression}}}
-	c := &change{updates: true, returns: in.ReturnValues, onFailure: in.ReturnValuesOnConditionCheckFailure}
-	if err := c.checkReturns(expressions); err != nil {
-		return p, err
-	}
-	if c.key, err = t.keyFrom(in.Key); err != nil {
-		return p, err
-	}
-	if err := c.bind(t, expressions); err != nil {
-		return p, err
-	}
-	p.partition = c.key.partition.text
-	p.run = func(b *bill) (*dynamodb.UpdateItemOutput, error) {
-		attributes, err := t.change(b, c)
-		if err != nil {
-			return nil, err
-		}
-		return &dynamodb.UpdateItemOutput{Attributes: attributes, ConsumedCapacity: b.capacity(in.ReturnConsumedCapacity)}, nil
-	}
-	return p, nil
+	key := func() (primaryKey, error) { return t.keyFrom(in.Key) }
+	return prepareChange(t, c, expressions, key, func(b *bill, returned map[string]types.AttributeValue) *dynamodb.UpdateItemOutput {
+		return &dynamodb.UpdateItemOutput{Attributes: returned, ConsumedCapacity: b.capacity(in.ReturnConsumedCapacity)}
+	})
 }
 
 func (t *Table) checkUpdateInput(in *dynamodb.UpdateItemInput) error {
@@ -171,6 +131,29 @@ type change struct {
 	condition *condition
 	returns   types.ReturnValue
 	onFailure types.ReturnValuesOnConditionCheckFailure
+}
+
+// prepareChange returns the plan of c. key returns its key, and output makes the answer
+// from the attributes that the caller asked for. The checks are in DynamoDB's order.
+func prepareChange[O any](t *Table, c *change, expressions placeholders, key func() (primaryKey, error), output func(*bill, map[string]types.AttributeValue) *O) (p plan[O], err error) {
+	if err := c.checkReturns(expressions); err != nil {
+		return p, err
+	}
+	if c.key, err = key(); err != nil {
+		return p, err
+	}
+	if err := c.bind(t, expressions); err != nil {
+		return p, err
+	}
+	p.partition = c.key.partition.text
+	p.run = func(b *bill) (*O, error) {
+		attributes, err := t.change(b, c)
+		if err != nil {
+			return nil, err
+		}
+		return output(b, attributes), nil
+	}
+	return p, nil
 }
 
 // checkReturns checks the ReturnValues of c, and that its names and values are used.
