@@ -129,6 +129,7 @@ func TestReadsOfALongRepository(t *testing.T) {
 		"edge, of its own":                 {append(versions[:101:101], pushed{"edge", "x"}), "", 3, "edge"},
 		"a prerelease, floating":           {append(versions[:101:101], pushed{"2.0.0-rc.1", "x"}, pushed{"next", "x"}), "", 3, "2.0.0-rc.1"},
 		"a prerelease among the highest":   {append(versions[:101:101], pushed{"2.0.0-rc.1", "x"}, pushed{"1.2.3", "x"}, pushed{"next", "x"}), "&sort=semver&include_prereleases", 3, "1.2.3"},
+		"a prerelease of more numbers":     {append(builds[:101:101], pushed{"1.2", "x"}, pushed{"1.3.0-rc.1", "x"}, pushed{"next", "x"}), "", 3, "1.3.0-rc.1"},
 		"no version, on the page":          {append(builds[:101:101], pushed{"latest", "build-7"}), "", 2, "build-7"},
 		"no version, another one":          {append(builds[:101:101], pushed{"edge", "build-7"}), "", 2, "edge"},
 		"no version, behind the page":      {append(builds[:101:101], pushed{"latest", "build-0"}), "", 3, "build-0"},

@@ -106,7 +106,7 @@ func (c Catalogue) found() string {
 
 func (c Catalogue) row(e store.Entry) g.Node {
 	if !e.Published() {
-		return h.Tr(h.Th(breakable(e.Name.String())...), h.Td(h.ColSpan("4"), g.Text("not yet published")))
+		return h.Tr(h.Th(breakableName(e.Name.String())), h.Td(h.ColSpan("4"), g.Text("not yet published")))
 	}
 	// No scope="row" here: browsers already treat a leading th as the row header
 	// when the next cell is not empty. Saves 12 bytes a row.

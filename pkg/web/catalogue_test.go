@@ -259,7 +259,7 @@ func TestPagesAreSmall(t *testing.T) {
 		highest.Tag = "1.2.2"
 		c.Entries = append(c.Entries, store.Entry{Name: parseName(name), Newest: newest, Highest: highest})
 	}
-	wantSmall(t, "the catalogue, with long names and prereleases", c.HTML(), 1_810)
+	wantSmall(t, "the catalogue, with long names and prereleases", c.HTML(), 1_910)
 
 	r := Repository{Site: site, Name: parseName("wash"), Newest: push("wasmcloud.azurecr.io/wash:0.18.1"), Next: "abc"}
 	for i := range 100 {
@@ -301,6 +301,23 @@ func TestVersionsStayWhole(t *testing.T) {
 		}
 		if want := `<td class="copy">` + strings.ReplaceAll(want, "|", "<wbr>") + "</td>"; drawn.String() != want {
 			t.Errorf("%s is drawn as %s, want %s", text, drawn.String(), want)
+		}
+	}
+}
+
+// TestNamesBreakBehindASlash where they are long.
+func TestNamesBreakBehindASlash(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]string{
+		"wash": "wash", "petclinic/customers": "petclinic/customers", "acme/storefront-worker": "acme/|storefront-worker", "a/b/c/capability-providers": "a/b/c/|capability-providers",
+		strings.Repeat("x", 40): strings.Repeat("x", 40),
+	} {
+		var drawn strings.Builder
+		if err := h.H1(breakableName(name)).Render(&drawn); err != nil {
+			t.Fatal(err)
+		}
+		if want := "<h1>" + strings.ReplaceAll(want, "|", "<wbr>") + "</h1>"; drawn.String() != want {
+			t.Errorf("%s is drawn as %s, want %s", name, drawn.String(), want)
 		}
 	}
 }

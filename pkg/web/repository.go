@@ -35,7 +35,7 @@ func (r Repository) HTML() []byte {
 	}
 	return f.page(
 		r.ways(),
-		h.H1(breakable(name)...),
+		h.H1(breakableName(name)),
 		r.lists(),
 		r.filter(),
 		g.Iff(r.Page == "", func() g.Node { return g.Group{r.cards(), r.badges()} }),

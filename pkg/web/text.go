@@ -12,15 +12,17 @@ import (
 	"ocireffer/pkg/store"
 )
 
-// longestPiece is how many characters of a text stay on one line: a phone that is 320
-// pixels wide has room for them.
-const longestPiece = 32
+// How many characters of a text stay on one line.
+const (
+	longestPiece = 32 // of a reference: a phone that is 320 pixels wide has room for them
+	longestPart  = 20 // of a name: the first column of the catalogue has
+)
 
 // copied is what an element has in it whose text people copy. On a narrow page it breaks
 // behind a slash or a blank and in front of a tag, never within a version that fits on a
 // line. The style has code's look for it, since an element for each would be a tenth of a
 // page's.
-func copied(text string) g.Node { return g.Group{h.Class("copy"), g.Group(breakable(text))} }
+func copied(text string) g.Node { return g.Group{h.Class("copy"), lines(pieces(text), longestPiece)} }
 
 // copiedReference is copied of a reference, with what a reader should know of its tag.
 func copiedReference(r reference.Reference) g.Node {
@@ -33,12 +35,16 @@ func markOf(tag string) g.Node {
 	return g.If(kind != "", g.Group{g.Text(" "), h.Small(g.Text(kind))})
 }
 
-// breakable returns a text with opportunities to break it into lines of at most
-// longestPiece characters, no more than are needed.
-func breakable(text string) (nodes []g.Node) {
+// breakableName draws a name that breaks behind a slash where it is long. The style breaks
+// what is longer than a line.
+func breakableName(name string) g.Node { return lines(strings.SplitAfter(name, "/"), longestPart) }
+
+// lines joins pieces with opportunities to break them into lines of at most longest
+// characters, no more than are needed.
+func lines(pieces []string, longest int) (nodes g.Group) {
 	line := ""
-	for _, piece := range pieces(text) {
-		if line != "" && len(line)+len(piece) > longestPiece {
+	for _, piece := range pieces {
+		if line != "" && len(line)+len(piece) > longest {
 			nodes = append(nodes, g.Text(line), wbr)
 			line = ""
 		}
@@ -96,7 +102,7 @@ func isFloating(tag string) bool {
 
 // nameLink draws an entry's name as a link to its page.
 func nameLink(e store.Entry) g.Node {
-	return h.A(append(breakable(e.Name.String()), h.Href(RepositoryPath(e.LookupName(), nil)))...)
+	return h.A(h.Href(RepositoryPath(e.LookupName(), nil)), breakableName(e.Name.String()))
 }
 
 // stamp is the layout of exact times: to the second, in a form that the attribute
