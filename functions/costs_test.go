@@ -247,7 +247,7 @@ func TestCostsOfAMillionRequests(t *testing.T) {
 			t.Errorf("costs.md: %s of %d references is %v GB, want %v", row, references, got, want)
 		}
 	}
-	page.has("A reference takes %.0f KB", float64(storedBytes)/1000)
+	page.has("A reference occupies %.0f KB", float64(storedBytes)/1000)
 }
 
 // TestCostsOfAMonth: costs.md has the alarms and metrics of the template.
