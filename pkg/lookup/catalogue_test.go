@@ -405,6 +405,29 @@ func TestLoadThatHangsHoldsNobodyUp(t *testing.T) {
 	})
 }
 
+// TestListIsShownWithoutRegistries: if they cannot be read in half the time of a request,
+// the page of a curated list comes without them.
+func TestListIsShownWithoutRegistries(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		db := shelfOf(10)
+		db.members = membersOf("apps", "app-00001")
+		begin := time.Now()
+		wantTexts(t, holding(stuckListing{db}, plenty), "/?category=apps", 200, "app-00001")
+		if took := time.Since(begin); took > lookup.Deadline/2 {
+			t.Errorf("the page took %s, want at most %s", took, lookup.Deadline/2)
+		}
+	})
+}
+
+// A stuckListing is a store whose list of repositories never comes.
+type stuckListing struct{ store.Reader }
+
+func (stuckListing) Repositories(ctx context.Context, _ store.Listing) (page store.Page[store.Entry], err error) {
+	<-ctx.Done()
+	return page, ctx.Err()
+}
+
 // TestRoomIsBounded: when the room is used up, the beginning stays in memory and the rest
 // comes from the store.
 func TestRoomIsBounded(t *testing.T) {

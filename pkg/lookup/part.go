@@ -43,7 +43,7 @@ func newPart(newest bool, page store.Page[store.Entry]) *part {
 func registriesIn(entries []store.Entry) (all []string) {
 	for _, e := range entries {
 		registry := e.Newest.Reference.Registry
-		if i, found := slices.BinarySearch(all, registry); !found && e.Published() {
+		if i, found := slices.BinarySearch(all, registry); !found {
 			all = slices.Insert(all, i, strings.Clone(registry))
 		}
 	}
