@@ -202,7 +202,7 @@ func TestPageOfNothingHelps(t *testing.T) {
 	for target, texts := range map[string][]string{
 		"/nothing?format=html":             {`<li><a href="/?q=nothing">Search for “nothing”</a></li>` + all, `<a href="/api/repositories/nothing">JSON</a>`},
 		"/team/nothing/?format=html":       {`<li><a href="/?q=nothing">Search for “nothing”</a></li>` + all, `<a href="/api/repositories/team/nothing">JSON</a>`},
-		"/b.io/wash?format=html":           {`<a href="/?q=wash">`, `<li><a href="/wash?format=html">Show wash of any registry</a></li>` + all},
+		"/b.io/wash?format=html":           {`<a href="/?q=wash">`, `<li><a href="/wash?format=html">Show wash in any registry</a></li>` + all},
 		"/b.io/c.io/wash?format=html":      {`<li><a href="/?q=wash">Search for “wash”</a></li>` + all},
 		"/NoName?format=html":              {`<li><a href="/?q=NoName">Search for “NoName”</a></li>` + all, "“NoName” cannot be the name of a repository."},
 		"/wash?format=html&tag=2.*&sort=x": {"<h1>Invalid query parameter: sort</h1>", `<li><a href="/wash?format=html">Show wash</a></li>` + all},

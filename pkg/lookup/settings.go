@@ -68,7 +68,7 @@ func FromEnv(lookup func(string) (string, bool)) (Settings, error) {
 	seconds := value("CACHE_SECONDS", "60")
 	n, err := strconv.Atoi(seconds)
 	if err != nil || n < 0 {
-		errs = append(errs, fmt.Errorf("CACHE_SECONDS is %q: want a number of seconds from 0 on", seconds))
+		errs = append(errs, fmt.Errorf("CACHE_SECONDS is %q: want a number of seconds, 0 or more", seconds))
 	}
 	s.CacheSeconds = n
 	return s, errors.Join(errs...)
