@@ -33,7 +33,7 @@ type Settings struct {
 }
 
 // Deadline is how long a lookup may take, including retries in the store. The contract
-// promises an answer within 3 s, part of which a cold start may need.
+// promises an answer within 3 s; a cold start may need a part of them.
 const Deadline = 2 * time.Second
 
 // FromEnv reads the settings with lookup, which is os.LookupEnv outside of tests. An
