@@ -2,6 +2,8 @@ module ocireffer
 
 go 1.26.8
 
+toolchain go1.26.11
+
 require (
 	github.com/Masterminds/semver/v3 v3.5.0
 	github.com/aws/aws-lambda-go v1.55.1

@@ -90,6 +90,10 @@ func TestRegistriesOfTheCatalogueCanBeChosen(t *testing.T) {
 			}
 		}
 	}
+	spy.reads = 0
+	if get(t, holding(spy, plenty), "/?sort=pushed&next="+tokenOf("2z")); spy.reads != 1 {
+		t.Errorf("a page by push that comes first reads the store %d times, want once", spy.reads)
+	}
 }
 
 // TestLinksHaveTheReadersScheme: that of the proxy in front, if there is one.

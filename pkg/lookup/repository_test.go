@@ -129,6 +129,7 @@ func TestReadsOfALongRepository(t *testing.T) {
 		"edge, of its own":                 {append(versions[:101:101], pushed{"edge", "x"}), "", 3, "edge"},
 		"a prerelease, floating":           {append(versions[:101:101], pushed{"2.0.0-rc.1", "x"}, pushed{"next", "x"}), "", 3, "2.0.0-rc.1"},
 		"a prerelease among the highest":   {append(versions[:101:101], pushed{"2.0.0-rc.1", "x"}, pushed{"1.2.3", "x"}, pushed{"next", "x"}), "&sort=semver&include_prereleases", 3, "1.2.3"},
+		"edge, the highest elsewhere":      {append(versions[:101:101], pushed{"b.io/wash:2.0.0", "x"}, pushed{"edge", "x"}), "", 3, "edge"},
 		"a prerelease of more numbers":     {append(builds[:101:101], pushed{"1.2", "x"}, pushed{"1.3.0-rc.1", "x"}, pushed{"next", "x"}), "", 3, "1.3.0-rc.1"},
 		"no version, on the page":          {append(builds[:101:101], pushed{"latest", "build-7"}), "", 2, "build-7"},
 		"no version, another one":          {append(builds[:101:101], pushed{"edge", "build-7"}), "", 2, "edge"},
@@ -136,7 +137,11 @@ func TestReadsOfALongRepository(t *testing.T) {
 	} {
 		db := open(t)
 		for i, p := range c.pushes {
-			one := pushOf("a.io/wash:"+p.tag, time.Unix(int64(i), 0))
+			ref := p.tag
+			if !strings.Contains(ref, "/") {
+				ref = "a.io/wash:" + ref
+			}
+			one := pushOf(ref, time.Unix(int64(i), 0))
 			if p.content != "" {
 				one.Digest = fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(p.content)))
 			}

@@ -3,6 +3,7 @@ package registry
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/url"
 	"time"
@@ -98,7 +99,7 @@ func (o *oci) follow(ctx context.Context, r reply) (reply, error) {
 	if ctx.Err() != nil {
 		return reply{}, err
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, errTooLarge) {
 		o.unreachable.Store(u.Host, nil)
 	}
 	if err == nil && stored.status == http.StatusOK {

@@ -4,24 +4,29 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"path"
 	"strings"
 	"testing"
+	"time"
 
 	"ocireffer/pkg/registry"
 )
 
 // TestListsEnd: they end even if a registry's do not, because each page names a next one
-// with new entries, or because the pages are larger than those of any registry.
+// with new entries, or because the pages are larger than those of any registry. A page
+// may repeat a name, which takes memory for each time.
 func TestListsEnd(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name    string
 		entries int // of a page
+		format  string // of an entry, from the number of the page and of the entry
 		noLink  bool
 		most    int64 // calls
 	}{
-		{name: "pages of one", entries: 1, most: 10_000},
-		{name: "large pages without a Link", entries: 250_001, noLink: true, most: 2},
+		{name: "pages of one", entries: 1, format: "%d-%d", most: 10_000},
+		{name: "large pages without a Link", entries: 250_001, format: "%d-%d", noLink: true, most: 2},
+		{name: "a page of one name", entries: 500_001, format: "%[1]d", noLink: true, most: 1},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -37,7 +42,7 @@ func TestListsEnd(t *testing.T) {
 				}
 				var body strings.Builder
 				for i := range test.entries {
-					fmt.Fprintf(&body, `,"%d-%d"`, pages, i)
+					fmt.Fprintf(&body, `,"`+test.format+`"`, pages, i)
 				}
 				fmt.Fprintf(w, `{"repositories":[%s]}`, body.String()[1:])
 				pages++
@@ -81,6 +86,35 @@ func TestUnreachableBlobsAreNotAskedForAgain(t *testing.T) {
 	}
 	if asked[example] != 20 || asked["store.example.net"] != 5 {
 		t.Errorf("asked %v, want the registry 20 times, and the store of blobs 5 times, for one blob", asked)
+	}
+}
+
+// TestLargeBlobSaysNothingOfItsHost: the other blobs there tell their times.
+func TestLargeBlobSaysNothingOfItsHost(t *testing.T) {
+	t.Parallel()
+	large, small := "sha256:"+strings.Repeat("1", 64), "sha256:"+strings.Repeat("2", 64)
+	r := open(t, example, handler(func(w http.ResponseWriter, r *http.Request) {
+		name := path.Base(r.URL.Path)
+		switch {
+		case strings.HasPrefix(r.URL.Path, "/v2/wash/manifests/"):
+			w.Header().Set("Content-Type", "application/vnd.oci.image.manifest.v1+json")
+			fmt.Fprintf(w, `{"config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":%q}}`, name)
+		case r.Host == example:
+			w.Header().Set("Location", "https://store.example.net/"+name)
+			w.WriteHeader(http.StatusTemporaryRedirect)
+		case name == large:
+			fmt.Fprintf(w, `{"created":"2023-07-03T14:56:52Z","history":"%s"}`, strings.Repeat("x", 8<<20))
+		default:
+			fmt.Fprint(w, `{"created":"2023-07-03T14:56:52Z"}`)
+		}
+	}))
+	for _, c := range []struct {
+		digest string
+		want   time.Time
+	}{{large, time.Time{}}, {small, time.Date(2023, 7, 3, 14, 56, 52, 0, time.UTC)}} {
+		if at, err := r.Created(t.Context(), "wash", registry.Tag{Digest: c.digest}); err != nil || !at.Equal(c.want) {
+			t.Errorf("Created(%s) = %s, %v, want %s", c.digest, at, err, c.want)
+		}
 	}
 }
 

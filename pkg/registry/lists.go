@@ -77,7 +77,9 @@ func namesOf(list json.RawMessage, check func(string) error) (names []string, er
 		if err := check(name); err != nil {
 			return nil, err
 		}
-		names = append(names, name)
+		if names = append(names, name); len(names) > maxEntries {
+			return nil, errEndless
+		}
 	}
 	return names, nil
 }

@@ -43,7 +43,8 @@ func parseHarbor(body object, d Delivery) []Item {
 	if len(resources) == 0 {
 		return []Item{refuse(errors.New("resources are missing"))}
 	}
-	if err := checkSize(len(resources), len(resources)*(body.bytes()-len(data["resources"]))); err != nil {
+	shared := body.with(holder, data.with("resources", listWith(nil)))
+	if err := checkSize(len(resources), len(resources)*len(shared)); err != nil {
 		return []Item{refuse(err)}
 	}
 	items := make([]Item, len(resources))
@@ -80,7 +81,7 @@ func parseResource(repository, resource object, push bool, at time.Time, d Deliv
 	return r.push(p)
 }
 
-// listWith returns a JSON list with one item.
+// listWith returns a JSON list with one item, or with none if raw is empty.
 func listWith(raw json.RawMessage) json.RawMessage {
 	return json.RawMessage("[" + string(raw) + "]")
 }

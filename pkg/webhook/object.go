@@ -73,14 +73,6 @@ func (o object) list(name string) []json.RawMessage {
 	return listOf(o[name])
 }
 
-// bytes returns about how many bytes o has as JSON.
-func (o object) bytes() (n int) {
-	for name, value := range o {
-		n += len(name) + len(value)
-	}
-	return n
-}
-
 // with returns o as JSON, with one of its fields replaced.
 func (o object) with(name string, value json.RawMessage) json.RawMessage {
 	changed := maps.Clone(o)

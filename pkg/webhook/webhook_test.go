@@ -97,9 +97,10 @@ func TestEnvelopesOfTooMuchAreNotTakenApart(t *testing.T) {
 	t.Parallel()
 	const tooMany, tooLarge = "the body has more than 5000 events", "the events of the body would have more than 8388608 bytes, each with what they share"
 	list := func(n int, item string) string { return "[" + strings.Repeat(item+",", n-1) + item + "]" }
-	quay := func(tags, shared int) string {
-		return `{"docker_url":"quay.io/a/b","x":"` + strings.Repeat("x", shared) + `","updated_tags":` + list(tags, `"1"`) + `}`
+	quayOf := func(tags int, shared string) string {
+		return `{"docker_url":"quay.io/a/b","x":"` + shared + `","updated_tags":` + list(tags, `"1"`) + `}`
 	}
+	quay := func(tags, shared int) string { return quayOf(tags, strings.Repeat("x", shared)) }
 	harbor := func(resources, shared int) string {
 		return `{"type":"PUSH_ARTIFACT","x":"` + strings.Repeat("x", shared) + `","event_data":{"repository":{"repo_full_name":"a/b"},"resources":` + list(resources, `{"tag":"1","resource_url":"h.io/a/b:1"}`) + `}}`
 	}
@@ -113,6 +114,7 @@ func TestEnvelopesOfTooMuchAreNotTakenApart(t *testing.T) {
 		"Quay, 5,001":               {body: quay(5001, 0), items: 1, want: tooMany},
 		"Quay, more shared":         {body: quay(5000, 2000), items: 1, want: tooLarge},
 		"Quay, few and much shared": {body: quay(8, 1e6), items: 8},
+		"Quay, shared and escaped":  {body: quayOf(20, strings.Repeat("<", 1e5)), items: 1, want: tooLarge}, // each as \u003c
 		"Harbor, 5,000":             {body: harbor(5000, 1000), items: 5000},
 		"Harbor, 5,001":             {body: harbor(5001, 0), items: 1, want: tooMany},
 		"Harbor, more shared":       {body: harbor(5000, 2000), items: 1, want: tooLarge},
