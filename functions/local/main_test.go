@@ -349,7 +349,7 @@ func TestMistakesAreOneLineAndExit2(t *testing.T) {
 		"registry not allowed":   {env: "ALLOWED_REGISTRIES=a.example", args: []string{"-reconcile", "b.example"}, want: "-reconcile: registry b.example is not in ALLOWED_REGISTRIES"},
 		"too often":              {args: []string{"-reconcile", "a.example", "-reconcile-every", "59s"}, want: "-reconcile-every 59s: want a minute or more"},
 		"never":                  {args: []string{"-reconcile", "a.example", "-reconcile-every", "0"}, want: "-reconcile-every 0s: want a minute or more"},
-		"once, again":            {args: []string{"-reconcile", "a.example", "-reconcile-every", "1h", "-once"}, want: "-once and -reconcile-every: want only one of them"},
+		"once, again":            {args: []string{"-reconcile", "a.example", "-reconcile-every", "1h", "-once"}, want: "-once and -reconcile-every: use only one of them"},
 		"once at an address":     {args: []string{"-reconcile", "a.example", "-once", "-addr", "localhost:0"}, want: "-once does not serve: leave out -addr"},
 		"credentials":            {env: "RECONCILE_CREDENTIALS=secret", args: []string{"-reconcile", "a.example", "-once"}, want: "RECONCILE_CREDENTIALS: credentials are not JSON"},
 		"flag without its value": {args: []string{"-addr"}, want: "-addr"},
@@ -368,7 +368,7 @@ func TestMistakesAreOneLineAndExit2(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			cmd := command([]string{"AWS_ENDPOINT_URL_DYNAMODB=" + endpoint, "WEBHOOK_TOKEN_SHA256="}, "-dynamodb", "x")
-			wantExit(t, cmd, 2, "-dynamodb needs WEBHOOK_TOKEN_SHA256, as the table is not on this machine: AWS_ENDPOINT_URL_DYNAMODB is not a loopback address")
+			wantExit(t, cmd, 2, "-dynamodb needs WEBHOOK_TOKEN_SHA256, because the table is not on this machine: AWS_ENDPOINT_URL_DYNAMODB is not a loopback address")
 		})
 	}
 	t.Run("demo with a table", func(t *testing.T) {

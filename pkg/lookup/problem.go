@@ -27,11 +27,11 @@ func problemPage(h *handler, req request, f failure) web.Problem {
 			p.Links = []web.Link{{Text: "Show " + name.String(), Path: web.RepositoryPath(name, nil)}}
 		}
 	case f.outcome == "no_match":
-		p.Text = "“" + name.String() + "” has tags, but none passes the filter in the address. At most 1,000 are looked at, the newest first."
+		p.Text = "“" + name.String() + "” has tags, but none passes the filter in the address. At most 1,000 tags are examined, the newest first."
 		p.Links = []web.Link{{Text: "Show all tags of " + name.String(), Path: web.RepositoryPath(name, nil)}}
 	case f.status == http.StatusNotFound && hasName:
 		p.Heading = "Repository not found"
-		p.Text = "Nothing has been pushed as “" + name.String() + "”, or everything was deleted. The page appears with the next push."
+		p.Text = "Nothing has been pushed as “" + name.String() + "”, or everything was deleted. This page appears with the next push."
 		p.Links = linksNear(name)
 	case f.status == http.StatusNotFound && req.path != "":
 		p.Heading = "Repository not found"
@@ -52,7 +52,7 @@ func linksNear(name reference.Name) []web.Link {
 	last := name.Repository[strings.LastIndexByte(name.Repository, '/')+1:]
 	links := []web.Link{searchLink(last)}
 	if anywhere, err := reference.ParseName(name.Repository); name.Registry != "" && err == nil && anywhere.Registry == "" {
-		links = append(links, web.Link{Text: "Show " + anywhere.String() + " of any registry", Path: web.RepositoryPath(anywhere, nil)})
+		links = append(links, web.Link{Text: "Show " + anywhere.String() + " in any registry", Path: web.RepositoryPath(anywhere, nil)})
 	}
 	return links
 }

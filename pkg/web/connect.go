@@ -25,7 +25,7 @@ func (s Site) howToConnect() g.Node {
   --uri `+s.URL+`/api/webhook --headers "Authorization=Bearer $TOKEN"`))),
 		h.P(g.Text("You can record references of any registry by hand or from CI:")),
 		h.Pre(h.Class("copy"), h.Code(g.Text(`curl -X PUT -H "Authorization: Bearer $TOKEN" `+s.URL+example))),
-		h.P(g.Text("The token is the one chosen at deployment. A registry does not report pushes from before it was connected.")),
+		h.P(g.Text("Use the token whose hash you deployed. A registry does not report pushes from before it was connected.")),
 	}
 }
 

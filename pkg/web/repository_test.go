@@ -107,7 +107,7 @@ func TestReferencesOfOneDigestStandTogether(t *testing.T) {
 	wantEqual(t, "shared cells", attrs(elements(t, page, "td"), "rowspan"), []string{"3", "3"})
 }
 
-// TestEmptyColumnsGo: some registries tell nothing about manifests.
+// TestEmptyColumnsGo: some registries report nothing about manifests.
 func TestEmptyColumnsGo(t *testing.T) {
 	t.Parallel()
 	digested, typed := bare("a.io/app:x"), bare("a.io/app:x")
@@ -285,7 +285,7 @@ func TestPullCommandHasTheReference(t *testing.T) {
 	}
 }
 
-// TestExactTimesAreOnes: HTML accepts RFC 3339 with a blank.
+// TestExactTimesAreOnes: HTML accepts RFC 3339 with a space.
 func TestExactTimesAreOnes(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2023, 7, 3, 16, 56, 52, 5, time.FixedZone("", 7200))
