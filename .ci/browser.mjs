@@ -380,6 +380,8 @@ function tests() {
 
     page = await open(empty.url);
     const command = await page.locator('pre code').innerText();
+    const { width, height } = await page.getByRole('button', { name: 'Copy curl' }).boundingBox();
+    assert.ok(width >= 24 && height >= 24);
     await page.getByRole('button', { name: 'Copy curl' }).click();
     assert.equal(await clipboard(page), command);
     const [, method, url] = command.match(/^curl -X (\S+) (\S+)$/);

@@ -67,7 +67,7 @@
 
   const enhance = root => {
     for (const cell of root.querySelectorAll('#results td:nth-child(5)')) addBadge(cell);
-    for (const place of root.querySelectorAll('.copy:not(.badges *), pre')) addButton(place);
+    for (const place of root.querySelectorAll('.copy:not(.badges *)')) addButton(place);
   };
   enhance(document);
 
