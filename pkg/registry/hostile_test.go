@@ -19,7 +19,7 @@ func TestListsEnd(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name    string
-		entries int // of a page
+		entries int    // of a page
 		format  string // of an entry, from the number of the page and of the entry
 		noLink  bool
 		most    int64 // calls
