@@ -13,6 +13,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -27,6 +29,7 @@ import (
 
 	"ocireffer/pkg/store"
 	"ocireffer/pkg/store/bolt"
+	"ocireffer/pkg/store/dynamo"
 	"ocireffer/pkg/store/dynamo/dynamolocal"
 )
 
@@ -217,6 +220,27 @@ func TestTableIsCreatedAndReused(t *testing.T) {
 		}
 		p.want(t, "GET", "/wash", "", 200, badge)
 	}
+}
+
+// TestSlowFirstWriteIsAwaited needs a DynamoDB. One that has just started takes longer for
+// its first item than a call may last otherwise.
+func TestSlowFirstWriteIsAwaited(t *testing.T) {
+	t.Parallel()
+	to, err := url.Parse(dynamolocal.Endpoint(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := httputil.NewSingleHostReverseProxy(to)
+	slow := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("X-Amz-Target") == "DynamoDB_20120810.PutItem" {
+			time.Sleep(dynamo.AttemptTimeout + 200*time.Millisecond)
+		}
+		proxy.ServeHTTP(w, r)
+	}))
+	defer slow.Close()
+	env := []string{"AWS_ENDPOINT_URL_DYNAMODB=" + slow.URL, "AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test"}
+	p := start(t, env, "-dynamodb", fmt.Sprintf("slow-test-%d", time.Now().UnixNano()))
+	p.want(t, "GET", "/wash", "", 200, unknown)
 }
 
 func TestAnswersMatchTheDeployedAPI(t *testing.T) {
