@@ -481,6 +481,26 @@ function tests() {
     await close(page);
   });
 
+  test('tags are filtered with and without JavaScript', async () => {
+    for (let minor = 0; minor < 12; minor++) await put(`/api/references/ghcr.io/acme/tagged:1.${minor}.0`);
+    for (const javaScriptEnabled of [true, false]) {
+      const page = await open(demo.url + '/acme/tagged?format=html&ignore=*-rc*', { javaScriptEnabled });
+      assert.equal(await page.locator('h2').last().innerText(), '12 references');
+      const field = page.getByRole('textbox', { name: 'Filter tags' });
+      await field.fill('1.11.*');
+      await field.press('Enter');
+      await page.waitForURL('**/acme/tagged?tag=1.11.*&ignore=*-rc*');
+      assert.deepEqual(await texts(page.locator('.references tbody th')), ['ghcr.io/acme/tagged:1.11.0']);
+      await field.fill('11');
+      await page.getByRole('button', { name: 'Filter' }).click();
+      await page.getByRole('link', { name: 'Tags that contain “11”' }).click();
+      assert.deepEqual(await texts(page.locator('.references tbody th')), ['ghcr.io/acme/tagged:1.11.0']);
+      await page.getByRole('link', { name: 'Show all tags' }).click();
+      assert.equal(await page.locator('.references tbody th').count(), 12);
+      await close(page);
+    }
+  });
+
   test('beyond a hundred repositories there are pages, and a search finds all', async () => {
     for (let i = 0; i < 1100; i += 20) {
       await Promise.all(Array.from({ length: 20 }, (_, k) => put(`/api/references/ghcr.io/acme/x-${String(i + k).padStart(4, '0')}:1.0.0`)));
