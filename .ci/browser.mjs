@@ -213,6 +213,10 @@ function tests() {
     const other = await page.context().newPage();
     await other.goto(demo.url + '/echo?format=html');
     assert.equal(await clipboard(other), 'wasmcloud.azurecr.io/echo:0.3.8');
+    await page.getByRole('button', { name: 'Badge of echo', exact: true }).click();
+    await page.getByRole('button', { name: 'Copy Markdown of echo', exact: true }).click();
+    assert.equal(await clipboard(other), `[![echo](${demo.url}/echo?format=svg)](${demo.url}/echo?format=html)`);
+    assert.equal(await page.locator('.box').count(), 1);
     await close(page);
   });
 
@@ -244,6 +248,11 @@ function tests() {
     await page.keyboard.press('Escape');
     assert.equal((await focused()).name, 'Badge of wadm');
     assert.equal(await page.locator('.box').count(), 0);
+    await page.keyboard.press('Enter');
+    await tabTo('Copy Markdown of wadm', 'All repositories'); // a box does not stay in front of what is behind it
+    assert.equal(await page.locator('.box').count(), 0);
+    await page.keyboard.press('Shift+Tab');
+    assert.equal((await focused()).name, 'Badge of wadm');
     await page.keyboard.press('Shift+Tab');
     await page.keyboard.press('Enter');
     assert.equal(await clipboard(page), 'wasmcloud.azurecr.io/wadm:v0.5.1');
