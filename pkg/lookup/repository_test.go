@@ -19,7 +19,7 @@ import (
 	"ocireffer/pkg/store/bolt"
 )
 
-var headTag = regexp.MustCompile(`<p class="tag"><strong>([^<]*)<`)
+var headTag = regexp.MustCompile(`<p class="tag">([^ <]*)[ <]`)
 
 // headsOf returns the tags at the head of a repository's page.
 func headsOf(page string) (tags []string) {

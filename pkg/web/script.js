@@ -8,7 +8,7 @@
       // Except on localhost, browsers offer the clipboard only over https.
       const area = document.createElement('textarea');
       area.value = text;
-      document.body.append(area);
+      button.after(area);
       area.select();
       const done = document.execCommand('copy');
       area.remove();
@@ -63,6 +63,11 @@
     if (button?.title) copy(button, textOf(button.parentNode));
     else if (button?.value) toggleBox(button);
     else if (box && !box.contains(event.target)) closeBox();
+  });
+
+  // The box would hide what has the focus behind it.
+  addEventListener('focusin', event => {
+    if (box && !box.contains(event.target) && event.target !== box.previousSibling) closeBox();
   });
 
   const enhance = root => {
