@@ -213,6 +213,10 @@ function tests() {
     const other = await page.context().newPage();
     await other.goto(demo.url + '/echo?format=html');
     assert.equal(await clipboard(other), 'wasmcloud.azurecr.io/echo:0.3.8');
+    await page.getByRole('button', { name: 'Badge of echo', exact: true }).click();
+    await page.getByRole('button', { name: 'Copy Markdown of echo', exact: true }).click();
+    assert.equal(await clipboard(other), `[![echo](${demo.url}/echo?format=svg)](${demo.url}/echo?format=html)`);
+    assert.equal(await page.locator('.box').count(), 1);
     await close(page);
   });
 
@@ -244,6 +248,11 @@ function tests() {
     await page.keyboard.press('Escape');
     assert.equal((await focused()).name, 'Badge of wadm');
     assert.equal(await page.locator('.box').count(), 0);
+    await page.keyboard.press('Enter');
+    await tabTo('Copy Markdown of wadm', 'All repositories'); // a box does not stay in front of what is behind it
+    assert.equal(await page.locator('.box').count(), 0);
+    await page.keyboard.press('Shift+Tab');
+    assert.equal((await focused()).name, 'Badge of wadm');
     await page.keyboard.press('Shift+Tab');
     await page.keyboard.press('Enter');
     assert.equal(await clipboard(page), 'wasmcloud.azurecr.io/wadm:v0.5.1');
@@ -380,6 +389,8 @@ function tests() {
 
     page = await open(empty.url);
     const command = await page.locator('pre code').innerText();
+    const { width, height } = await page.getByRole('button', { name: 'Copy curl' }).boundingBox();
+    assert.ok(width >= 24 && height >= 24);
     await page.getByRole('button', { name: 'Copy curl' }).click();
     assert.equal(await clipboard(page), command);
     const [, method, url] = command.match(/^curl -X (\S+) (\S+)$/);
@@ -477,6 +488,26 @@ function tests() {
     await page.getByText('No repository matches.').first().waitFor();
     assert.deepEqual(await names(page), []);
     await close(page);
+  });
+
+  test('tags are filtered with and without JavaScript', async () => {
+    for (let minor = 0; minor < 12; minor++) await put(`/api/references/ghcr.io/acme/tagged:1.${minor}.0`);
+    for (const javaScriptEnabled of [true, false]) {
+      const page = await open(demo.url + '/acme/tagged?format=html&ignore=*-rc*', { javaScriptEnabled });
+      assert.equal(await page.locator('h2').last().innerText(), '12 references');
+      const field = page.getByRole('textbox', { name: 'Filter tags' });
+      await field.fill('1.11.*');
+      await field.press('Enter');
+      await page.waitForURL('**/acme/tagged?tag=1.11.*&ignore=*-rc*');
+      assert.deepEqual(await texts(page.locator('.references tbody th')), ['ghcr.io/acme/tagged:1.11.0']);
+      await field.fill('11');
+      await page.getByRole('button', { name: 'Filter' }).click();
+      await page.getByRole('link', { name: 'Tags that contain “11”' }).click();
+      assert.deepEqual(await texts(page.locator('.references tbody th')), ['ghcr.io/acme/tagged:1.11.0']);
+      await page.getByRole('link', { name: 'Show all tags' }).click();
+      assert.equal(await page.locator('.references tbody th').count(), 12);
+      await close(page);
+    }
   });
 
   test('beyond a hundred repositories there are pages, and a search finds all', async () => {

@@ -45,10 +45,10 @@ func parseFlags(args []string, help io.Writer) (options, error) {
 	flags.SetOutput(io.Discard)
 	flags.StringVar(&o.addr, "addr", "localhost:8080", "`host:port` to listen on")
 	flags.StringVar(&o.file, "db", "ocireffer.db", "`file` of the embedded store")
-	flags.StringVar(&o.table, "dynamodb", "", "DynamoDB `table` to use instead, with the ordinary AWS configuration and AWS_ENDPOINT_URL_DYNAMODB; created if it is missing and the endpoint is a loopback address; otherwise WEBHOOK_TOKEN_SHA256 must be set")
+	flags.StringVar(&o.table, "dynamodb", "", "DynamoDB `table` to use instead, with the usual AWS configuration. If AWS_ENDPOINT_URL_DYNAMODB is a loopback address, a missing table is created; otherwise WEBHOOK_TOKEN_SHA256 must be set")
 	flags.BoolVar(&o.demo, "demo", false, "use a temporary store instead, filled with examples")
-	flags.StringVar(&o.exportTo, "export", "", "write all that is in the store to a `file` of JSON lines, then exit; -: standard output")
-	flags.StringVar(&o.importFrom, "import", "", "merge such a `file` into the store, then exit; -: standard input")
+	flags.StringVar(&o.exportTo, "export", "", "write everything in the store to a `file` of JSON lines, then exit; - is standard output")
+	flags.StringVar(&o.importFrom, "import", "", "merge a `file` that -export wrote into the store, then exit; - is standard input")
 	flags.BoolVar(&o.version, "version", false, "print the version, then exit")
 	o.reconcile.addFlags(flags)
 	err := flags.Parse(args)
@@ -77,7 +77,7 @@ func (o options) check(given map[string]bool) error {
 	case o.demo && (given["db"] || given["dynamodb"]):
 		return errors.New("-demo has its own store: leave out -db and -dynamodb")
 	case given["export"] && given["import"]:
-		return errors.New("-export and -import: want only one of them")
+		return errors.New("-export and -import: use only one of them")
 	case given["export"] && o.exportTo == "":
 		return errors.New("-export names no file")
 	case given["import"] && o.importFrom == "":

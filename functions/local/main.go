@@ -67,7 +67,7 @@ func run(ctx context.Context, args []string, env environment, stderr io.Writer) 
 		return usageError{err}
 	}
 	if options.table != "" && !write.HasTokens() && !isLoopback(endpoint(env)) {
-		return usageError{errors.New("-dynamodb needs WEBHOOK_TOKEN_SHA256, as the table is not on this machine: AWS_ENDPOINT_URL_DYNAMODB is not a loopback address")}
+		return usageError{errors.New("-dynamodb needs WEBHOOK_TOKEN_SHA256, because the table is not on this machine: AWS_ENDPOINT_URL_DYNAMODB is not a loopback address")}
 	}
 	read.Version, read.Instance = version, options.storeName()
 	db, err := openStore(ctx, options, env)

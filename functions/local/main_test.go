@@ -13,6 +13,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -27,6 +29,7 @@ import (
 
 	"ocireffer/pkg/store"
 	"ocireffer/pkg/store/bolt"
+	"ocireffer/pkg/store/dynamo"
 	"ocireffer/pkg/store/dynamo/dynamolocal"
 )
 
@@ -219,6 +222,27 @@ func TestTableIsCreatedAndReused(t *testing.T) {
 	}
 }
 
+// TestSlowFirstWriteIsAwaited needs a DynamoDB. One that has just started takes longer for
+// its first item than a call may last otherwise.
+func TestSlowFirstWriteIsAwaited(t *testing.T) {
+	t.Parallel()
+	to, err := url.Parse(dynamolocal.Endpoint(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := httputil.NewSingleHostReverseProxy(to)
+	slow := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("X-Amz-Target") == "DynamoDB_20120810.PutItem" {
+			time.Sleep(dynamo.AttemptTimeout + 200*time.Millisecond)
+		}
+		proxy.ServeHTTP(w, r)
+	}))
+	defer slow.Close()
+	env := []string{"AWS_ENDPOINT_URL_DYNAMODB=" + slow.URL, "AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test"}
+	p := start(t, env, "-dynamodb", fmt.Sprintf("slow-test-%d", time.Now().UnixNano()))
+	p.want(t, "GET", "/wash", "", 200, unknown)
+}
+
 func TestAnswersMatchTheDeployedAPI(t *testing.T) {
 	t.Parallel()
 	p := startNew(t, nil)
@@ -349,7 +373,7 @@ func TestMistakesAreOneLineAndExit2(t *testing.T) {
 		"registry not allowed":   {env: "ALLOWED_REGISTRIES=a.example", args: []string{"-reconcile", "b.example"}, want: "-reconcile: registry b.example is not in ALLOWED_REGISTRIES"},
 		"too often":              {args: []string{"-reconcile", "a.example", "-reconcile-every", "59s"}, want: "-reconcile-every 59s: want a minute or more"},
 		"never":                  {args: []string{"-reconcile", "a.example", "-reconcile-every", "0"}, want: "-reconcile-every 0s: want a minute or more"},
-		"once, again":            {args: []string{"-reconcile", "a.example", "-reconcile-every", "1h", "-once"}, want: "-once and -reconcile-every: want only one of them"},
+		"once, again":            {args: []string{"-reconcile", "a.example", "-reconcile-every", "1h", "-once"}, want: "-once and -reconcile-every: use only one of them"},
 		"once at an address":     {args: []string{"-reconcile", "a.example", "-once", "-addr", "localhost:0"}, want: "-once does not serve: leave out -addr"},
 		"credentials":            {env: "RECONCILE_CREDENTIALS=secret", args: []string{"-reconcile", "a.example", "-once"}, want: "RECONCILE_CREDENTIALS: credentials are not JSON"},
 		"flag without its value": {args: []string{"-addr"}, want: "-addr"},
@@ -368,7 +392,7 @@ func TestMistakesAreOneLineAndExit2(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			cmd := command([]string{"AWS_ENDPOINT_URL_DYNAMODB=" + endpoint, "WEBHOOK_TOKEN_SHA256="}, "-dynamodb", "x")
-			wantExit(t, cmd, 2, "-dynamodb needs WEBHOOK_TOKEN_SHA256, as the table is not on this machine: AWS_ENDPOINT_URL_DYNAMODB is not a loopback address")
+			wantExit(t, cmd, 2, "-dynamodb needs WEBHOOK_TOKEN_SHA256, because the table is not on this machine: AWS_ENDPOINT_URL_DYNAMODB is not a loopback address")
 		})
 	}
 	t.Run("demo with a table", func(t *testing.T) {

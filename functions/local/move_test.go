@@ -58,7 +58,7 @@ func TestExportIsImported(t *testing.T) {
 func TestMovingRefusesOtherFlags(t *testing.T) {
 	t.Parallel()
 	for want, args := range map[string][]string{
-		"-export and -import: want only one of them":       {"-export", "a", "-import", "b"},
+		"-export and -import: use only one of them":        {"-export", "a", "-import", "b"},
 		"-export names no file":                            {"-export", ""},
 		"-import names no file":                            {"-import", ""},
 		"-export and -import do not serve: leave out":      {"-export", "a", "-addr", "localhost:1"},

@@ -24,11 +24,11 @@ type reconciling struct {
 }
 
 func (r *reconciling) addFlags(flags *flag.FlagSet) {
-	flags.StringVar(&r.list, "reconcile", "", "comma-separated `registries` to read at the start and to make the store agree with, such as wasmcloud.azurecr.io, or ghcr.io/acme/app for a repository of a registry without a catalogue. The credentials are those of docker login, az acr login, or "+credentialsEnv)
-	flags.DurationVar(&r.every, "reconcile-every", 0, "read them again after this `time`, such as 1h")
-	flags.BoolVar(&r.once, "once", false, "read them, then exit without serving; the exit status is 1 if anything could not be read")
-	flags.BoolVar(&r.full, "full", false, "also read the repositories that have not changed since they were last read")
-	flags.BoolVar(&r.force, "force", false, "delete what is gone even if that is more than a fifth of a registry, or a repository that the registry does not know")
+	flags.StringVar(&r.list, "reconcile", "", "`registries` to read at the start, so that the store agrees with them, separated by commas, such as wasmcloud.azurecr.io. If a registry has no catalogue, name its repositories, such as ghcr.io/acme/app. The credentials are those of docker login, az acr login, or "+credentialsEnv)
+	flags.DurationVar(&r.every, "reconcile-every", 0, "with -reconcile: read the registries again after this `time`, such as 1h")
+	flags.BoolVar(&r.once, "once", false, "with -reconcile: exit after reading, without serving; the exit status is 1 if anything could not be read")
+	flags.BoolVar(&r.full, "full", false, "with -reconcile: also read the repositories that seem unchanged")
+	flags.BoolVar(&r.force, "force", false, "with -reconcile: delete what is gone, even if that is more than a fifth of a registry, or a whole repository")
 }
 
 // check checks the flags. given contains those that were set.
@@ -45,7 +45,7 @@ func (r reconciling) check(given map[string]bool) error {
 	case given["reconcile-every"] && r.every < time.Minute:
 		return fmt.Errorf("-reconcile-every %s: want a minute or more", r.every)
 	case r.once && given["reconcile-every"]:
-		return errors.New("-once and -reconcile-every: want only one of them")
+		return errors.New("-once and -reconcile-every: use only one of them")
 	case r.once && given["addr"]:
 		return errors.New("-once does not serve: leave out -addr")
 	}

@@ -87,10 +87,18 @@ func openTable(ctx context.Context, o options, env environment) (closingStore, e
 		options = append(options, dynamo.Patient())
 	}
 	if isLoopback(endpoint(env)) && o.exportTo == "" {
-		// A local DynamoDB that has just started may need several seconds for a table.
+		// A local DynamoDB that has just started may need several seconds for a table,
+		// and again for its first item.
 		patient := cfg.Copy()
 		patient.HTTPClient = client.WithTimeout(time.Minute)
 		if err := dynamo.Create(ctx, patient, o.table); err != nil {
+			return nil, err
+		}
+		first, err := dynamo.Open(patient, o.table, options...)
+		if err != nil {
+			return nil, err
+		}
+		if err := first.StartWriter(ctx); err != nil {
 			return nil, err
 		}
 	}

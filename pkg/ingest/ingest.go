@@ -23,7 +23,7 @@ import (
 
 // Deadline is how long a request may take once its body is read, including retries in the
 // store. Azure waits 5 s for the answer to its native webhook and never sends it again.
-// The contract promises an answer within 4.5 s, part of which a cold start may need.
+// The contract promises an answer within 4.5 s; a cold start may need a part of them.
 const Deadline = 3 * time.Second
 
 // New returns the routes of the write side.

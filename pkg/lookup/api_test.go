@@ -58,9 +58,9 @@ func TestReferencesJSON(t *testing.T) {
 	})
 }
 
-// TestListOfReferencesIsOneRead, also of a name that has none. A page takes one more for
-// the curated lists, which are not held here, and so does a name that is there although a
-// filter leaves nothing of it.
+// TestListOfReferencesIsOneRead, also for a name that has none. A page needs one more for
+// the curated lists, which are not held here. A name whose references all fail the filter
+// needs one more, too, to show that it exists.
 func TestListOfReferencesIsOneRead(t *testing.T) {
 	t.Parallel()
 	db := open(t, "a.azurecr.io/wash:1")

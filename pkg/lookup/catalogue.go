@@ -152,8 +152,8 @@ func (c *catalogue) part(ctx context.Context, h *held, l store.Listing, i int) (
 	return part, nil
 }
 
-// registries returns those of the repositories that are held, after a first part if
-// there is none. They are those of the whole catalogue if that has no more repositories
+// registries returns the registries of the held repositories. If there are none, it loads
+// the first part. The registries are complete if the catalogue has no more repositories
 // than a part, or if a request has needed all of it.
 func (c *catalogue) registries(ctx context.Context) ([]string, error) {
 	h := c.current()

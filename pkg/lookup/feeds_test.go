@@ -137,9 +137,9 @@ func TestFeedHas50Pushes(t *testing.T) {
 	}
 }
 
-// TestFeedIDsDependOnTheInstanceAlone: they do not depend on the host. IDs of pushes do
+// TestFeedIDsDependOnlyOnTheInstance: they do not depend on the host. IDs of pushes do
 // not even depend on the instance.
-func TestFeedIDsDependOnTheInstanceAlone(t *testing.T) {
+func TestFeedIDsDependOnlyOnTheInstance(t *testing.T) {
 	t.Parallel()
 	db := open(t, "a.io/wash:1")
 	ids := func(instance, host string) (feedID, entryID string) {

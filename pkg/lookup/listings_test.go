@@ -254,6 +254,7 @@ func TestFiltersHoldOnListsOfReferences(t *testing.T) {
 			t.Errorf("GET /wash?format=html&tag=1.* = %s, want three references", mainOf(page))
 		}
 		wantTexts(t, h, "/wash?format=html&tag=3.*", 404, "<h1>No tag matches</h1>", "“wash” has tags, but none passes the filter in the address.")
+		wantTexts(t, h, "/wash?format=html&tag=ha-&ignore=x", 404, `<li><a href="/wash?format=html&amp;ignore=x&amp;tag=%2Aha-%2A">Tags that contain “ha-”</a></li>`)
 		wantTexts(t, h, "/none?format=html&tag=3.*", 404, "<h1>Repository not found</h1>")
 	})
 }

@@ -11,8 +11,8 @@ import (
 	"ocireffer/pkg/reference"
 )
 
-// TestLongestAnswersFit into what Lambda returns, with 1,000 entries of which each text is
-// as long as it may be, and not compressed.
+// TestLongestAnswersFit into what Lambda returns, with 1,000 entries whose texts are all
+// as long as they may be, and without compression.
 func TestLongestAnswersFit(t *testing.T) {
 	t.Parallel()
 	const limit = 6_291_556 // https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
@@ -52,7 +52,7 @@ func TestLongestAnswersFit(t *testing.T) {
 		"/" + one + "?format=atom":                 10_000,
 	} {
 		w := do(h, "GET", target)
-		for range 20 { // a busy machine may need longer than a lookup has
+		for range 20 { // a busy machine may need longer than a lookup may take
 			if w.Code != 503 {
 				break
 			}

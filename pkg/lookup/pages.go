@@ -60,9 +60,9 @@ func cataloguePage(ctx context.Context, h *handler, req request) (drawer, error)
 	return page, err
 }
 
-// registriesOf returns the registries of which a search may choose one: those that are
-// held. If lists are not held, they are those of as many repositories as one part has,
-// which are read for it.
+// registriesOf returns the registries that a search may choose from: those of the held
+// lists. If lists are not held, it reads as many repositories as a part has, and returns
+// their registries.
 func registriesOf(ctx context.Context, db store.Reader) ([]string, error) {
 	if c, ok := db.(*catalogue); ok {
 		return c.registries(ctx)

@@ -62,11 +62,11 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// forRegistries is what a page of the catalogue asks for beside its list, unless that is
+// forRegistries is what a page of the catalogue asks for besides its list, unless that is
 // held or whole.
 var forRegistries = store.Listing{Span: store.Span{Limit: 1001}}
 
-// span returns the part of a list that the store was asked for, beside forRegistries.
+// span returns the part of a list that the store was asked for, besides forRegistries.
 func (s *spy) span(t *testing.T) store.Span {
 	t.Helper()
 	spans := s.spans

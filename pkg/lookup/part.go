@@ -20,7 +20,7 @@ type part struct {
 	registries []string // of the newest references, sorted
 }
 
-// How much an end takes, and a registry beside its text.
+// The sizes in bytes of an end, and of a registry besides its text.
 const (
 	endBytes      = 4
 	registryBytes = 16
@@ -50,7 +50,7 @@ func registriesIn(entries []store.Entry) (all []string) {
 	return all
 }
 
-// size returns how many bytes p takes.
+// size returns the size of p in bytes.
 func (p *part) size() int {
 	bytes := len(p.text) + endBytes*len(p.ends)
 	for _, registry := range p.registries {
@@ -124,7 +124,7 @@ func mayHave(packed string, l store.Listing) bool {
 	return strings.Contains(packed, l.Registry)
 }
 
-// pack returns a published entry as a text with blanks between its parts: the entry's
+// pack returns a published entry as a text with spaces between its parts: the entry's
 // store.Entry.PushedKey, which is a time, the newest reference and the name; the highest
 // reference; and the rest of the newest push's rank.
 func pack(e store.Entry) string {

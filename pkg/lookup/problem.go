@@ -1,6 +1,7 @@
 package lookup
 
 import (
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -27,11 +28,11 @@ func problemPage(h *handler, req request, f failure) web.Problem {
 			p.Links = []web.Link{{Text: "Show " + name.String(), Path: web.RepositoryPath(name, nil)}}
 		}
 	case f.outcome == "no_match":
-		p.Text = "“" + name.String() + "” has tags, but none passes the filter in the address. At most 1,000 are looked at, the newest first."
-		p.Links = []web.Link{{Text: "Show all tags of " + name.String(), Path: web.RepositoryPath(name, nil)}}
+		p.Text = "“" + name.String() + "” has tags, but none passes the filter in the address. At most 1,000 tags are examined, the newest first."
+		p.Links = append(linksAround(name, req.filter), web.Link{Text: "Show all tags of " + name.String(), Path: web.RepositoryPath(name, nil)})
 	case f.status == http.StatusNotFound && hasName:
 		p.Heading = "Repository not found"
-		p.Text = "Nothing has been pushed as “" + name.String() + "”, or everything was deleted. The page appears with the next push."
+		p.Text = "Nothing has been pushed as “" + name.String() + "”, or everything was deleted. This page appears with the next push."
 		p.Links = linksNear(name)
 	case f.status == http.StatusNotFound && req.path != "":
 		p.Heading = "Repository not found"
@@ -47,12 +48,25 @@ func problemPage(h *handler, req request, f failure) web.Problem {
 	return p
 }
 
+// linksAround returns a link to the tags that contain what was meant as a part of one: a
+// glob without a wildcard matches only the tag that is the same.
+func linksAround(name reference.Name, filter url.Values) []web.Link {
+	globs := filter["tag"]
+	if len(globs) != 1 || strings.ContainsAny(globs[0], `*?[\,`) {
+		return nil
+	}
+	part := strings.TrimSpace(globs[0])
+	around := maps.Clone(filter)
+	around.Set("tag", "*"+part+"*")
+	return []web.Link{{Text: "Tags that contain “" + part + "”", Path: web.RepositoryPath(name, around)}}
+}
+
 // linksNear returns links to where a repository may be, if it is not under name.
 func linksNear(name reference.Name) []web.Link {
 	last := name.Repository[strings.LastIndexByte(name.Repository, '/')+1:]
 	links := []web.Link{searchLink(last)}
 	if anywhere, err := reference.ParseName(name.Repository); name.Registry != "" && err == nil && anywhere.Registry == "" {
-		links = append(links, web.Link{Text: "Show " + anywhere.String() + " of any registry", Path: web.RepositoryPath(anywhere, nil)})
+		links = append(links, web.Link{Text: "Show " + anywhere.String() + " in any registry", Path: web.RepositoryPath(anywhere, nil)})
 	}
 	return links
 }

@@ -34,8 +34,8 @@ func repositoryPage(ctx context.Context, h *handler, req request) (drawer, error
 	return page, err
 }
 
-// readLists returns the curated lists that a name is in. Where lists are held in memory,
-// it reads nothing.
+// readLists returns the curated lists that a name is in. If lists are held in memory, it
+// reads nothing.
 func readLists(ctx context.Context, db store.Reader, name reference.Name) (lists []string, err error) {
 	members, err := db.Members(ctx, "")
 	for _, m := range members {
@@ -46,9 +46,9 @@ func readLists(ctx context.Context, db store.Reader, name reference.Name) (lists
 	return lists, err
 }
 
-// readHead returns the first page of references, and the newest and the highest of all,
-// of which one may be missing where a filter has more to look at than it may. Where all
-// references are on the page it is one read.
+// readHead returns the first page of references, and the newest and the highest of all.
+// One of these two may be missing if a filter would have to look at too many references.
+// If all references are on the page, there is only one read.
 func readHead(ctx context.Context, db store.Reader, req request) (newest, highest event.Push, page store.Page[event.Push], err error) {
 	match := req.query.match()
 	if page, err = db.References(ctx, req.name, match, req.listing.Span); err != nil {
@@ -98,8 +98,8 @@ func unlessNoMatch(p event.Push, err error) (push event.Push, missing, other err
 	return p, nil, err
 }
 
-// readBoth reads what pickBoth picks without a filter, of a name whose last pushed
-// references are known. Mostly it is one read, for the highest.
+// readBoth reads what pickBoth picks without a filter, for a name whose last pushed
+// references are known. Usually it needs one read, for the highest.
 func readBoth(ctx context.Context, db store.Reader, req request, last []event.Push) (newest, highest event.Push, err error) {
 	if highest, err = pickHighest(ctx, db.Pick, req); err != nil {
 		return newest, highest, err
@@ -108,9 +108,9 @@ func readBoth(ctx context.Context, db store.Reader, req request, last []event.Pu
 	return newest, highest, err
 }
 
-// readNewest returns the newest reference of a name, which stands for the digest of the
-// last pushed one if that one's tag says little: see store.Reader.Pick. It reads only
-// what the last pushed references and the highest version leave open.
+// readNewest returns the newest reference of a name. If the tag pushed last says little,
+// that is the most specific tag with its digest: see store.Reader.Pick. It reads only if
+// the last pushed references and the highest version are not enough to tell.
 func readNewest(ctx context.Context, db store.Reader, name reference.Name, last []event.Push, highest event.Push) (event.Push, error) {
 	first := last[0]
 	if version, ok := reference.ParseVersion(first.Reference.Tag); ok && version.Full() || first.Digest == "" {
@@ -120,7 +120,7 @@ func readNewest(ctx context.Context, db store.Reader, name reference.Name, last 
 	if isVersioned && version.Full() && !version.Prerelease() && isSameManifest(highest, first) {
 		return highest, nil // no other tag of the digest is a greater one
 	}
-	best := first // of those that are no version
+	best := first // among those that are not versions
 	if first.Reference.Tag == "latest" {
 		i := slices.IndexFunc(last[1:], func(p event.Push) bool { return isSameManifest(p, first) })
 		if i < 0 {

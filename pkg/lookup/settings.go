@@ -33,7 +33,7 @@ type Settings struct {
 }
 
 // Deadline is how long a lookup may take, including retries in the store. The contract
-// promises an answer within 3 s, part of which a cold start may need.
+// promises an answer within 3 s; a cold start may need a part of them.
 const Deadline = 2 * time.Second
 
 // FromEnv reads the settings with lookup, which is os.LookupEnv outside of tests. An
@@ -68,7 +68,7 @@ func FromEnv(lookup func(string) (string, bool)) (Settings, error) {
 	seconds := value("CACHE_SECONDS", "60")
 	n, err := strconv.Atoi(seconds)
 	if err != nil || n < 0 {
-		errs = append(errs, fmt.Errorf("CACHE_SECONDS is %q: want a number of seconds from 0 on", seconds))
+		errs = append(errs, fmt.Errorf("CACHE_SECONDS is %q: want a number of seconds, 0 or more", seconds))
 	}
 	s.CacheSeconds = n
 	return s, errors.Join(errs...)

@@ -13,7 +13,7 @@ import (
 	"ocireffer/pkg/store"
 )
 
-// What a reference may lack of what is to be shown.
+// The errors of a reference that lacks what is to be shown.
 var (
 	errNoDigest  = errors.New("no digest is known")
 	errNoVersion = errors.New("no tag is a version")

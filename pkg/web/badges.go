@@ -52,8 +52,7 @@ func (b badge) asciidoc() string {
 // badges draws a row for each badge that the repository can have.
 func (r Repository) badges() g.Node {
 	return h.Details(h.Class("badges"),
-		h.Summary(g.Text("Badges")),
-		h.P(g.Text("Each badge leads to this page. Copy one into a README:")),
+		h.Summary(g.Text("Badges for a README")),
 		h.Table(
 			h.THead(h.Tr(head("Shows"), head("Badge"), head("Markdown"), head("HTML"), head("AsciiDoc"))),
 			h.TBody(g.Map(r.badgeKinds(), r.badgeRow), g.If(!r.isLocal(), r.shieldsRow())),

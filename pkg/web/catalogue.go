@@ -17,7 +17,7 @@ type Catalogue struct {
 	Next    string     // token of the next page; empty on the last
 	Lists   []Category // the curated lists
 
-	Registries []string // beside those of Entries, of which a search may choose one
+	Registries []string // that a search may choose from, besides those of Entries
 }
 
 // HTML draws the page.
@@ -54,8 +54,8 @@ func (c Catalogue) description() string {
 	return description
 }
 
-// mostRegistries is how many registries may be chosen from that are not the page's. More
-// than that nobody reads, and each is an element of the page.
+// mostRegistries is the greatest number of registries that a search offers besides those
+// of the page. Nobody reads more, and each is an element of the page.
 const mostRegistries = 100
 
 // registries returns those that a search may choose from: Registries, those of the page's

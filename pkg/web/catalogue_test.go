@@ -305,7 +305,7 @@ func TestVersionsStayWhole(t *testing.T) {
 	}
 }
 
-// TestNamesBreakBehindASlash where they are long.
+// TestNamesBreakBehindASlash if they are long.
 func TestNamesBreakBehindASlash(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]string{

@@ -15,17 +15,17 @@ func (s Site) howToConnect() g.Node {
 	if s.isLocal() {
 		return g.Group{
 			h.P(g.Text("No registry can reach this machine by its local address. Record a reference by hand to see what happens:")),
-			h.Pre(h.Code(g.Text("curl -X PUT " + s.URL + example))),
+			h.Pre(h.Class("copy"), h.Code(g.Text("curl -X PUT "+s.URL+example))),
 			h.P(g.Text("Then reload this page. If the server was started with a token, add "), h.Code(g.Text(`-H "Authorization: Bearer $TOKEN"`)), g.Text(".")),
 		}
 	}
 	return g.Group{
 		h.P(g.Text("Connect a registry, and each push to it shows up here. Azure Container Registry calls a webhook:")),
-		h.Pre(h.Code(g.Text(`az acr webhook create --registry REGISTRY --name ocireffer --actions push delete \
-  --uri ` + s.URL + `/api/webhook --headers "Authorization=Bearer $TOKEN"`))),
+		h.Pre(h.Class("copy"), h.Code(g.Text(`az acr webhook create --registry REGISTRY --name ocireffer --actions push delete \
+  --uri `+s.URL+`/api/webhook --headers "Authorization=Bearer $TOKEN"`))),
 		h.P(g.Text("You can record references of any registry by hand or from CI:")),
-		h.Pre(h.Code(g.Text(`curl -X PUT -H "Authorization: Bearer $TOKEN" ` + s.URL + example))),
-		h.P(g.Text("The token is the one chosen at deployment. A registry does not report pushes from before it was connected.")),
+		h.Pre(h.Class("copy"), h.Code(g.Text(`curl -X PUT -H "Authorization: Bearer $TOKEN" `+s.URL+example))),
+		h.P(g.Text("Use the token whose hash you deployed. A registry does not report pushes from before it was connected.")),
 	}
 }
 

@@ -54,8 +54,8 @@ func (f frame) page(main ...g.Node) []byte {
 	return withoutControls(buf.Bytes())
 }
 
-// withoutControls returns a page with a sign in place of what no page may have: bytes
-// that are no UTF-8, and control characters. A reader's own words can bring them.
+// withoutControls replaces what a page must not contain by a sign: bytes that are not
+// UTF-8, and control characters. What a reader typed may contain them.
 func withoutControls(page []byte) []byte {
 	isForbidden := func(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' }
 	if utf8.Valid(page) && bytes.IndexFunc(page, isForbidden) < 0 {

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -39,7 +40,8 @@ func (r Repository) HTML() []byte {
 		r.lists(),
 		r.filter(),
 		g.Iff(r.Page == "", func() g.Node { return g.Group{r.cards(), r.badges()} }),
-		h.H2(g.Text("References")),
+		h.H2(g.Text(r.heading())),
+		r.filterForm(),
 		r.table(),
 		r.pages(),
 	)
@@ -138,6 +140,45 @@ func (r Repository) filter() g.Node {
 	return h.P(g.Text("Only tags "+strings.Join(said, " and ")+". "), h.A(h.Href(RepositoryPath(r.Name, nil)), g.Text("Show all tags")))
 }
 
+// heading says which references the page has, and how many.
+func (r Repository) heading() string {
+	n := count(len(r.References), "reference", "references")
+	switch {
+	case len(r.References) == 0:
+		return "References"
+	case r.Page != "":
+		return count(len(r.References), "older reference", "older references")
+	case r.Next != "":
+		return "The newest " + n
+	default:
+		return n
+	}
+}
+
+// fewReferences is how many references nobody needs to filter.
+const fewReferences = 10
+
+// filterForm draws the field that chooses tags. It keeps all other parameters. It needs
+// no format, since browsers ask for HTML.
+func (r Repository) filterForm() g.Node {
+	tags := strings.Join(r.Filter["tag"], ",")
+	if tags == "" && r.Page == "" && r.Next == "" && len(r.References) <= fewReferences {
+		return nil
+	}
+	var others g.Group
+	for _, name := range slices.Sorted(maps.Keys(r.Filter)) {
+		for _, value := range r.Filter[name] {
+			others = append(others, g.If(name != "tag", h.Input(h.Type("hidden"), h.Name(name), h.Value(value))))
+		}
+	}
+	return h.Form(h.Class("filter"), h.Action(path(r.Name)),
+		h.Input(h.Name("tag"), h.Value(tags), h.Aria("label", "Filter tags"), h.Placeholder("Filter tags: 1.2.*"),
+			h.AutoComplete("off"), g.Attr("autocapitalize", "none"), g.Attr("spellcheck", "false")),
+		others,
+		h.Button(g.Text("Filter")),
+	)
+}
+
 // cards draws the newest reference and the highest version side by side, the requested
 // one first.
 func (r Repository) cards() g.Node {
@@ -167,7 +208,7 @@ func (r Repository) card(id, title string, p event.Push) g.Node {
 	ref := p.Reference.String()
 	return h.Section(h.Aria("labelledby", id),
 		h.H2(h.ID(id), g.Text(title)),
-		h.P(h.Class("tag"), h.Strong(g.Text(p.Reference.Tag)), markOf(p.Reference.Tag)),
+		h.P(h.Class("tag"), g.Text(p.Reference.Tag), markOf(p.Reference.Tag)),
 		h.Dl(
 			line("Reference", copied(ref)),
 			line("Pull", copied(strings.ReplaceAll(r.PullCommand, "{reference}", ref))),

@@ -5,10 +5,10 @@
     try {
       await navigator.clipboard.writeText(text);
     } catch {
-      // Beyond localhost browsers give the clipboard to https alone.
+      // Except on localhost, browsers offer the clipboard only over https.
       const area = document.createElement('textarea');
       area.value = text;
-      document.body.append(area);
+      button.after(area);
       area.select();
       const done = document.execCommand('copy');
       area.remove();
@@ -27,16 +27,16 @@
     return e;
   };
 
-  // textOf returns the text of a place that is copied, without what else is in it.
+  // textOf returns the text to copy of a place, without its button and the mark of its tag.
   const textOf = place => [...place.childNodes].filter(n => !['SMALL', 'BUTTON'].includes(n.nodeName)).map(n => n.textContent).join('').trim();
 
-  // A place that is copied gets a button, which the style puts at its edge.
+  // A place whose text people copy gets a button. The style sheet puts it at the edge.
   const addButton = (place, what = textOf(place)) =>
     place.append(element('button', { type: 'button', title: 'Copy', ariaLabel: 'Copy ' + what }));
 
   const nameOf = cell => cell.parentNode.cells[0].textContent;
 
-  // The Markdown of a badge goes into a box that opens, with the badge itself. One is
+  // A badge's Markdown and the badge itself are in a box that a button opens. One box is
   // open at a time.
   let box;
   const closeBox = () => {
@@ -65,20 +65,25 @@
     else if (box && !box.contains(event.target)) closeBox();
   });
 
+  // The box would hide what has the focus behind it.
+  addEventListener('focusin', event => {
+    if (box && !box.contains(event.target) && event.target !== box.previousSibling) closeBox();
+  });
+
   const enhance = root => {
     for (const cell of root.querySelectorAll('#results td:nth-child(5)')) addBadge(cell);
-    for (const place of root.querySelectorAll('.copy:not(.badges *), pre')) addButton(place);
+    for (const place of root.querySelectorAll('.copy:not(.badges *)')) addButton(place);
   };
   enhance(document);
 
-  // Buttons of what is folded can wait.
+  // The folded badges get their buttons when they are unfolded.
   const badges = document.querySelector('.badges');
   badges?.addEventListener('toggle', () => {
     const heads = badges.querySelectorAll('thead th');
     for (const cell of badges.querySelectorAll('.copy')) addButton(cell, heads[cell.cellIndex].textContent + ' of ' + nameOf(cell));
   }, { once: true });
 
-  // The server searches while one types, and the address says for what.
+  // The server searches while a reader types. The address has the words.
   const input = document.getElementById('q'), form = input.form;
   let results = document.getElementById('results'), timer, request;
   const address = () => {
@@ -105,7 +110,7 @@
       if (error.name !== 'AbortError') document.getElementById('count').textContent = 'The search failed, try again.';
     }
   };
-  // Other pages have no results: there the form sends what was typed.
+  // Other pages have no results: there only submitting the form searches.
   if (results) {
     form.addEventListener('input', () => {
       clearTimeout(timer);

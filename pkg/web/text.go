@@ -15,16 +15,17 @@ import (
 // How many characters of a text stay on one line.
 const (
 	longestPiece = 32 // of a reference: a phone that is 320 pixels wide has room for them
-	longestPart  = 20 // of a name: the first column of the catalogue has
+	longestPart  = 20 // of a name: the first column of the catalogue has room for them
 )
 
-// copied is what an element has in it whose text people copy. On a narrow page it breaks
-// behind a slash or a blank and in front of a tag, never within a version that fits on a
-// line. The style has code's look for it, since an element for each would be a tenth of a
-// page's.
+// copied makes an element one whose text people copy. On a narrow page the text breaks
+// after a slash or a space and before a tag, but never within a version that fits on a
+// line. The style sheet gives it the look of code: a code element for each such text would
+// be a tenth of a page's elements.
 func copied(text string) g.Node { return g.Group{h.Class("copy"), lines(pieces(text), longestPiece)} }
 
-// copiedReference is copied of a reference, with what a reader should know of its tag.
+// copiedReference is copied for a reference, with what a reader should know about its
+// tag.
 func copiedReference(r reference.Reference) g.Node {
 	return g.Group{copied(r.String()), markOf(r.Tag)}
 }
@@ -35,12 +36,12 @@ func markOf(tag string) g.Node {
 	return g.If(kind != "", g.Group{g.Text(" "), h.Small(g.Text(kind))})
 }
 
-// breakableName draws a name that breaks behind a slash where it is long. The style breaks
-// what is longer than a line.
+// breakableName draws a name that breaks after a slash if it is long. The style sheet
+// breaks what is longer than a line.
 func breakableName(name string) g.Node { return lines(strings.SplitAfter(name, "/"), longestPart) }
 
-// lines joins pieces with opportunities to break them into lines of at most longest
-// characters, no more than are needed.
+// lines joins pieces. It lets a line break only where the line would otherwise have more
+// than longest characters.
 func lines(pieces []string, longest int) (nodes g.Group) {
 	line := ""
 	for _, piece := range pieces {
@@ -55,7 +56,7 @@ func lines(pieces []string, longest int) (nodes g.Group) {
 
 var wbr = g.Raw("<wbr>")
 
-// pieces splits a text where it may break. What is longer than a line is cut.
+// pieces splits a text where it may break. It cuts what is longer than a line.
 func pieces(text string) (all []string) {
 	tag := strings.LastIndexByte(text, ':')
 	if strings.IndexByte(text[tag+1:], '/') >= 0 { // the colon belongs to a port

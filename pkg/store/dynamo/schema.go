@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/smithy-go/logging"
 )
 
 // createTimeout is how long Create waits for DynamoDB to make a table.
@@ -17,6 +18,7 @@ const createTimeout = time.Minute
 // Create creates a table unless it exists. It is for a DynamoDB without the stack of
 // template.yaml. The table has no stream.
 func Create(ctx context.Context, cfg aws.Config, table string) error {
+	cfg.Logger = logging.Nop{} // as in Open
 	db := dynamodb.NewFromConfig(cfg)
 	_, err := db.CreateTable(ctx, Schema(table))
 	if _, exists := errors.AsType[*types.ResourceInUseException](err); exists {
