@@ -20,7 +20,8 @@
 // own tests compare with DynamoDB Local. TestEveryInterleavingOfTwoEvents and
 // TestEveryInterleavingWithDerive try every order of the calls of two operations under
 // one name, every call at which one of them may die, and every order in which the stream
-// may deliver. TestRandomHistories tries longer histories. TestDeleteOf10000Tags and
+// may deliver: for one pair of operations in four, or with -all, as in CI, for each pair.
+// TestRandomHistories tries longer histories. TestDeleteOf10000Tags and
 // TestReadersDoNotHinderPushes check that the store stays within the limits of a DynamoDB
 // partition.
 package dynamo
