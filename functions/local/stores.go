@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 
@@ -86,34 +87,37 @@ func openTable(ctx context.Context, o options, env environment) (closingStore, e
 	if o.moves() || o.reconcile.once {
 		options = append(options, dynamo.Patient())
 	}
-	if isLoopback(endpoint(env)) && o.exportTo == "" {
-		// A local DynamoDB that has just started may need several seconds for a table,
-		// and again for its first item.
-		patient := cfg.Copy()
-		patient.HTTPClient = client.WithTimeout(time.Minute)
-		if err := dynamo.Create(ctx, patient, o.table); err != nil {
-			return nil, err
-		}
-		first, err := dynamo.Open(patient, o.table, options...)
-		if err != nil {
-			return nil, err
-		}
-		if err := first.StartWriter(ctx); err != nil {
-			return nil, err
-		}
-	}
 	db, err := dynamo.Open(cfg, o.table, options...)
 	if err != nil {
 		return nil, err
 	}
-	begin := db.StartWriter
-	if o.exportTo != "" {
-		begin = db.StartReader
+	switch {
+	case o.exportTo != "":
+		err = db.StartReader(ctx)
+	case isLoopback(endpoint(env)):
+		cfg.HTTPClient = client.WithTimeout(time.Minute)
+		err = createTable(ctx, cfg, o.table)
+	default:
+		err = db.StartWriter(ctx)
 	}
-	if err := begin(ctx); err != nil {
+	if err != nil {
 		return nil, err
 	}
 	return table{db}, nil
+}
+
+// createTable creates a table in a local DynamoDB, unless it exists, and starts its writer.
+// A DynamoDB that has just started may need several seconds for the table, and again for
+// its first item, so the HTTP client of cfg must wait that long.
+func createTable(ctx context.Context, cfg aws.Config, name string) error {
+	if err := dynamo.Create(ctx, cfg, name); err != nil {
+		return err
+	}
+	db, err := dynamo.Open(cfg, name)
+	if err != nil {
+		return err
+	}
+	return db.StartWriter(ctx)
 }
 
 // endpoint returns the URL of DynamoDB, or "" for AWS's own.
